@@ -1,0 +1,1 @@
+"""A local AWS: moto as the control plane, with real hosts, databases and functions behind it."""
