@@ -1,0 +1,17 @@
+"""One folder an application: its database contract and its migrations."""
+
+from workloads.contract import Grant, Migration, Role, RoleManifest, WorkloadContract
+from workloads.loader import ContractError, load, migration_sql, migrations, names
+
+__all__ = [
+    "ContractError",
+    "Grant",
+    "Migration",
+    "Role",
+    "RoleManifest",
+    "WorkloadContract",
+    "load",
+    "migration_sql",
+    "migrations",
+    "names",
+]
