@@ -122,10 +122,27 @@ class Home:
         """Private key of the EC2 key pair `pgkeep-local`."""
         return self.path / "ssh" / "id_ed25519"
 
+    @property
+    def temporary(self) -> Path:
+        """Temporary files of the daemon, the bodies of S3 objects among them."""
+        return self.path / "tmp"
+
+    @property
+    def data_folders(self) -> tuple[Path, ...]:
+        """The folders that end with the cloud; keys, certificates and the log outlive it."""
+        return (
+            self.databases,
+            self.instances,
+            self.functions,
+            self.fabric,
+            self.clients,
+            self.temporary,
+        )
+
     def create(self) -> None:
         """Make the home and its folders; only the owner enters the ones that hold keys."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for folder in (self.databases, self.instances, self.functions, self.fabric, self.clients):
+        for folder in self.data_folders:
             folder.mkdir(exist_ok=True)
         for private in (self.certificates, self.ssh_key.parent):
             private.mkdir(mode=0o700, exist_ok=True)
