@@ -1,0 +1,1 @@
+"""Stack configuration: one Pulumi.<environment>.yaml an environment and the schema they obey."""

@@ -1,0 +1,80 @@
+"""pydantic's errors as lines that teach: field, value, limit, reason and what to do."""
+
+from __future__ import annotations
+
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from stacks.schema import RULES_ERROR, Refusal
+
+# Long values (a pasted certificate, a whole mapping) would bury the message.
+_LONGEST_VALUE = 80
+
+
+def lines(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """One line for each mistake in a validation error of `model`."""
+    result: list[str] = []
+    for detail in error.errors():
+        if detail["type"] == RULES_ERROR:
+            refusals: list[Refusal] = detail.get("ctx", {})["refusals"]
+            result.extend(str(refusal) for refusal in refusals)
+        else:
+            result.append(_line(model, detail))
+    return result
+
+
+def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
+    path = ".".join(str(part) for part in detail["loc"]) or "settings"
+    group, field = _find(model, detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        known = ", ".join(sorted(group.model_fields))
+        return (
+            f"{path}: {_short(detail['input'])} refused, no such setting: "
+            f"a misspelt name would be ignored silently. Use one of: {known}."
+        )
+    extra = field.json_schema_extra if field is not None else None
+    notes: dict[str, Any] = dict(extra) if isinstance(extra, dict) else {}
+    unit = f" {notes['unit']}" if notes.get("unit") else ""
+    why = notes.get("why") or "the program cannot work without it"
+    if detail["type"] == "missing":
+        about = field.description if field is not None and field.description else path
+        return f"{path}: missing, required ({about}): {why}. Set {path} in the stack's file."
+    limit = detail["msg"][0].lower() + detail["msg"][1:]
+    return (
+        f"{path}: {_short(detail['input'])}{unit} refused, {limit}: {why}. "
+        f"Change {path} in the stack's file."
+    )
+
+
+def _find(
+    model: type[BaseModel], location: tuple[int | str, ...]
+) -> tuple[type[BaseModel], FieldInfo | None]:
+    """The group that holds the field at `location`, and the field if the group has it."""
+    group, field = model, None
+    for part in location:
+        if isinstance(part, int):
+            continue
+        inner = _group_of(field.annotation) if field is not None else None
+        if field is not None and inner is not None:
+            group = inner
+        field = group.model_fields.get(part)
+    return group, field
+
+
+def _group_of(annotation: Any) -> type[BaseModel] | None:
+    candidates = (
+        get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    )
+    for candidate in candidates:
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."

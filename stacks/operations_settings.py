@@ -1,0 +1,225 @@
+"""Settings of backups, functions, secrets and alarms."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stacks.database_settings import LogRetentionDays
+from stacks.schema import Architecture, SettingsGroup, setting
+
+_GUIDE = "guide spike-land: backup retention policy"
+_LAMBDA = "AWS Lambda developer guide: quotas"
+_SCHEDULE = r"^(cron\([^()]+\)|rate\([1-9][0-9]* (minutes?|hours?|days?)\))$"
+_SCHEDULES = "AWS EventBridge Scheduler user guide: schedule types"
+_SCHEDULE_WHY = "an expression of EventBridge Scheduler, evaluated in UTC"
+
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+
+
+class BackupSettings(SettingsGroup):
+    """Logical backups in S3, by class. Pre-migration backups are kept for ever."""
+
+    daily_retention_days: int = setting(
+        "Daily backups are kept",
+        default=30,
+        unit="days",
+        ge=1,
+        le=3_650,
+        why="S3 expires them after this time",
+        source=_GUIDE,
+    )
+    weekly_retention_days: int = setting(
+        "Weekly backups are kept (12 weeks)",
+        default=84,
+        unit="days",
+        ge=7,
+        le=3_650,
+        why="longer than daily ones, or the class would be pointless",
+        source=_GUIDE,
+    )
+    monthly_retention_days: int = setting(
+        "Monthly backups are kept (12 months)",
+        default=365,
+        unit="days",
+        ge=31,
+        le=3_650,
+        why="longer than weekly ones, or the class would be pointless",
+        source=_GUIDE,
+    )
+    noncurrent_retention_days: int = setting(
+        "Overwritten or deleted versions are kept",
+        default=30,
+        unit="days",
+        ge=1,
+        le=3_650,
+        why="time to notice a wrong deletion",
+        source="AWS S3 user guide: lifecycle and versioning",
+    )
+    daily_schedule: str = setting(
+        "When the daily backup starts",
+        default="cron(0 2 * * ? *)",
+        pattern=_SCHEDULE,
+        why=_SCHEDULE_WHY,
+        source="guides spike-land and cryptowallet: 02:00 daily; " + _SCHEDULES,
+    )
+    weekly_schedule: str = setting(
+        "When the weekly backup starts",
+        default="cron(30 2 ? * SUN *)",
+        pattern=_SCHEDULE,
+        why=_SCHEDULE_WHY,
+        source=_SCHEDULES,
+    )
+    monthly_schedule: str = setting(
+        "When the monthly backup starts",
+        default="cron(0 3 1 * ? *)",
+        pattern=_SCHEDULE,
+        why=_SCHEDULE_WHY,
+        source=_SCHEDULES,
+    )
+    keep_bucket: bool = setting(
+        "Refuse to delete the bucket while it holds backups",
+        default=True,
+        why="deleting a stack must not delete its backups in staging and prod",
+        source="AWS Security Hub: S3.20",
+    )
+
+
+class FunctionSettings(SettingsGroup):
+    """The Lambda functions that operate the database."""
+
+    architecture: Architecture = setting(
+        "Processor of the functions",
+        default="arm64",
+        why="the archive and the client layer are built for it",
+        source="AWS Lambda developer guide: instruction set architectures",
+    )
+    backup_memory_mib: int = setting(
+        "Memory of the backup function, and with it its share of a processor",
+        default=2_048,
+        unit="MiB",
+        ge=256,
+        le=10_240,
+        why="Lambda offers up to 10240; pg_dump with its upload buffers needs 256",
+        source=_LAMBDA,
+    )
+    backup_timeout_seconds: int = setting(
+        "Longest backup",
+        default=900,
+        unit="seconds",
+        ge=60,
+        le=900,
+        why="Lambda stops every function after 900 seconds",
+        source=_LAMBDA,
+    )
+    log_retention_days: LogRetentionDays = setting(
+        "How long the functions' logs are kept",
+        default=365,
+        unit="days",
+        why="the retention periods that CloudWatch Logs offers",
+        source="AWS CloudWatch Logs API reference: PutRetentionPolicy; CKV_AWS_338",
+    )
+    reserve_concurrency: bool = setting(
+        "Reserve one execution for each function, so that it never runs twice at once",
+        default=True,
+        why="a new AWS account with a quota of 10 cannot reserve any",
+        source=_LAMBDA,
+    )
+
+
+class SecretSettings(SettingsGroup):
+    """Secrets Manager and rotation."""
+
+    recovery_window_days: int = setting(
+        "How long a deleted secret can be restored; 0 deletes at once",
+        default=30,
+        unit="days",
+        ge=0,
+        le=30,
+        why="Secrets Manager takes 0 or 7 to 30",
+        source="AWS Secrets Manager API reference: DeleteSecret",
+    )
+    master_rotation_days: int = setting(
+        "How often the master password changes",
+        default=90,
+        unit="days",
+        ge=1,
+        le=90,
+        why="passwords rotate at least quarterly",
+        source="guides spike-land and instantviz: rotate quarterly",
+    )
+    server_certificate_days: int = setting(
+        "Validity of the pooler's certificate; renewed 30 days before its end",
+        default=90,
+        unit="days",
+        ge=60,
+        le=398,
+        why="renewal starts 30 days before the end, and browsers' rule caps it at 398",
+        source="CA/Browser Forum baseline requirements",
+    )
+    authority_certificate_days: int = setting(
+        "Validity of the pooler's own certificate authority",
+        default=3_650,
+        unit="days",
+        ge=365,
+        le=7_300,
+        why="clients have to be given a new authority when it ends",
+        source="pgkeep's design: the pooler's certificate",
+    )
+    key_deletion_window_days: int = setting(
+        "How long a deleted KMS key can be restored",
+        default=30,
+        unit="days",
+        ge=7,
+        le=30,
+        why="KMS takes 7 to 30; what the key encrypted is lost with it",
+        source="AWS KMS API reference: ScheduleKeyDeletion",
+    )
+
+
+class MonitoringSettings(SettingsGroup):
+    """Thresholds of the alarms and who hears of them."""
+
+    emails: tuple[Email, ...] = setting(
+        "Addresses that the alarms go to; each has to confirm its subscription",
+        default=(),
+        why="an alarm that nobody hears is none",
+        source="guide spike-land: key alerts to configure",
+    )
+    cpu_percent: int = setting(
+        "Alarm when the database's CPU stays above for 15 minutes",
+        default=80,
+        unit="percent",
+        ge=10,
+        le=100,
+        why="a share of the whole",
+        source="AWS RDS user guide: recommended alarms",
+    )
+    storage_used_percent: int = setting(
+        "Alarm when more of the allocated storage is used",
+        default=80,
+        unit="percent",
+        ge=10,
+        le=95,
+        why="autoscaling acts at 90 percent; someone should know before",
+        source="guides spike-land and node-pass: alert over 80 % of disk",
+    )
+    connections_used_percent: int = setting(
+        "Alarm when more of max_connections is used",
+        default=80,
+        unit="percent",
+        ge=10,
+        le=95,
+        why="past the last connection nobody gets in",
+        source="guides spike-land and node-pass: alert over 80 % of connections",
+    )
+    replica_lag_seconds: int = setting(
+        "Alarm when a replica is further behind",
+        default=30,
+        unit="seconds",
+        ge=1,
+        le=3_600,
+        why="reads on the replica show older data",
+        source="guide spike-land: replication lag over 30 seconds",
+    )

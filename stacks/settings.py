@@ -1,0 +1,108 @@
+"""The typed settings of a stack: everything the program may vary, checked before it makes anything.
+
+They stand under `pgkeep:settings` in `stacks/Pulumi.<environment>.yaml`. Every field says its unit,
+its source and why its limits are what they are; `stacks/rules.py` holds the rules that span fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError, model_validator
+
+from stacks.database_settings import DatabaseSettings, ReplicaSettings
+from stacks.messages import lines
+from stacks.network_settings import NetworkSettings
+from stacks.operations_settings import (
+    BackupSettings,
+    FunctionSettings,
+    MonitoringSettings,
+    SecretSettings,
+)
+from stacks.pooler_settings import PoolerSettings
+from stacks.rules import refusals
+from stacks.schema import Environment, SettingsGroup, rules_error, setting
+
+
+class SettingsError(Exception):
+    """Settings that cannot be deployed; `lines` has one line a mistake."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        """Keep the lines."""
+        super().__init__("\n".join(mistakes))
+        self.lines = mistakes
+
+
+class Settings(SettingsGroup):
+    """A whole stack."""
+
+    environment: Environment = setting(
+        "Which environment this is; must be the stack's name",
+        why="local, dev, staging and prod are what the program knows",
+    )
+    name: str = setting(
+        "First part of every name in AWS",
+        default="pgkeep",
+        # 12 characters leave room for "-staging-pooler-certificates" in the 64 of an IAM role and
+        # for "-staging-pooler" in the 32 of a load balancer.
+        pattern=r"^[a-z](?:-?[a-z0-9]){1,11}$",
+        why="2 to 12 lower-case letters, digits and single hyphens fit every AWS name limit",
+        source="AWS ELB API reference: CreateLoadBalancer (32 characters)",
+    )
+    workload: str = setting(
+        "Folder below workloads/ whose roles and migrations the database gets",
+        pattern=r"^[a-z][a-z0-9_]{0,40}$",
+        why="also a PostgreSQL identifier and part of secret names",
+    )
+    network: NetworkSettings = setting("The network", why="everything is in a VPC")
+    database: DatabaseSettings = setting("The primary", why="the database itself")
+    replicas: ReplicaSettings = setting(
+        "The read replicas", default=ReplicaSettings(), why="readonly users read there"
+    )
+    pooler: PoolerSettings = setting("The PgBouncer hosts", why="applications connect there")
+    backups: BackupSettings = setting(
+        "Logical backups", default=BackupSettings(), why="the second of three kinds of backup"
+    )
+    functions: FunctionSettings = setting(
+        "Operation functions", default=FunctionSettings(), why="they operate the database"
+    )
+    secrets: SecretSettings = setting(
+        "Secrets and keys", default=SecretSettings(), why="no password stands in state"
+    )
+    monitoring: MonitoringSettings = setting(
+        "Alarms", default=MonitoringSettings(), why="somebody has to hear of trouble"
+    )
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Settings:
+        found = refusals(self)
+        if found:
+            raise rules_error(found)
+        return self
+
+    @property
+    def prefix(self) -> str:
+        """First part of names: `pgkeep-prod`."""
+        return f"{self.name}-{self.environment}"
+
+
+def load(raw: Mapping[str, Any], stack: str) -> Settings:
+    """Read the settings of `stack` from its configuration.
+
+    Raises:
+        SettingsError: with one line a mistake, naming field, value, limit, reason and remedy.
+    """
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise SettingsError(lines(Settings, error)) from None
+    if settings.environment != stack:
+        raise SettingsError(
+            [
+                f"environment: {settings.environment!r} refused, must be {stack!r}: the settings "
+                f"of one environment must not be deployed to another. "
+                f"Set environment to {stack!r} in stacks/Pulumi.{stack}.yaml."
+            ]
+        )
+    return settings
