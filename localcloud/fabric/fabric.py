@@ -1,0 +1,274 @@
+"""The VPC network data plane: what moto's EC2 only writes down, made of Linux namespaces."""
+
+import ipaddress
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from localcloud.authorities import Authority
+from localcloud.errors import LocalCloudError
+from localcloud.fabric import interfaces, namespaces, networks, security_groups
+from localcloud.fabric.interfaces import NetworkInterface
+from localcloud.fabric.networks import Network
+from localcloud.fabric.resolver import Records, Resolver
+from localcloud.home import ACCOUNT_ID, Home
+
+# The first four addresses of a subnet and its last one are AWS's ("Subnet CIDR blocks").
+RESERVED_ADDRESSES = 4
+
+
+class Fabric:
+    """All networks of one local cloud, and the interfaces in them.
+
+    Methods may be called from any thread. What they refuse is a LocalCloudError of one line.
+    """
+
+    def __init__(self, home: Home, services_authority: Authority, region: str) -> None:
+        self.home = home
+        self.services_authority = services_authority
+        self.region = region
+        # Root folder of the base image, whose haproxy serves endpoints and load balancers.
+        self.image: Path | None = None
+        self.records = Records()
+        self._networks: dict[str, Network] = {}
+        self._interfaces: dict[str, NetworkInterface] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def table(self) -> str:
+        """Name of the nftables table in every namespace."""
+        return f"{self.home.prefix}_security_groups"
+
+    @property
+    def ec2(self) -> Any:
+        """moto's EC2 backend of this cloud: the truth about subnets and security groups."""
+        from moto.ec2.models import ec2_backends
+
+        return ec2_backends[ACCOUNT_ID][self.region]
+
+    def start(self) -> None:
+        """Make the fabric's folder. Networks come up with their first interface."""
+        self.home.fabric.mkdir(parents=True, exist_ok=True)
+
+    def stop(self) -> None:
+        """Remove every interface and network. Doing it twice is no error."""
+        with self._lock:
+            for interface in list(self._interfaces.values()):
+                self.detach(interface)
+            for vpc_id in list(self._networks):
+                self.remove_network(vpc_id)
+
+    # Interfaces
+
+    def attach(
+        self,
+        *,
+        name: str,
+        subnet_id: str,
+        security_group_ids: Sequence[str],
+        address: str | None = None,
+        more_subnet_ids: Sequence[str] = (),
+    ) -> NetworkInterface:
+        """Make an interface `<prefix>-<name>` in a subnet; it is usable when this returns.
+
+        Without an address the subnet's next free one is taken; without security groups the VPC's
+        default group applies, as on AWS. The interface gets one more address in each of
+        `more_subnet_ids`.
+        """
+        with self._lock:
+            if name in self._interfaces:
+                raise LocalCloudError(
+                    f"Network interface {name!r} refused: one of that name is attached; detach it."
+                )
+            subnet = self._subnet(subnet_id)
+            groups = tuple(security_group_ids) or self._default_group(subnet.vpc_id)
+            for group_id in groups:
+                security_groups.read_group(self.ec2, group_id)
+            network = self.network(subnet.vpc_id)
+            chosen = self._take_address(subnet, address)
+            more = [self._take_address(self._subnet(each), None) for each in more_subnet_ids]
+            interface = NetworkInterface(
+                name=name,
+                namespace=f"{self.home.prefix}-{name}",
+                address=chosen,
+                subnet_id=subnet_id,
+                vpc_id=subnet.vpc_id,
+                security_group_ids=groups,
+                resolver=network.resolver_address,
+                search_domain=f"{self.region}.compute.internal",
+                secondary_addresses=tuple(more),
+            )
+            try:
+                self._plug(interface, network)
+            except BaseException:
+                for each in interface.addresses:
+                    self._free_address(each)
+                raise
+            self._interfaces[name] = interface
+            self.refresh_security_groups(*groups)
+            return interface
+
+    def _plug(self, interface: NetworkInterface, network: Network) -> None:
+        peer = interfaces.peer_name(self.home.prefix, interface.name)
+        if interface.namespace_path.exists():
+            # What a crash left under this name is nobody's: the registry is the truth.
+            interfaces.unplug(interface, bridge_namespace=network.namespace, peer=peer)
+        interfaces.plug(
+            interface, bridge_namespace=network.namespace, peer=peer, router=network.router
+        )
+
+    def detach(self, interface: NetworkInterface) -> None:
+        """Remove an interface and free its addresses; once detached it may be detached again."""
+        with self._lock:
+            if self._interfaces.get(interface.name) is not interface:
+                return
+            del self._interfaces[interface.name]
+            network = self._networks[interface.vpc_id]
+            peer = interfaces.peer_name(self.home.prefix, interface.name)
+            interfaces.unplug(interface, bridge_namespace=network.namespace, peer=peer)
+            for address in interface.addresses:
+                self._free_address(address)
+            self.refresh_security_groups(*interface.security_group_ids)
+
+    def set_security_groups(
+        self, interface: NetworkInterface, security_group_ids: Sequence[str]
+    ) -> None:
+        """Replace an interface's security groups; connections that stand are kept."""
+        with self._lock:
+            groups = tuple(security_group_ids) or self._default_group(interface.vpc_id)
+            for group_id in groups:
+                security_groups.read_group(self.ec2, group_id)
+            before = interface.security_group_ids
+            interface.security_group_ids = groups
+            self.refresh_security_groups(*before, *groups)
+
+    def interface(self, name: str) -> NetworkInterface | None:
+        """The attached interface of that name."""
+        return self._interfaces.get(name)
+
+    def interfaces_of(self, *, security_group_id: str) -> list[NetworkInterface]:
+        """All attached interfaces in a security group."""
+        return [i for i in self._attached() if security_group_id in i.security_group_ids]
+
+    # Security groups
+
+    def refresh_security_groups(self, *changed_group_ids: str) -> None:
+        """Load the rules of every interface again whose rules are no longer the loaded ones.
+
+        With group ids only interfaces in them, or with rules that refer to them, are looked at.
+        """
+        with self._lock:
+            changed = set(changed_group_ids)
+            for interface in self._attached():
+                groups = [
+                    security_groups.SecurityGroup(group_id, (), ())
+                    if self.ec2.get_security_group_from_id(group_id) is None
+                    else security_groups.read_group(self.ec2, group_id)
+                    for group_id in interface.security_group_ids
+                ]
+                rules = [rule for group in groups for rule in (*group.ingress, *group.egress)]
+                referred = {rule.group_id for rule in rules if rule.group_id}
+                if changed and not changed & (referred | set(interface.security_group_ids)):
+                    continue
+                lists = {rule.prefix_list_id for rule in rules if rule.prefix_list_id}
+                text = security_groups.render(
+                    interface,
+                    self.table,
+                    groups,
+                    {group_id: self._members(group_id) for group_id in referred},
+                    {each: security_groups.read_prefix_list(self.ec2, each) for each in lists},
+                )
+                if text != interface.loaded_rules:
+                    namespaces.load_rules(interface.namespace, text)
+                    interface.loaded_rules = text
+
+    def _members(self, group_id: str) -> list[str]:
+        members = self.interfaces_of(security_group_id=group_id)
+        return [address for each in members for address in each.addresses]
+
+    def _attached(self) -> list[NetworkInterface]:
+        return list(self._interfaces.values())
+
+    # Names
+
+    def register_name(self, dns_name: str, addresses: Sequence[str]) -> None:
+        """Let every VPC's resolver answer with these addresses; replaces earlier ones."""
+        self.records.register(dns_name, addresses)
+
+    def unregister_name(self, dns_name: str) -> None:
+        """Forget a name; an unknown one is no error."""
+        self.records.unregister(dns_name)
+
+    # Networks
+
+    def network(self, vpc_id: str) -> Network:
+        """The network of a VPC, started at its first use."""
+        with self._lock:
+            if vpc_id not in self._networks:
+                vpc = self.ec2.get_vpc(vpc_id)
+                own = Records()
+                network = Network(
+                    vpc_id=vpc_id,
+                    namespace=networks.namespace_of(self.home.prefix, vpc_id),
+                    cidr=networks.cidr_of(vpc_id, vpc.cidr_block),
+                    # The VPC's private names go before the public ones, as with private DNS.
+                    resolver=Resolver((own, self.records), self.region),
+                    records=own,
+                )
+                namespaces.delete(network.namespace)
+                network.start(table=self.table)
+                self._networks[vpc_id] = network
+            return self._networks[vpc_id]
+
+    def remove_network(self, vpc_id: str) -> None:
+        """Remove a VPC's network with everything attached to it; without one nothing happens."""
+        with self._lock:
+            for interface in self._attached():
+                if interface.vpc_id == vpc_id:
+                    self.detach(interface)
+            network = self._networks.pop(vpc_id, None)
+            if network is not None:
+                network.stop()
+
+    def _subnet(self, subnet_id: str) -> Any:
+        for subnet in self.ec2.describe_subnets():
+            if subnet.id == subnet_id:
+                return subnet
+        raise LocalCloudError(f"Subnet {subnet_id} refused: it does not exist; create it first.")
+
+    def _default_group(self, vpc_id: str) -> tuple[str, ...]:
+        group = self.ec2.get_default_security_group(vpc_id)
+        return (group.id,) if group is not None else ()
+
+    def _take_address(self, subnet: Any, address: str | None) -> str:
+        """Reserve an address in moto too, so that moto gives it to no instance."""
+        cidr: ipaddress.IPv4Network = subnet.cidr
+        used = {each for interface in self._attached() for each in interface.addresses}
+        if address is not None:
+            if ipaddress.IPv4Address(address) not in cidr or address in used:
+                why = f"in use in subnet {subnet.id}" if address in used else f"outside {cidr}"
+                raise LocalCloudError(
+                    f"Address {address} refused: it is {why}; give a free address of the subnet."
+                )
+            # An instance's address is moto's already.
+            subnet._subnet_ips.setdefault(address, self)
+            return address
+        taken = used | set(subnet._subnet_ips)
+        first = int(cidr.network_address) + RESERVED_ADDRESSES
+        for number in range(first, int(cidr.broadcast_address)):
+            candidate = str(ipaddress.IPv4Address(number))
+            if candidate not in taken:
+                subnet._unused_ips.discard(candidate)
+                subnet._subnet_ips[candidate] = self
+                return candidate
+        raise LocalCloudError(
+            f"Subnet {subnet.id} has no free address left: all of {cidr} less five are in use; "
+            "use a larger subnet."
+        )
+
+    def _free_address(self, address: str) -> None:
+        for subnet in self.ec2.describe_subnets():
+            # Only what was reserved here: an instance's address is given back by moto.
+            if subnet._subnet_ips.get(address) is self:
+                subnet.del_subnet_ip(address)
