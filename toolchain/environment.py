@@ -1,0 +1,104 @@
+"""The environment in which the Pulumi engine runs, for the local stack and for offline previews."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from toolchain.pulumi_cli import ensure_pulumi
+from toolchain.steps import RefusedError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+STACKS = REPOSITORY / "stacks"
+PLUGINS = REPOSITORY / ".build" / "bin"
+LOCAL_STACK = "local"
+
+
+def local_home() -> Path:
+    """Folder of the local cloud, its state included; PGKEEP_LOCALCLOUD_HOME or `.localcloud`."""
+    return Path(os.environ.get("PGKEEP_LOCALCLOUD_HOME") or REPOSITORY / ".localcloud").absolute()
+
+
+def local_endpoint() -> str:
+    """Where the local cloud's AWS API answers."""
+    return f"http://127.0.0.1:{os.environ.get('PGKEEP_LOCALCLOUD_PORT') or 4780}"
+
+
+def stack_names() -> list[str]:
+    """The environments that have a `stacks/Pulumi.<name>.yaml`."""
+    return sorted(file.name.split(".")[1] for file in STACKS.glob("Pulumi.*.yaml"))
+
+
+def engine_environment(backend: Path) -> dict[str, str]:
+    """Environment variables for a Pulumi engine whose state is the folder `backend`.
+
+    The plugins of this repository stand first on PATH. The passphrase is empty: this state is a
+    folder of its owner alone and describes a cloud that lives in the folder beside it. Stacks on
+    AWS use the user's own backend and secrets provider, never this one.
+    """
+    pulumi = ensure_pulumi()
+    write_plugins(pulumi)
+    environment = dict(os.environ)
+    for variable in [name for name in environment if name.startswith("AWS_")]:
+        # A profile or a region of the user's must not reach a stack that is not theirs.
+        if variable != "AWS_CA_BUNDLE":
+            del environment[variable]
+    environment.update(
+        PATH=os.pathsep.join(
+            [str(PLUGINS), str(pulumi.parent), str(Path(sys.prefix) / "bin"), os.environ["PATH"]]
+        ),
+        PULUMI_BACKEND_URL=f"file://{backend}",
+        PULUMI_CONFIG_PASSPHRASE="",
+        PULUMI_SKIP_UPDATE_CHECK="true",
+        PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION="true",
+    )
+    return environment
+
+
+def local_environment() -> dict[str, str]:
+    """`engine_environment` for the stack `local`, its provider pointed at the local cloud."""
+    home = local_home()
+    backend = home / "pulumi"
+    backend.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    return {
+        **engine_environment(backend),
+        "PGKEEP_LOCALCLOUD_HOME": str(home),
+        "PGKEEP_LOCALCLOUD_ENDPOINT": local_endpoint(),
+    }
+
+
+def offline_environment(backend: Path) -> dict[str, str]:
+    """`engine_environment` for previews with no AWS account and no local cloud."""
+    return {**engine_environment(backend), "PGKEEP_OFFLINE_PREVIEW": "1"}
+
+
+def write_plugins(pulumi: Path) -> None:
+    """Writes the executables by which the engine finds this repository's plugins on PATH.
+
+    The official CLI brings its own Python language host; only a CLI without one gets ours.
+    """
+    modules = {"pulumi-resource-aws": "localcloud.provider"}
+    host = "pulumi-language-python"
+    if not (pulumi.parent / host).exists():
+        modules[host] = "toolchain.language_host"
+    PLUGINS.mkdir(parents=True, exist_ok=True)
+    (PLUGINS / host).unlink(missing_ok=True)
+    for name, module in modules.items():
+        text = f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{sys.executable}" -m {module} "$@"\n'
+        plugin = PLUGINS / name
+        if not plugin.exists() or plugin.read_text() != text:
+            temporary = plugin.with_suffix(f".{os.getpid()}")
+            temporary.write_text(text)
+            temporary.chmod(0o755)
+            temporary.rename(plugin)
+
+
+def require_tool(name: str, package: str) -> None:
+    """Raises `RefusedError` when `name` is not on PATH; `package` is Debian's package that has it."""
+    if not shutil.which(name):
+        raise RefusedError(
+            f"{name} is not on PATH; install it (Debian: apt-get install {package})."
+        )

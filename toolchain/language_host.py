@@ -1,0 +1,151 @@
+"""The language host that lets the Pulumi engine run Python programs and Python policy packs.
+
+The official Pulumi CLI ships `pulumi-language-python` as a binary. A CLI that was built from its Go
+module has none, so this module serves the same gRPC interface (Pulumi's `LanguageRuntime`) with
+the Python SDK's own `LanguageServer`, which the Automation API uses for inline programs. The
+engine starts it as `pulumi-language-python ENGINE_ADDRESS` and reads the port from its stdout.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+from typing import IO, Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+# The engine sends whole archives' hashes and large documents through gRPC; this is its own limit.
+MAXIMUM_MESSAGE_BYTES = 400 * 1024 * 1024
+
+
+class PythonLanguageHost(LanguageServer):
+    """Runs one Pulumi program, and plugins (policy packs) as child processes."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+        self._children: set[subprocess.Popen[bytes]] = set()
+
+    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        return language_pb2.LanguageHandshakeResponse()
+
+    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: ARG002, N802
+        # `uv sync` has installed everything before the engine starts.
+        return iter(())
+
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        return language_pb2.GetProgramDependenciesResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        return plugin_pb2.PluginInfo(version="1.0.0")
+
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        self.stop_children()
+        return empty_pb2.Empty()
+
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Runs the program's `__main__.py` in this process, in the program's folder."""
+        directory = Path(request.info.program_directory)
+        entry = directory / request.info.entry_point
+        program = entry / "__main__.py" if entry.is_dir() else entry
+        os.chdir(directory)
+        sys.path.insert(0, str(directory))
+        self.program = lambda: _run_program(program)
+        return super().Run(request, context)
+
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        """Runs a policy pack (kind `analyzer`) or another Python plugin and streams its output."""
+        directory = request.info.program_directory
+        module = ["-m", "pulumi.policy"] if request.kind == "analyzer" else []
+        command = [sys.executable, "-u", *module, *request.args, directory]
+        if not module:
+            command = [sys.executable, "-u", directory, *request.args]
+        environment = dict(variable.split("=", 1) for variable in request.env)
+        child = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=environment or None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._children.add(child)
+        context.add_callback(child.terminate)
+        yield from _stream(child)
+        self._children.discard(child)
+
+    def stop_children(self) -> None:
+        """Terminates every plugin that is still running."""
+        for child in list(self._children):
+            child.terminate()
+
+
+def _run_program(program: Path) -> None:
+    runpy.run_path(str(program), run_name="__main__")
+
+
+def _stream(child: subprocess.Popen[bytes]) -> Iterator[Any]:
+    """Yields a child's output as it comes, then its exit code."""
+    chunks: Queue[Any] = Queue()
+
+    def pump(stream: IO[bytes], field: str) -> None:
+        # read1, not read: the engine waits for the plugin's first line, its port.
+        while chunk := stream.read1(65536):  # pyright: ignore[reportAttributeAccessIssue]
+            chunks.put(language_pb2.RunPluginResponse(**{field: chunk}))
+        chunks.put(None)
+
+    assert child.stdout is not None and child.stderr is not None  # noqa: S101
+    for stream, field in ((child.stdout, "stdout"), (child.stderr, "stderr")):
+        threading.Thread(target=pump, args=(stream, field), daemon=True).start()
+    open_streams = 2
+    while open_streams:
+        chunk = chunks.get()
+        if chunk is None:
+            open_streams -= 1
+        else:
+            yield chunk
+    yield language_pb2.RunPluginResponse(exitcode=child.wait())
+
+
+def main() -> None:
+    """Serves until the engine closes it; the first line of stdout is the port, as it expects."""
+    host = PythonLanguageHost()
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=8),
+        options=[
+            ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAXIMUM_MESSAGE_BYTES),
+        ],
+    )
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: object) -> None:
+        stopping.set()
+
+    # The engine interrupts its plugins when it is done: leave quietly, without a traceback.
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    stopping.wait()
+    host.stop_children()
+    server.stop(grace=0)
+    # Not sys.exit: threads of a program that was cut off must not hold the engine up.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

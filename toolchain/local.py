@@ -1,0 +1,177 @@
+"""`make up` and `make down`: the stack `local` on a local cloud of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+from rich.table import Table
+
+from toolchain.environment import LOCAL_STACK, REPOSITORY, local_environment, local_home
+from toolchain.preview import read_stack
+from toolchain.pulumi_cli import ensure_pulumi
+from toolchain.steps import RefusedError, console, step
+
+ARCHITECTURE = "x86_64"  # Hosts and functions of the local stack run on this machine.
+
+
+def up() -> int:
+    """Deploys the stack `local`; a second run changes nothing. Returns the exit code."""
+    _require_linux_and_root()
+    read_stack(LOCAL_STACK)
+    with step("Pulumi CLI"):
+        ensure_pulumi()
+    environment = local_environment()
+    with step("Functions and their PostgreSQL client layer"):
+        for module in ("operations.archive", "operations.postgresql_client_layer"):
+            _run([sys.executable, "-m", module, "--architecture", ARCHITECTURE], environment)
+    # The local cloud reports its own steps: tools, base image, daemon.
+    _run([sys.executable, "-m", "localcloud", "start"], environment, show=True)
+    _select_stack(environment)
+    command = ["pulumi", "--non-interactive", "up", "--yes", "--stack", LOCAL_STACK]
+    command += ["--policy-pack", "policies", "--suppress-outputs", *_config_file()]
+    console.print(f"[dim]$ {' '.join(command)}[/dim]")
+    result = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False)
+    if result.returncode != 0:
+        return result.returncode
+    summary(environment)
+    return 0
+
+
+def down() -> int:
+    """Destroys the stack, stops the local cloud and removes its folder. Returns the exit code.
+
+    A crashed local cloud has no stack left to destroy; what it left behind is removed all the same.
+    """
+    _require_linux_and_root()
+    environment = local_environment()
+    destroyed = 0
+    if _local_cloud_answers(environment) and _stack_exists():
+        command = ["pulumi", "--non-interactive", "destroy", "--yes", "--stack", LOCAL_STACK]
+        command += _config_file()
+        console.print(f"[dim]$ {' '.join(command)}[/dim]")
+        destroyed = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode
+    _run([sys.executable, "-m", "localcloud", "stop"], environment, show=True)
+    with step(f"Removed {local_home()}"):
+        shutil.rmtree(local_home())
+    if destroyed:
+        console.print(
+            "[red]pulumi destroy failed (see above); the local cloud is gone all the same."
+        )
+    return destroyed
+
+
+def summary(environment: dict[str, str]) -> None:
+    """Prints what runs, where it answers and how to connect."""
+    state = json.loads(_capture(["pulumi", "stack", "export", "--stack", LOCAL_STACK], environment))
+    resources: list[dict[str, Any]] = state["deployment"].get("resources", [])
+    outputs: dict[str, Any] = next(
+        (r.get("outputs", {}) for r in resources if r["type"] == "pulumi:pulumi:Stack"), {}
+    )
+    provisioned = [r for r in resources if r.get("custom") and not r["type"].startswith("pulumi:")]
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("Resources", f"{len(provisioned)} in stack {LOCAL_STACK}")
+    table.add_row("Pooler", f"{outputs['pooler_endpoint']}:{outputs['pooler_port']}")
+    table.add_row("Database", f"{outputs['database_endpoint']}:{outputs['database_port']}")
+    for replica in outputs["replica_endpoints"]:
+        table.add_row("Replica", f"{replica}:{outputs['database_port']}")
+    table.add_row("Backups", f"s3://{outputs['backup_bucket']}")
+    table.add_row("AWS API", environment["PGKEEP_LOCALCLOUD_ENDPOINT"])
+    table.add_row("Connect", "make psql                  as app, through the pooler")
+    table.add_row("", "make psql ROLE=readonly    on the replica")
+    table.add_row("", "make psql ROLE=migrator    on the database, for migrations")
+    table.add_row("pulumi", 'eval "$(make env)"; pulumi preview --stack local')
+    table.add_row("Destroy", "make down")
+    console.print()
+    console.print(table)
+
+
+def print_environment() -> int:
+    """Prints shell commands that make plain `pulumi` work on the stack `local`."""
+    environment = local_environment()
+    for name in sorted(environment):
+        if name == "PATH" or name.startswith(("PULUMI_", "PGKEEP_")):
+            print(f"export {name}={shlex.quote(environment[name])}")
+    return 0
+
+
+def stack_outputs(environment: dict[str, str]) -> dict[str, Any]:
+    """The exports of the stack `local`.
+
+    Raises:
+        RefusedError: the stack is not deployed.
+    """
+    if not _stack_exists():
+        raise RefusedError("the stack local is not deployed; run `make up` first.")
+    return json.loads(
+        _capture(["pulumi", "stack", "output", "--json", "--stack", LOCAL_STACK], environment)
+    )
+
+
+def _config_file() -> list[str]:
+    """A stack file of the caller's choice (tests run with another address range)."""
+    file = os.environ.get("PGKEEP_STACK_CONFIG_FILE")
+    return ["--config-file", file] if file else []
+
+
+def _require_linux_and_root() -> None:
+    if platform.system() != "Linux":
+        raise RefusedError(
+            f"the local cloud needs Linux (this is {platform.system()}): it boots hosts in network "
+            "namespaces. `make preview`, `make check` and the unit tests run here."
+        )
+    if os.geteuid() != 0:
+        raise RefusedError(
+            "the local cloud needs root: it makes network namespaces and mounts. Run `sudo make up`"
+            " (or `sudo make down`); `make preview` and `make check` need no root."
+        )
+
+
+def _run(command: list[str], environment: dict[str, str], *, show: bool = False) -> None:
+    """Runs a step's program; its own last line of output is the error."""
+    result = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, text=True, check=False, capture_output=not show
+    )
+    if result.returncode == 0:
+        return
+    if show:  # It has said why.
+        raise SystemExit(result.returncode)
+    lines = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
+    raise RefusedError(f"{' '.join(command[1:])}: {lines[-1]}")
+
+
+def _capture(command: list[str], environment: dict[str, str]) -> str:
+    result = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, text=True, check=False, capture_output=True
+    )
+    if result.returncode != 0:
+        raise RefusedError(f"{' '.join(command)}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def _stack_exists() -> bool:
+    return (local_home() / "pulumi/.pulumi/stacks/pgkeep" / f"{LOCAL_STACK}.json").exists()
+
+
+def _select_stack(environment: dict[str, str]) -> None:
+    if not _stack_exists():
+        _capture(["pulumi", "--non-interactive", "stack", "init", LOCAL_STACK], environment)
+
+
+def _local_cloud_answers(environment: dict[str, str]) -> bool:
+    return (
+        subprocess.run(
+            [sys.executable, "-m", "localcloud", "status"],
+            cwd=REPOSITORY,
+            env=environment,
+            check=False,
+            capture_output=True,
+        ).returncode
+        == 0
+    )

@@ -1,0 +1,69 @@
+"""Previews any stack with the policy packs in the real engine, without an AWS account."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from toolchain.environment import REPOSITORY, STACKS, offline_environment, stack_names
+from toolchain.steps import RefusedError, console
+
+POLICIES = REPOSITORY / "policies"
+
+
+def read_stack(name: str) -> dict[str, object]:
+    """The content of `stacks/Pulumi.<name>.yaml`.
+
+    Raises:
+        RefusedError: the stack is unknown, or its file is not a YAML mapping with a `config`.
+    """
+    file = STACKS / f"Pulumi.{name}.yaml"
+    if name not in stack_names():
+        raise RefusedError(f"there is no stack {name!r}; stacks/ has {', '.join(stack_names())}.")
+    try:
+        content = yaml.safe_load(file.read_text())
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise RefusedError(f"stacks/{file.name} is not valid YAML: {where}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+        raise RefusedError(f"stacks/{file.name} has no mapping `config:`; see docs/settings.md.")
+    return content
+
+
+def preview(name: str, arguments: list[str]) -> int:
+    """Runs `pulumi preview` of the stack as if nothing of it existed; returns its exit code.
+
+    The engine's state is a scratch folder and the provider answers offline, so nothing is read
+    from or changed in any account. The stack's own secrets provider is left out: a preview
+    without an account has no key to decrypt with.
+    """
+    content = read_stack(name)
+    with tempfile.TemporaryDirectory(prefix="pgkeep-preview-") as folder:
+        scratch = Path(folder)
+        (scratch / "state").mkdir()
+        environment = offline_environment(scratch / "state")
+        # A project of the same name, so that `stack init` writes its salt here and not in stacks/.
+        (scratch / "Pulumi.yaml").write_text("name: pgkeep\nruntime: python\n")
+        config = scratch / f"Pulumi.{name}.yaml"
+        config.write_text(yaml.safe_dump({"config": content["config"]}))
+        made = subprocess.run(
+            ["pulumi", "--non-interactive", "stack", "init", name],
+            cwd=scratch,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode != 0:
+            raise RefusedError(f"the scratch stack could not be made: {made.stderr.strip()}")
+        console.print(f"Preview of [bold]{name}[/bold] without an AWS account, policies included")
+        return subprocess.run(
+            ["pulumi", "--non-interactive", "preview", "--stack", name]
+            + ["--config-file", str(config), "--policy-pack", str(POLICIES), *arguments],
+            cwd=REPOSITORY,
+            env=environment,
+            check=False,
+        ).returncode

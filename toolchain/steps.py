@@ -1,0 +1,42 @@
+"""Shows long work as a list of steps, each with what it does and how long it took."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+console = Console(stderr=False, highlight=False, soft_wrap=True)
+
+
+class RefusedError(Exception):
+    """What the user asked for cannot be done; the text is the one line that they read."""
+
+
+@contextmanager
+def step(title: str) -> Generator[None]:
+    """Shows `title` while the body runs and its duration in seconds after.
+
+    On a terminal a spinner turns; elsewhere (CI) one line a finished step is printed. A body that
+    raises is shown as failed, and the exception goes on.
+    """
+    started = time.monotonic()
+    try:
+        if console.is_terminal:
+            with console.status(title):
+                yield
+        else:
+            yield
+    except BaseException:
+        console.print(f"[red]✗[/red] {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
+        raise
+    console.print(f"[green]✓[/green] {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
+
+
+def fail(message: str) -> int:
+    """Prints one clear line on stderr and returns the exit code 1."""
+    print(f"pgkeep: {message}", file=sys.stderr)
+    return 1

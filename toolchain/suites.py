@@ -1,0 +1,97 @@
+"""`make test`: lint, types and every suite, one after the other, with their counts at the end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from toolchain.environment import REPOSITORY
+from toolchain.steps import console
+
+CHECKS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["pyright"],
+}
+# The end-to-end suite comes last: what it would find late, the others find early.
+SUITES = ("unit", "policies", "toolchain", "operations", "localcloud", "e2e")
+# Suites that are nothing but hosts, databases and namespaces.
+ROOT_SUITES = ("e2e",)
+
+
+@dataclass
+class Result:
+    """How one check or suite ended."""
+
+    name: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+def run_all(selected: list[str]) -> int:
+    """Runs the checks and suites (all, or the named ones); returns 0 only if everything passed."""
+    results: list[Result] = []
+    for name, command in CHECKS.items():
+        if not selected or name in selected:
+            results.append(_check(name, command))
+    can_run_hosts = platform.system() == "Linux" and os.geteuid() == 0
+    for name in SUITES:
+        if selected and name not in selected:
+            continue
+        if name in ROOT_SUITES and not can_run_hosts:
+            console.print(f"[yellow]suite {name} left out: it needs Linux and root")
+            continue
+        results.append(_suite(name, [] if can_run_hosts else ["-m", "not root"]))
+    _report(results)
+    return 1 if any(result.failed for result in results) else 0
+
+
+def _check(name: str, command: list[str]) -> Result:
+    console.rule(name)
+    started = time.monotonic()
+    code = subprocess.run(command, cwd=REPOSITORY, check=False).returncode
+    return Result(name, int(code == 0), int(code != 0), 0, time.monotonic() - started)
+
+
+def _suite(name: str, arguments: list[str]) -> Result:
+    console.rule(name)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", f"tests/{name}", f"--junit-xml={report}"]
+        code = subprocess.run(
+            [*command, "-q", "--durations=5", *arguments], cwd=REPOSITORY, check=False
+        ).returncode
+        seconds = time.monotonic() - started
+        if not report.exists():
+            return Result(name, 0, 1, 0, seconds)
+        suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314  Ours.
+        assert suite is not None  # noqa: S101
+        total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+        failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    # pytest fails too when it collects nothing or is interrupted: then no count says so.
+    if code != 0 and not failed:
+        failed = 1
+    return Result(name, max(total - skipped - failed, 0), failed, skipped, seconds)
+
+
+def _report(results: list[Result]) -> None:
+    console.rule("suites")
+    for result in results:
+        mark = "[red]✗" if result.failed else "[green]✓"
+        console.print(
+            f"{mark}[/] {result.name:<12} {result.passed:>5} passed {result.failed:>3} failed "
+            f"{result.skipped:>3} skipped {result.seconds:>7.1f} s"
+        )
+    passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
+    skipped = sum(r.skipped for r in results)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
