@@ -1,0 +1,107 @@
+"""Builds `.build/functions-<architecture>.zip`, the one archive of all Lambda functions.
+
+    python -m operations.archive --architecture arm64
+
+Dependencies are those of the group `functions` in pyproject.toml, at the versions and with the
+hashes of uv.lock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from operations import reproducible_zip
+
+ROOT = Path(__file__).parent.parent
+BUILD = ROOT / ".build"
+PYTHON_VERSION = "3.13"
+#: Lambda's name of an architecture -> the platform of its wheels. Lambda's python3.13 runs on
+#: Amazon Linux 2023 (glibc 2.34), which takes manylinux_2_28.
+PLATFORMS = {"x86_64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
+_PACKAGES = ("operations", "workloads")
+# Only the commands on a developer's machine use these.
+_NOT_SHIPPED = ("archive.py", "postgresql_client_layer.py", "reproducible_zip.py", "elf.py")
+# What an installer leaves that differs from run to run or serves only installers.
+_INSTALLER_FILES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", ".lock"}
+
+
+class BuildError(Exception):
+    """The archive could not be built; the message says what to do."""
+
+
+def build(architecture: str, root: Path = ROOT) -> Path:
+    """The path of an up-to-date archive; built when its content has changed.
+
+    Raises `BuildError` when uv is missing or a package cannot be had.
+    """
+    if architecture not in PLATFORMS:
+        raise BuildError(
+            f"architecture {architecture!r} is unknown; one of {', '.join(sorted(PLATFORMS))}"
+        )
+    archive = root / ".build" / f"functions-{architecture}.zip"
+    sources = [path for _, path in _sources(root)]
+    key = reproducible_zip.content_key(
+        [*sources, root / "uv.lock", Path(__file__), Path(reproducible_zip.__file__)], architecture
+    )
+    reproducible_zip.build_once(archive, key, lambda path: _build(path, architecture, root))
+    return archive
+
+
+def _sources(root: Path) -> Iterator[tuple[str, Path]]:
+    for package in _PACKAGES:
+        for name, path in reproducible_zip.tree(root / package, f"{package}/"):
+            if path.name not in _NOT_SHIPPED and path.suffix in {".py", ".yaml", ".sql"}:
+                yield name, path
+
+
+def _build(archive: Path, architecture: str, root: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="pgkeep-archive-") as folder:
+        target = Path(folder) / "packages"
+        requirements = Path(folder) / "requirements.txt"
+        _uv(root, "export", "--frozen", "--only-group", "functions", "--no-header", "--quiet",
+            "--output-file", str(requirements))  # fmt: skip
+        _uv(root, "pip", "install", "--quiet", "--target", str(target), "--no-deps",
+            "--require-hashes", "--requirements", str(requirements), "--only-binary", ":all:",
+            "--python-platform", PLATFORMS[architecture],
+            "--python-version", PYTHON_VERSION, "--no-compile-bytecode")  # fmt: skip
+        packages = (
+            (name, path)
+            for name, path in reproducible_zip.tree(target)
+            if path.name not in _INSTALLER_FILES and not name.startswith("bin/")
+        )
+        reproducible_zip.write(archive, [*packages, *_sources(root)])
+
+
+def _uv(root: Path, *arguments: str) -> None:
+    program = shutil.which("uv")
+    if program is None:
+        raise BuildError("uv is not on PATH; install it (https://docs.astral.sh/uv/)")
+    done = subprocess.run(
+        [program, *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise BuildError(f"uv {' '.join(arguments[:2])} failed: {' '.join(lines[-3:])}")
+
+
+def main() -> int:
+    """Command line; prints the archive's path."""
+    parser = argparse.ArgumentParser(prog="python -m operations.archive", description=__doc__)
+    parser.add_argument("--architecture", choices=sorted(PLATFORMS), required=True)
+    arguments = parser.parse_args()
+    try:
+        print(build(arguments.architecture))
+    except BuildError as error:
+        print(f"operations.archive: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Certificates that operations make and renew."""

@@ -1,0 +1,1 @@
+"""Passwords that operations make and change."""

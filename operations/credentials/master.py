@@ -1,0 +1,128 @@
+"""The master password: set through the RDS API, staged in Secrets Manager around it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from operations import scram, secret_store
+from operations.errors import OperationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.client import RDSClient
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+Status = Literal["initialized", "unchanged", "rotated"]
+
+# RDS shows the change in the instance's status a few seconds after the call.
+SETTLE_SECONDS = 5.0
+# "resetting-master-credentials" lasts about a minute; the instance may also still be modifying.
+WAIT_SECONDS = 600.0
+POLL_SECONDS = 5.0
+ENGINE = "postgres"
+
+
+@dataclass(frozen=True)
+class MasterTarget:
+    """The instance whose master password is set, and how its clients reach it."""
+
+    instance_identifier: str
+    secret: str
+    host: str
+    port: int
+    database: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, for which user."""
+
+    status: Status
+    username: str
+
+
+def initialize(target: MasterTarget, rds: RDSClient, secrets: SecretsManagerClient) -> Outcome:
+    """Replace the throwaway password of a new instance once; later calls change nothing."""
+    current = secret_store.read(secrets, target.secret)
+    pending = secret_store.read(secrets, target.secret, "AWSPENDING")
+    if current and "password" in current and pending is None:
+        return Outcome("unchanged", str(current.get("username", "")))
+    if current is None:
+        # The first version of a secret becomes current by itself; a password must not, before the
+        # instance has it.
+        secret_store.write(secrets, target.secret, {"status": "waiting for its first password"})
+    return Outcome("initialized", _set_new_password(target, rds, secrets, time.sleep))
+
+
+def rotate(target: MasterTarget, rds: RDSClient, secrets: SecretsManagerClient) -> Outcome:
+    """Set a new password. A rotation that broke off is finished with the password it staged."""
+    if secret_store.read(secrets, target.secret) is None:
+        return initialize(target, rds, secrets)
+    return Outcome("rotated", _set_new_password(target, rds, secrets, time.sleep))
+
+
+def _set_new_password(
+    target: MasterTarget,
+    rds: RDSClient,
+    secrets: SecretsManagerClient,
+    sleep: Callable[[float], None],
+) -> str:
+    instance = _describe(rds, target.instance_identifier)
+    username = str(instance["MasterUsername"])
+    staged = secret_store.read(secrets, target.secret, "AWSPENDING")
+    password = str(staged["password"]) if staged else scram.generate_password()
+    if staged is None:
+        document = {
+            "username": username,
+            "password": password,
+            "host": target.host,
+            "port": target.port,
+            "dbname": target.database,
+            "engine": ENGINE,
+        }
+        secret_store.write(secrets, target.secret, document, "AWSPENDING")
+    _wait_until_settled(rds, target.instance_identifier, instance, sleep)
+    answer = rds.modify_db_instance(
+        DBInstanceIdentifier=target.instance_identifier,
+        MasterUserPassword=password,
+        ApplyImmediately=True,
+    )["DBInstance"]
+    _wait_until_settled(rds, target.instance_identifier, answer, sleep)
+    secret_store.promote(secrets, target.secret)
+    return username
+
+
+def _describe(rds: RDSClient, identifier: str) -> Any:
+    try:
+        return rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "DBInstanceNotFound":
+            raise OperationError(
+                f"database instance {identifier} does not exist; check DB_INSTANCE_IDENTIFIER"
+            ) from error
+        raise
+
+
+def _settled(instance: Any) -> bool:
+    pending: dict[str, Any] = instance.get("PendingModifiedValues") or {}
+    return instance["DBInstanceStatus"] == "available" and "MasterUserPassword" not in pending
+
+
+def _wait_until_settled(
+    rds: RDSClient, identifier: str, instance: Any, sleep: Callable[[float], None]
+) -> None:
+    if _settled(instance):
+        return
+    sleep(SETTLE_SECONDS)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not _settled(instance := _describe(rds, identifier)):
+        if time.monotonic() > deadline:
+            raise OperationError(
+                f"database instance {identifier} is still {instance['DBInstanceStatus']} after "
+                f"{WAIT_SECONDS:.0f} s; the new password is staged, run again when it is available"
+            )
+        sleep(POLL_SECONDS)

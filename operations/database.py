@@ -1,0 +1,106 @@
+"""Connections to the database: always TLS, always with the server's name verified."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from operations import environment
+from operations.errors import OperationError
+from operations.structured_log import log
+
+if TYPE_CHECKING:
+    import psycopg
+
+# A master password set through the RDS API takes effect within about a minute.
+AUTHENTICATION_WAIT_SECONDS = 90.0
+CONNECT_TIMEOUT_SECONDS = 10
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a database is, and the CA bundle that signs its certificate."""
+
+    host: str
+    port: int
+    database: str
+    ca_bundle: Path
+
+    @classmethod
+    def from_environment(cls) -> Endpoint:
+        """From DB_HOST, DB_PORT, DB_NAME and RDS_CA_BUNDLE."""
+        ca_bundle = Path(environment.required("RDS_CA_BUNDLE"))
+        if not ca_bundle.is_file():
+            raise OperationError(
+                f"RDS_CA_BUNDLE is {ca_bundle}, which is no file; attach the layer that carries it"
+            )
+        return cls(
+            host=environment.required("DB_HOST"),
+            port=environment.required_int("DB_PORT"),
+            database=environment.required("DB_NAME"),
+            ca_bundle=ca_bundle,
+        )
+
+    def connect(
+        self,
+        user: str,
+        password: str,
+        *,
+        database: str | None = None,
+        application_name: str = "pgkeep",
+        wait_seconds: float = 0.0,
+    ) -> psycopg.Connection[Any]:
+        """Connect, and for `wait_seconds` try again when unreachable or refused.
+
+        Raises `psycopg.OperationalError` as PostgreSQL or libpq gave it.
+        """
+        import psycopg
+
+        deadline = time.monotonic() + wait_seconds
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return psycopg.connect(
+                    host=self.host,
+                    port=self.port,
+                    dbname=database or self.database,
+                    user=user,
+                    password=password,
+                    sslmode="verify-full",
+                    sslrootcert=str(self.ca_bundle),
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                    application_name=application_name,
+                )
+            except psycopg.OperationalError as error:
+                if time.monotonic() + pause_seconds > deadline:
+                    raise
+                reason = str(error).strip().splitlines()[-1]
+                log("connection_retry", host=self.host, port=self.port, reason=reason)
+                time.sleep(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def password_refused(error: psycopg.OperationalError) -> bool:
+    """Whether the server itself refused user and password.
+
+    libpq leaves the SQLSTATE (28P01) out of connection errors, so the text decides; before the
+    session starts it is in the server's `lc_messages`, which is English on RDS. A user who may not
+    log in, or has no CONNECT, is told so only after the password was accepted.
+    """
+    return "password authentication failed" in str(error)
+
+
+def credentials(document: dict[str, Any] | None, secret: str) -> tuple[str, str]:
+    """User and password out of a secret's JSON; `OperationError` when they are not there yet."""
+    user = (document or {}).get("username")
+    password = (document or {}).get("password")
+    if not isinstance(user, str) or not isinstance(password, str):
+        raise OperationError(
+            f"secret {secret.rsplit(':secret:', maxsplit=1)[-1]} has no username and password yet; "
+            "the function that fills it must run first"
+        )
+    return user, password

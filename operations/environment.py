@@ -1,0 +1,23 @@
+"""Settings that a function gets through its environment variables."""
+
+from __future__ import annotations
+
+import os
+
+from operations.errors import OperationError
+
+
+def required(name: str) -> str:
+    """The value of an environment variable; `OperationError` when it is absent or empty."""
+    value = os.environ.get(name, "")
+    if not value:
+        raise OperationError(f"environment variable {name} is not set; set it on the function")
+    return value
+
+
+def required_int(name: str) -> int:
+    """As `required`, for a whole number."""
+    value = required(name)
+    if not value.isdecimal():
+        raise OperationError(f"environment variable {name} is {value!r}; it must be a whole number")
+    return int(value)
