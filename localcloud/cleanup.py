@@ -111,10 +111,10 @@ def tables(home: Home) -> list[tuple[str, str]]:
 
 def _belongs(entry: Path, home: Home, own_namespaces: set[tuple[int, int]]) -> bool:
     try:
-        if Path(os.readlink(entry / "root")).is_relative_to(home.path):
+        if (entry / "root").readlink().is_relative_to(home.path):
             return True
         # A person's shell may stand in the folder: it has a terminal, nothing of ours has one.
-        if Path(os.readlink(entry / "cwd")).is_relative_to(home.path) and not _has_terminal(entry):
+        if (entry / "cwd").readlink().is_relative_to(home.path) and not _has_terminal(entry):
             return True
         # A process of this machine that only looks into a namespace has a terminal too, but it
         # would keep the namespace alive: it ends as well.
