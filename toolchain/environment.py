@@ -97,7 +97,7 @@ def write_plugins(pulumi: Path) -> None:
 
 
 def require_tool(name: str, package: str) -> None:
-    """Raises `RefusedError` when `name` is not on PATH; `package` is Debian's package that has it."""
+    """Raises `RefusedError` when `name` is not on PATH; `package` is the Debian package of it."""
     if not shutil.which(name):
         raise RefusedError(
             f"{name} is not on PATH; install it (Debian: apt-get install {package})."

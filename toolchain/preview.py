@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
 
 import yaml
 
-from toolchain.environment import REPOSITORY, STACKS, offline_environment, stack_names
+from toolchain.environment import (
+    LOCAL_STACK,
+    REPOSITORY,
+    STACKS,
+    offline_environment,
+    stack_names,
+)
 from toolchain.steps import RefusedError, console
 
 POLICIES = REPOSITORY / "policies"
 
 
+def stack_file(name: str) -> Path:
+    """`stacks/Pulumi.<name>.yaml`, or the file that PGKEEP_STACK_CONFIG_FILE names for `local`.
+
+    Raises:
+        RefusedError: there is no such stack.
+    """
+    chosen = os.environ.get("PGKEEP_STACK_CONFIG_FILE")
+    if chosen and name == LOCAL_STACK:
+        return Path(chosen)
+    if name not in stack_names():
+        raise RefusedError(f"there is no stack {name!r}; stacks/ has {', '.join(stack_names())}.")
+    return STACKS / f"Pulumi.{name}.yaml"
+
+
 def read_stack(name: str) -> dict[str, object]:
-    """The content of `stacks/Pulumi.<name>.yaml`.
+    """The content of a stack's file.
 
     Raises:
         RefusedError: the stack is unknown, or its file is not a YAML mapping with a `config`.
     """
-    file = STACKS / f"Pulumi.{name}.yaml"
-    if name not in stack_names():
-        raise RefusedError(f"there is no stack {name!r}; stacks/ has {', '.join(stack_names())}.")
+    file = stack_file(name)
     try:
         content = yaml.safe_load(file.read_text())
     except yaml.YAMLError as error:
         where = " ".join(str(error).split())
-        raise RefusedError(f"stacks/{file.name} is not valid YAML: {where}") from None
+        raise RefusedError(f"{file} is not valid YAML: {where}") from None
     if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
-        raise RefusedError(f"stacks/{file.name} has no mapping `config:`; see docs/settings.md.")
+        raise RefusedError(f"{file} has no mapping `config:`; see docs/settings.md.")
     return content
 
 

@@ -1,0 +1,44 @@
+"""kill -9 of the local cloud's daemon in the middle of an `up`: `make down` leaves nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.e2e.local_stack import REPOSITORY, LocalStack
+
+pytestmark = pytest.mark.root
+
+
+def test_down_after_a_crash_in_the_middle_of_up_leaves_nothing() -> None:
+    local = LocalStack(octet=79)
+    up = subprocess.Popen(
+        [sys.executable, "-m", "toolchain", "up"],
+        cwd=REPOSITORY,
+        env=local.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        # A database that accepts connections: from here on processes, mounts and namespaces exist.
+        deadline = time.monotonic() + 180
+        while not list(local.home.glob("databases/*/**/postmaster.pid")):
+            assert time.monotonic() < deadline and up.poll() is None, up.stdout.read()
+            time.sleep(0.2)
+        os.kill(int((local.home / "daemon.pid").read_text()), signal.SIGKILL)
+        assert up.wait(timeout=300) != 0
+        assert local.leftovers()
+        again = local.toolchain("up")
+        assert again.returncode != 0
+        assert "make down" in again.stdout + again.stderr
+        down = local.toolchain("down")
+        assert down.returncode == 0, down.stdout + down.stderr
+        assert local.leftovers() == []
+    finally:
+        up.kill()
+        local.toolchain("down")
+        local.remove()

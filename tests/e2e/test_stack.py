@@ -1,0 +1,238 @@
+"""End to end on a real local cloud: from `make up` to a query through the pooler, and down again.
+
+The tests run in the order of this file on one stack. What only AWS has (its control plane) is
+emulated; PostgreSQL, PgBouncer, systemd, TLS, the firewall and the functions are real.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import zipfile
+
+import pytest
+
+from tests.e2e.local_stack import REPOSITORY, LocalStack
+
+pytestmark = pytest.mark.root
+
+INSERT = """INSERT INTO buyers (license_id, wallet, tier, status)
+VALUES ('NODE-1', '0xabc', 'gold', 'active') RETURNING license_id"""
+
+
+def test_up_ends_with_a_summary_that_says_how_to_go_on(stack: LocalStack) -> None:
+    for part in ("Pooler", "Database", "Replica", "s3://", "make psql", "make down"):
+        assert part in stack.up_output
+
+
+def test_app_writes_and_reads_through_the_pooler_with_tls_verified_in_full(
+    stack: LocalStack,
+) -> None:
+    answer = stack.query(
+        "application_security_group_id",
+        stack.through_pooler(),
+        [
+            INSERT,
+            "UPDATE buyers SET tx_hash = '0xfeed' WHERE license_id = 'NODE-1'",
+            "SELECT tier, tx_hash FROM buyers WHERE license_id = 'NODE-1'",
+        ],
+    )
+    assert answer["error"] is None
+    assert answer["results"][0]["rows"] == [["NODE-1"]]
+    assert answer["results"][1]["count"] == 1
+    assert answer["results"][2]["rows"] == [["gold", "0xfeed"]]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM buyers", "TRUNCATE buyers"])
+def test_app_cannot_delete(stack: LocalStack, statement: str) -> None:
+    answer = stack.query("application_security_group_id", stack.through_pooler(), [statement])
+    assert answer["error"] is None
+    assert answer["results"][0]["sqlstate"] == "42501"
+    assert "permission denied for table buyers" in answer["results"][0]["error"]
+
+
+def test_a_plain_text_connection_is_refused_at_the_pooler(stack: LocalStack) -> None:
+    plain = {**stack.through_pooler(), "sslmode": "disable"}
+    answer = stack.query("application_security_group_id", plain, ["SELECT 1"])
+    assert "SSL required" in answer["error"]
+
+
+def test_a_plain_text_connection_is_refused_at_the_database(stack: LocalStack) -> None:
+    plain = {**stack.direct("migrator"), "sslmode": "disable"}
+    answer = stack.query("migration_security_group_id", plain, ["SELECT 1"])
+    assert "no encryption" in answer["error"]
+
+
+def test_a_wrong_authority_is_refused_by_the_client(stack: LocalStack) -> None:
+    wrong = {**stack.through_pooler(), "sslrootcert": str(stack.home / "rds-ca-bundle.pem")}
+    answer = stack.query("application_security_group_id", wrong, ["SELECT 1"])
+    assert "certificate verify failed" in answer["error"]
+
+
+def test_a_client_outside_the_application_group_cannot_reach_the_pooler(stack: LocalStack) -> None:
+    answer = stack.query("analytics_security_group_id", stack.through_pooler(), ["SELECT 1"])
+    assert "timeout" in answer["error"]
+
+
+def test_the_application_cannot_reach_the_database_directly(stack: LocalStack) -> None:
+    answer = stack.query("application_security_group_id", stack.direct("app"), ["SELECT 1"])
+    assert "timeout" in answer["error"]
+
+
+def test_readonly_reads_on_the_replica_and_cannot_write(stack: LocalStack) -> None:
+    replica = stack.outputs["replica_endpoints"][0]
+    answer = stack.query(
+        "analytics_security_group_id",
+        stack.direct("readonly", replica),
+        [
+            "SELECT pg_is_in_recovery()",
+            "SELECT wallet FROM buyers WHERE license_id = 'NODE-1'",
+            "UPDATE buyers SET wallet = ''",
+        ],
+    )
+    assert answer["error"] is None
+    assert answer["results"][0]["rows"] == [[True]]
+    assert answer["results"][1]["rows"] == [["0xabc"]]
+    assert answer["results"][2]["sqlstate"] == "42501"
+
+
+def test_buyers_has_the_indexes_of_the_guide(stack: LocalStack) -> None:
+    answer = stack.query(
+        "migration_security_group_id",
+        stack.direct("migrator"),
+        ["SELECT indexname FROM pg_indexes WHERE tablename = 'buyers' ORDER BY 1"],
+    )
+    assert [row[0] for row in answer["results"][0]["rows"]] == sorted(
+        [
+            "buyers_pkey",
+            "buyers_license_id_idx",
+            "buyers_wallet_idx",
+            "buyers_tier_idx",
+            "buyers_status_idx",
+            "buyers_created_at_idx",
+            "buyers_wallet_status_idx",
+        ]
+    )
+
+
+def test_the_backup_restores_into_an_empty_database(stack: LocalStack) -> None:
+    client = stack.aws("lambda")
+    invoked = client.invoke(
+        FunctionName=stack.outputs["backup_function"], Payload=json.dumps({"class": "daily"})
+    )
+    result = json.loads(invoked["Payload"].read())
+    assert "FunctionError" not in invoked, result
+    assert result["row_counts"] == {"node_pass.buyers": 1}
+    archive = stack.folder / "backup.dump"
+    stack.aws("s3").download_file(stack.outputs["backup_bucket"], result["key"], str(archive))
+    assert archive.stat().st_size == result["size_bytes"]
+
+    owner = stack.direct("migrator")
+    master = json.loads(
+        stack.aws("secretsmanager").get_secret_value(SecretId=stack.outputs["master_secret_name"])[
+            "SecretString"
+        ]
+    )
+    owner.update(user=master["username"], password=master["password"])
+    made = stack.query("migration_security_group_id", owner, ["CREATE DATABASE restored"])
+    assert "error" not in made["results"][0], made
+    with zipfile.ZipFile(REPOSITORY / ".build/postgresql-client-17-x86_64.zip") as layer:
+        layer.extractall(stack.folder / "layer")
+    client_folder = stack.folder / "layer" / "pg"
+    for program in client_folder.rglob("*"):
+        program.chmod(0o755)
+    target = {**owner, "dbname": "restored"}
+    restore = stack.in_group(
+        "migration_security_group_id",
+        [
+            str(client_folder / "lib/ld-linux-x86-64.so.2"),
+            *("--library-path", str(client_folder / "lib")),
+            *(str(client_folder / "bin/pg_restore"), "--no-owner", "--exit-on-error"),
+            *("--dbname", " ".join(f"{k}={v}" for k, v in target.items() if k != "password")),
+            str(archive),
+        ],
+        env={"PGPASSWORD": target["password"]},
+    )
+    assert restore.returncode == 0, restore.stderr
+    counted = stack.query(
+        "migration_security_group_id", target, ["SELECT count(*) FROM node_pass.buyers"]
+    )
+    assert counted["results"][0]["rows"] == [[1]]
+
+
+def test_the_backup_schedule_points_at_the_function(stack: LocalStack) -> None:
+    schedules = stack.aws("scheduler").list_schedules()["Schedules"]
+    targets = [schedule["Target"]["Arn"] for schedule in schedules]
+    assert any(target.endswith(f":{stack.outputs['backup_function']}") for target in targets)
+
+
+def test_every_pooler_host_passes_the_host_tests(stack: LocalStack) -> None:
+    addresses = pooler_addresses(stack)
+    assert len(addresses) == 2
+    result = stack.in_group(
+        "administration_security_group_id",
+        [
+            *(sys.executable, "-m", "pytest", "tests/hosts", "-q", "--sudo"),
+            "--hosts=" + ",".join(f"ssh://admin@{address}" for address in addresses),
+            f"--ssh-identity-file={stack.home / 'ssh/id_ed25519'}",
+            "--ssh-extra-args=-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+        ],
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "skipped" not in result.stdout
+
+
+def test_a_second_up_changes_nothing(stack: LocalStack) -> None:
+    preview = stack.preview("--expect-no-changes")
+    assert preview.returncode == 0, preview.stdout + preview.stderr
+    started = time.monotonic()
+    up = stack.toolchain("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "unchanged" in up.stdout
+    print(f"second up: {time.monotonic() - started:.1f} s")
+
+
+def test_a_pool_size_changes_exactly_the_pooler(stack: LocalStack) -> None:
+    before = set(pooler_addresses(stack))
+    stack.write_config({"pooler": {"default_pool_size": 21}})
+    preview = stack.preview("--json")
+    assert preview.returncode == 0, preview.stdout + preview.stderr
+    steps = json.loads(preview.stdout)["steps"]
+    changed = {step["newState"]["type"]: step["op"] for step in steps if step["op"] != "same"}
+    assert changed == {
+        "aws:ec2/launchTemplate:LaunchTemplate": "update",
+        "aws:autoscaling/group:Group": "update",
+    }
+    up = stack.toolchain("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    deadline = time.monotonic() + 120
+    while before & set(pooler_addresses(stack)) and time.monotonic() < deadline:
+        time.sleep(1)
+    after = pooler_addresses(stack)
+    assert len(after) == 2
+    assert not before & set(after), "the instance refresh did not replace every host"
+    answer = stack.query(
+        "application_security_group_id",
+        stack.through_pooler(),
+        ["SELECT tier FROM buyers WHERE license_id = 'NODE-1'"],
+    )
+    assert answer["results"][0]["rows"] == [["gold"]]
+
+
+def test_down_leaves_nothing(stack: LocalStack) -> None:
+    down = stack.toolchain("down")
+    assert down.returncode == 0, down.stdout + down.stderr
+    assert stack.leftovers() == []
+
+
+def pooler_addresses(stack: LocalStack) -> list[str]:
+    """Private addresses of the hosts in service."""
+    groups = stack.aws("autoscaling").describe_auto_scaling_groups(
+        AutoScalingGroupNames=[stack.outputs["pooler_group_name"]]
+    )["AutoScalingGroups"]
+    identifiers = [
+        i["InstanceId"] for i in groups[0]["Instances"] if i["LifecycleState"] == "InService"
+    ]
+    reservations = stack.aws("ec2").describe_instances(InstanceIds=identifiers)["Reservations"]
+    return [i["PrivateIpAddress"] for r in reservations for i in r["Instances"]]
