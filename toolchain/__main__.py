@@ -35,9 +35,13 @@ def env() -> None:
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def preview(stack: str, context: typer.Context) -> None:
+def preview(
+    stack: str,
+    context: typer.Context,
+    policies: Annotated[bool, typer.Option(help="Judge it by the policy packs.")] = True,
+) -> None:
     """Preview a stack with the policy packs, without an AWS account."""
-    raise typer.Exit(preview_stack(stack, context.args))
+    raise typer.Exit(preview_stack(stack, context.args, policies=policies))
 
 
 @app.command(

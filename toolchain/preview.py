@@ -52,7 +52,7 @@ def read_stack(name: str) -> dict[str, object]:
     return content
 
 
-def preview(name: str, arguments: list[str]) -> int:
+def preview(name: str, arguments: list[str], *, policies: bool = True) -> int:
     """Runs `pulumi preview` of the stack as if nothing of it existed; returns its exit code.
 
     The engine's state is a scratch folder and the provider answers offline, so nothing is read
@@ -78,10 +78,11 @@ def preview(name: str, arguments: list[str]) -> int:
         )
         if made.returncode != 0:
             raise RefusedError(f"the scratch stack could not be made: {made.stderr.strip()}")
-        console.print(f"Preview of [bold]{name}[/bold] without an AWS account, policies included")
+        pack = ["--policy-pack", str(POLICIES)] if policies else []
+        console.print(f"Preview of [bold]{name}[/bold] without an AWS account")
         return subprocess.run(
             ["pulumi", "--non-interactive", "preview", "--stack", name]
-            + ["--config-file", str(config), "--policy-pack", str(POLICIES), *arguments],
+            + ["--config-file", str(config), *pack, *arguments],
             cwd=REPOSITORY,
             env=environment,
             check=False,

@@ -44,9 +44,9 @@ def test_broken_yaml(local: LocalStack) -> None:
 
 
 def test_a_wrong_setting_names_field_value_and_limit(local: LocalStack) -> None:
-    local.write_config({"database": {"backup_retention_days": 36}})
+    local.write_config({"database": {"pitr_retention_days": 36}})
     said = refused(local, "preview", "local")
-    assert "backup_retention_days" in said
+    assert "database.pitr_retention_days" in said
     assert "36" in said
     assert "35" in said
 
