@@ -1,0 +1,219 @@
+"""Runs rules over resources: in the engine resource by resource, or over a whole stack at once.
+
+Nothing that a rule does can make a resource pass by accident: a crash is a mandatory violation
+that names the rule, and a value that is still unknown at apply is a violation.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from .catalogue import RULES
+from .exemptions import Exemption, parse
+from .inventory import Resource, Stack
+from .rules import Context, Enforcement, Outcome, Phase, Rule, Severity, Unverified, Violation
+
+EXEMPTIONS_RULE = Rule(
+    id="policy-exemptions-valid",
+    title="Policy exemptions are valid and used",
+    what="Every exemption names rule, resource, reason, owner and a date within 180 days, and "
+    "is used.",
+    why="An exemption that nobody needs or answers for hides the next mistake.",
+    remediation="Correct or remove the entry in pgkeep:settings.policy_exemptions.",
+    severity=Severity.HIGH,
+    catalogue=(),
+    controls=(),
+    types=(),
+)
+
+
+class Kind(Enum):
+    """What a verdict means for the update."""
+
+    VIOLATION = "violation"
+    NOT_VERIFIED = "not verified"
+    EXEMPTED = "exempted"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One thing to tell the user. `urn` is empty for the stack as a whole."""
+
+    kind: Kind
+    rule: Rule
+    urn: str
+    enforcement: Enforcement
+    message: str
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the preview or update must stop."""
+        return self.enforcement is Enforcement.MANDATORY
+
+
+class Judge:
+    """Applies `rules` in one run of the engine. Safe to call from several threads."""
+
+    def __init__(
+        self,
+        context: Context,
+        exemptions: object = None,
+        rules: Sequence[Rule] = RULES,
+        overrides: dict[str, Enforcement] | None = None,
+    ) -> None:
+        """`exemptions` is the raw list of the settings; `overrides` the pack's configuration."""
+        self.context = context
+        self.rules = rules
+        self._overrides = overrides or {}
+        self._lock = threading.Lock()
+        self._judged: set[tuple[str, str]] = set()
+        self._used: set[Exemption] = set()
+        self._exemptions: list[Exemption] = []
+        self._problems: list[str] = []
+        by_id = {rule.id: rule for rule in rules}
+        for entry in parse(exemptions):
+            if isinstance(entry, str):
+                self._problems.append(entry)
+            elif problem := entry.problem(by_id, context):
+                self._problems.append(f"{entry.label} {problem}")
+            else:
+                self._exemptions.append(entry)
+
+    def enforcement(self, rule: Rule) -> Enforcement:
+        """How `rule` is enforced in this environment.
+
+        The pack's configuration may change it, but not for a rule that cannot be exempted here.
+        """
+        own = rule.enforcement.get(self.context.environment, Enforcement.MANDATORY)
+        if self.context.environment in rule.never_exempt_in:
+            return own
+        return self._overrides.get(rule.id, own)
+
+    def resource(self, resource: Resource) -> list[Verdict]:
+        """What the resource rules say about one resource."""
+        verdicts: list[Verdict] = []
+        for rule in self.rules:
+            check = rule.check_resource
+            if check is None or resource.type not in rule.types:
+                continue
+            verdicts += self._run(
+                rule, lambda check=check: check(resource, self.context), resource.urn
+            )
+        return verdicts
+
+    def stack(self, stack: Stack) -> list[Verdict]:
+        """What the stack rules say, and the exemptions that are wrong or that nothing needed."""
+        verdicts: list[Verdict] = []
+        for rule in self.rules:
+            if check := rule.check_stack:
+                verdicts += self._run(rule, lambda check=check: check(stack, self.context), "")
+        self._find_uses(stack)
+        unused = [
+            f"{entry.label} is not used: remove it"
+            for entry in self._exemptions
+            if entry not in self._used
+        ]
+        for problem in [*self._problems, *unused]:
+            message = f"{EXEMPTIONS_RULE.id}: {problem}."
+            verdicts.append(
+                Verdict(Kind.VIOLATION, EXEMPTIONS_RULE, "", Enforcement.MANDATORY, message)
+            )
+        return verdicts
+
+    def _find_uses(self, stack: Stack) -> None:
+        """Marks exemptions that resources need which this run did not judge (`--target`)."""
+        idle = {entry.rule for entry in self._exemptions if entry not in self._used}
+        for rule in self.rules:
+            if rule.id in idle and (check := rule.check_resource):
+                for resource in stack.of_type(*rule.types):
+                    self._run(
+                        rule,
+                        lambda check=check, one=resource: check(one, self.context),
+                        resource.urn,
+                    )
+
+    def _run(self, rule: Rule, check: Callable[[], Iterable[Outcome]], urn: str) -> list[Verdict]:
+        if self.enforcement(rule) is Enforcement.DISABLED:
+            return []
+        verdicts: list[Verdict] = []
+        try:
+            # Repeated outcomes say nothing new: a wildcard action that stands in two statements.
+            for outcome in dict.fromkeys(check()):
+                verdicts += self._verdict(rule, outcome)
+        except Exception as error:
+            verdicts.append(_crash(rule, urn, error))
+        return verdicts
+
+    def _verdict(self, rule: Rule, outcome: Outcome) -> list[Verdict]:
+        with self._lock:
+            if outcome.cause is not None and (rule.id, outcome.cause.urn) in self._judged:
+                return []
+            self._judged.add((rule.id, outcome.resource.urn))
+        urn = outcome.resource.urn
+        if isinstance(outcome, Unverified):
+            if self.context.phase is Phase.PREVIEW:
+                with self._lock:
+                    self._used.update(
+                        entry
+                        for entry in self._exemptions
+                        if entry.concerns(rule, outcome.resource)
+                    )
+                message = (
+                    f"{rule.id} could not be verified before apply: {outcome.resource.label}: "
+                    f"{outcome.needs} is known only after apply, and is verified then."
+                )
+                return [Verdict(Kind.NOT_VERIFIED, rule, urn, Enforcement.ADVISORY, message)]
+            found = f"has {outcome.needs} still unknown at apply"
+            outcome = Violation(outcome.resource, found, "be known to be verified")
+        for exemption in self._exemptions:
+            if exemption.matches(rule, outcome):
+                with self._lock:
+                    self._used.add(exemption)
+                message = (
+                    f"{rule.id}: {outcome.resource.label} {outcome.found}; exempted until "
+                    f"{exemption.expires} by {exemption.owner}: {exemption.reason}"
+                )
+                return [Verdict(Kind.EXEMPTED, rule, urn, Enforcement.ADVISORY, message)]
+        message = (
+            f"{rule.id}: {outcome.resource.label} {outcome.found}; it must {outcome.limit}. "
+            f"{rule.why} What to do: {rule.remediation}"
+        )
+        return [Verdict(Kind.VIOLATION, rule, urn, self.enforcement(rule), message)]
+
+
+def evaluate(
+    stack: Stack,
+    context: Context | None = None,
+    exemptions: object = None,
+    rules: Sequence[Rule] = RULES,
+) -> list[Verdict]:
+    """All verdicts on a stack, without the engine."""
+    judge = Judge(context or Context(), exemptions, rules)
+    verdicts = [verdict for resource in stack.resources for verdict in judge.resource(resource)]
+    return verdicts + judge.stack(stack)
+
+
+def crash_message(error: BaseException) -> str:
+    """Type and place of an error. Not its text, which may quote a secret property."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def _crash(rule: Rule, urn: str, error: Exception) -> Verdict:
+    message = (
+        f"{rule.id}: the rule itself failed ({crash_message(error)}), so that it could not be "
+        "verified; the change is refused. What to do: report the defect with this line."
+    )
+    return Verdict(
+        Kind.VIOLATION,
+        replace(rule, severity=Severity.CRITICAL),
+        urn,
+        Enforcement.MANDATORY,
+        message,
+    )
