@@ -47,6 +47,15 @@ class Fabric:
 
         return ec2_backends[ACCOUNT_ID][self.region]
 
+    def image_root(self) -> Path:
+        """The base image; raises LocalCloudError where none was given."""
+        if self.image is None:
+            raise LocalCloudError(
+                "Load balancers and VPC endpoints refused: they run HAProxy of the base image, "
+                "and there is none; build it with `make up`."
+            )
+        return self.image
+
     def start(self) -> None:
         """Make the fabric's folder. Networks come up with their first interface."""
         self.home.fabric.mkdir(parents=True, exist_ok=True)
@@ -69,12 +78,13 @@ class Fabric:
         security_group_ids: Sequence[str],
         address: str | None = None,
         more_subnet_ids: Sequence[str] = (),
+        filtered: bool = True,
     ) -> NetworkInterface:
         """Make an interface `<prefix>-<name>` in a subnet; it is usable when this returns.
 
         Without an address the subnet's next free one is taken; without security groups the VPC's
         default group applies, as on AWS. The interface gets one more address in each of
-        `more_subnet_ids`.
+        `more_subnet_ids`. Not `filtered`, it is in no group and everything may pass.
         """
         with self._lock:
             if name in self._interfaces:
@@ -82,9 +92,7 @@ class Fabric:
                     f"Network interface {name!r} refused: one of that name is attached; detach it."
                 )
             subnet = self._subnet(subnet_id)
-            groups = tuple(security_group_ids) or self._default_group(subnet.vpc_id)
-            for group_id in groups:
-                security_groups.read_group(self.ec2, group_id)
+            groups = self._groups(subnet.vpc_id, security_group_ids) if filtered else ()
             network = self.network(subnet.vpc_id)
             chosen = self._take_address(subnet, address)
             more = [self._take_address(self._subnet(each), None) for each in more_subnet_ids]
@@ -136,9 +144,7 @@ class Fabric:
     ) -> None:
         """Replace an interface's security groups; connections that stand are kept."""
         with self._lock:
-            groups = tuple(security_group_ids) or self._default_group(interface.vpc_id)
-            for group_id in groups:
-                security_groups.read_group(self.ec2, group_id)
+            groups = self._groups(interface.vpc_id, security_group_ids)
             before = interface.security_group_ids
             interface.security_group_ids = groups
             self.refresh_security_groups(*before, *groups)
@@ -151,6 +157,17 @@ class Fabric:
         """All attached interfaces in a security group."""
         return [i for i in self._attached() if security_group_id in i.security_group_ids]
 
+    def interfaces_in(self, subnet_id: str) -> list[NetworkInterface]:
+        """All attached interfaces with their first address in a subnet."""
+        return [i for i in self._attached() if i.subnet_id == subnet_id]
+
+    def interface_at(self, vpc_id: str, address: str) -> NetworkInterface | None:
+        """The attached interface with this address."""
+        for interface in self._attached():
+            if interface.vpc_id == vpc_id and address in interface.addresses:
+                return interface
+        return None
+
     # Security groups
 
     def refresh_security_groups(self, *changed_group_ids: str) -> None:
@@ -161,10 +178,10 @@ class Fabric:
         with self._lock:
             changed = set(changed_group_ids)
             for interface in self._attached():
+                if not interface.security_group_ids:
+                    continue
                 groups = [
-                    security_groups.SecurityGroup(group_id, (), ())
-                    if self.ec2.get_security_group_from_id(group_id) is None
-                    else security_groups.read_group(self.ec2, group_id)
+                    security_groups.read_group(self.ec2, group_id)
                     for group_id in interface.security_group_ids
                 ]
                 rules = [rule for group in groups for rule in (*group.ingress, *group.egress)]
@@ -237,9 +254,19 @@ class Fabric:
                 return subnet
         raise LocalCloudError(f"Subnet {subnet_id} refused: it does not exist; create it first.")
 
-    def _default_group(self, vpc_id: str) -> tuple[str, ...]:
-        group = self.ec2.get_default_security_group(vpc_id)
-        return (group.id,) if group is not None else ()
+    def _groups(self, vpc_id: str, security_group_ids: Sequence[str]) -> tuple[str, ...]:
+        """The groups that apply, which must exist in the VPC."""
+        if not security_group_ids:
+            default = self.ec2.get_default_security_group(vpc_id)
+            return (default.id,) if default is not None else ()
+        for group_id in security_group_ids:
+            group = self.ec2.get_security_group_from_id(group_id)
+            if group is None or group.vpc_id != vpc_id:
+                where = "it does not exist" if group is None else f"it is in {group.vpc_id}"
+                raise LocalCloudError(
+                    f"Security group {group_id} refused in {vpc_id}: {where}; give one of the VPC."
+                )
+        return tuple(dict.fromkeys(security_group_ids))
 
     def _take_address(self, subnet: Any, address: str | None) -> str:
         """Reserve an address in moto too, so that moto gives it to no instance."""

@@ -76,6 +76,7 @@ class Network:
                 "iif lo accept",
                 "ct state established,related accept",
                 f"ip daddr {self.resolver_address} meta l4proto {{ tcp, udp }} th dport 53 accept",
+                "ip daddr 169.254.169.254 tcp dport 80 accept",  # instance metadata
                 gateway if listed else "",
                 "}",
                 "}",

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.errors import LocalCloudError
 from localcloud.fabric.interfaces import NetworkInterface
 
 # Instance metadata and time service, which security groups do not filter.
@@ -41,12 +40,10 @@ class SecurityGroup:
 
 
 def read_group(ec2: Any, group_id: str) -> SecurityGroup:
-    """Read a group from moto's EC2 backend; an unknown one is refused."""
+    """Read a group from moto's EC2 backend; one that is gone allows nothing."""
     group = ec2.get_security_group_from_id(group_id)
     if group is None:
-        raise LocalCloudError(
-            f"Security group {group_id} refused: it does not exist; create it first."
-        )
+        return SecurityGroup(group_id, (), ())
     return SecurityGroup(group_id, _read(group.ingress_rules), _read(group.egress_rules))
 
 
