@@ -1,0 +1,179 @@
+"""ModifyDBInstance: what changes at once, what waits for the maintenance window, what restarts."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
+from moto.rds.utils import valid_preferred_maintenance_window
+
+from localcloud.databases import roles
+from localcloud.databases.instance import LocalDBInstance
+from localcloud.databases.plane import Node
+from localcloud.databases.validation import (
+    validate_common,
+    validate_references,
+    validate_version,
+)
+
+if TYPE_CHECKING:
+    from localcloud.databases.backend import LocalRDSBackend
+
+# Without ApplyImmediately these wait for the maintenance window (AWS, "Schedule modifications
+# setting"); input -> name in PendingModifiedValues.
+_DEFERRED = {
+    "allocated_storage": "AllocatedStorage",
+    "ca_certificate_identifier": "CACertificateIdentifier",
+    "db_instance_class": "DBInstanceClass",
+    "db_port_number": "Port",
+    "iops": "Iops",
+    "multi_az": "MultiAZ",
+    "storage_throughput": "StorageThroughput",
+    "storage_type": "StorageType",
+}
+# Inputs that only change what is shown, and need no work behind.
+_ATTRIBUTES = (
+    "auto_minor_version_upgrade",
+    "backup_retention_period",
+    "copy_tags_to_snapshot",
+    "db_instance_class",
+    "db_parameter_group_name",
+    "deletion_protection",
+    "license_model",
+    "multi_az",
+    "preferred_backup_window",
+    "preferred_maintenance_window",
+    "vpc_security_group_ids",
+)
+_REFUSED = {
+    "db_subnet_group_name": "moving an instance to another DB subnet group",
+    "new_db_instance_identifier": "renaming an instance",
+    "domain": "Active Directory domains",
+}
+
+
+def modify(backend: "LocalRDSBackend", instance: LocalDBInstance, inputs: dict[str, Any]) -> None:
+    """Check and make the changes of one ModifyDBInstance call."""
+    backend.require(instance, ("available", "incompatible-parameters"))
+    _check(backend, instance, inputs)
+    if not inputs.get("apply_immediately"):
+        _defer(instance, inputs)
+    before = dict(vars(instance))
+    _set_attributes(instance, inputs)
+    steps = _steps(backend, instance, inputs, before)
+    password = inputs.get("master_user_password")
+    if password is not None:
+        instance.add_event("DB_INSTANCE_RESET_MASTER_CREDENTIALS")
+    if not steps:
+        return
+
+    def work(node: Node) -> None:
+        for step in steps:
+            step(node)
+
+    status = "resetting-master-credentials" if password and len(steps) == 1 else "modifying"
+    backend.plane.change(instance, status, work)
+    if instance.backup_retention_period and not before["_backup_retention_period"]:
+        backend.plane.back_up(instance)
+
+
+def _check(backend: "LocalRDSBackend", instance: LocalDBInstance, inputs: dict[str, Any]) -> None:
+    for name, what in _REFUSED.items():
+        present = instance.subnet_group_name if name == "db_subnet_group_name" else None
+        if inputs.get(name) not in (None, present):
+            raise InvalidParameterCombination(f"{what} is not emulated by the local cloud.")
+    kind = inputs.get("storage_type") or instance.storage_type
+    validate_common({**inputs, "storage_type": kind})
+    validate_version(inputs.get("engine_version"), instance.engine_version)
+    group = getattr(instance, "db_subnet_group", None)
+    if group is not None:
+        validate_references(backend, inputs, group.vpc_id)
+    size = inputs.get("allocated_storage")
+    if size is not None and size < instance.allocated_storage:
+        raise InvalidParameterCombination(
+            f"The storage of a DB instance cannot shrink: it has {instance.allocated_storage} GiB, "
+            f"{size} were asked for."
+        )
+    if inputs.get("master_user_password") and instance.is_replica:
+        raise RDSClientError(
+            "InvalidDBInstanceState",
+            "The master password of a read replica is its source's; change it there.",
+        )
+    if inputs.get("backup_retention_period") == 0 and instance.replicas:
+        raise RDSClientError(
+            "InvalidDBInstanceState",
+            "Automated backups cannot be disabled while the instance has read replicas.",
+        )
+    message = valid_preferred_maintenance_window(
+        inputs.get("preferred_maintenance_window", instance.preferred_maintenance_window),
+        inputs.get("preferred_backup_window", instance.preferred_backup_window),
+    )
+    if message:
+        raise RDSClientError("InvalidParameterValue", message)
+    interval = inputs.get("monitoring_interval")
+    if interval and not (inputs.get("monitoring_role_arn") or instance.monitoring_role_arn):
+        raise InvalidParameterCombination(
+            "A MonitoringRoleARN value is required if you specify a MonitoringInterval value other "
+            "than 0."
+        )
+
+
+def _defer(instance: LocalDBInstance, inputs: dict[str, Any]) -> None:
+    for name, shown in _DEFERRED.items():
+        value = inputs.pop(name, None)
+        present = instance.port if name == "db_port_number" else getattr(instance, name, None)
+        if value is not None and value != present:
+            instance.pending_modified_values[shown] = value
+
+
+def _set_attributes(instance: LocalDBInstance, inputs: Mapping[str, Any]) -> None:
+    for name in _ATTRIBUTES:
+        if inputs.get(name) is not None:
+            setattr(instance, name, inputs[name])
+    if inputs.get("db_port_number") is not None:
+        instance.port = inputs["db_port_number"]
+    instance.keep(inputs)
+    if any(
+        inputs.get(name) is not None
+        for name in ("storage_type", "allocated_storage", "max_allocated_storage", "iops",
+                     "storage_throughput")
+    ):  # fmt: skip
+        instance.update_storage(inputs)
+    exports = inputs.get("cloudwatch_logs_export_configuration") or {}
+    enabled = set(instance.enabled_cloudwatch_logs_exports)
+    enabled -= set(exports.get("DisableLogTypes", ()))
+    enabled |= set(exports.get("EnableLogTypes", ()))
+    instance.enabled_cloudwatch_logs_exports = sorted(enabled)
+    for name, shown in _DEFERRED.items():
+        if inputs.get(name) is not None:
+            instance.pending_modified_values.pop(shown, None)
+
+
+def _steps(
+    backend: "LocalRDSBackend",
+    instance: LocalDBInstance,
+    inputs: Mapping[str, Any],
+    before: Mapping[str, Any],
+) -> list[Callable[[Node], None]]:
+    """The work behind the changed attributes, in order."""
+    plane = backend.plane
+
+    def changed(attribute: str) -> bool:
+        return getattr(instance, attribute) != before[attribute]
+
+    steps: list[Callable[[Node], None]] = []
+    password = inputs.get("master_user_password")
+    if password is not None:
+        username = str(instance.master_username)
+        steps.append(lambda node: roles.set_password(node.server, username, password))
+    if changed("vpc_security_group_ids"):
+        steps.append(plane.set_security_groups)
+    if changed("db_parameter_group_name"):
+        # RDS: the new group's values, dynamic ones too, count from the next reboot.
+        instance.parameter_apply_status = "pending-reboot"
+    if changed("ca_certificate_identifier"):
+        steps += [plane.renew_certificate, plane.reload]
+    if changed("db_instance_class") or changed("port"):
+        steps += [plane.restart_unchanged, plane.reload_replicas]
+    elif changed("_backup_retention_period"):
+        steps.append(plane.reload)
+    return steps

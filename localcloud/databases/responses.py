@@ -1,0 +1,143 @@
+"""Actions of the RDS API that moto lacks or answers with less than AWS."""
+
+from typing import Any
+
+from moto.core.responses import ActionResult, PaginatedResult
+from moto.rds.models import DBParameterGroup
+from moto.rds.responses import RDSResponse
+
+from localcloud.authorities import Authority
+from localcloud.databases import catalogue, certificates, log_files
+from localcloud.databases.backend import LocalRDSBackend
+from localcloud.databases.parameters import FAMILY, Parameter, is_system_default
+from localcloud.databases.parameters import catalogue as parameter_catalogue
+
+_SOURCE_USER, _SOURCE_SYSTEM, _SOURCE_ENGINE = "user", "system", "engine-default"
+
+
+def install(rds_authority: Authority) -> None:
+    """Add the actions to moto's dispatcher."""
+
+    def describe_certificates(self: RDSResponse) -> ActionResult:
+        wanted = self.params.get("CertificateIdentifier")
+        found = [
+            certificate
+            for certificate in certificates.describe(rds_authority, self.region)
+            if wanted in (None, certificate["CertificateIdentifier"])
+        ]
+        return ActionResult(
+            {
+                "DefaultCertificateForNewLaunches": certificates.CERTIFICATE_AUTHORITIES[0],
+                "Certificates": found,
+            }
+        )
+
+    RDSResponse.describe_certificates = describe_certificates  # type: ignore[attr-defined]
+    for action in (
+        describe_db_engine_versions,
+        describe_db_parameters,
+        describe_engine_default_parameters,
+        describe_orderable_db_instance_options,
+        describe_db_log_files,
+        download_db_log_file_portion,
+        reset_db_parameter_group,
+    ):
+        setattr(RDSResponse, action.__name__, action)
+
+
+def _backend(response: RDSResponse) -> LocalRDSBackend:
+    backend = response.backend
+    assert isinstance(backend, LocalRDSBackend)
+    return backend
+
+
+def describe_db_engine_versions(self: RDSResponse) -> ActionResult:
+    """DescribeDBEngineVersions; DefaultOnly and the rest make no difference with one version."""
+    found = catalogue.engine_versions(
+        _backend(self).plane.engine.version,
+        self.params.get("Engine"),
+        self.params.get("EngineVersion"),
+        self.params.get("DBParameterGroupFamily"),
+    )
+    return PaginatedResult({"DBEngineVersions": found})
+
+
+def describe_orderable_db_instance_options(self: RDSResponse) -> ActionResult:
+    """DescribeOrderableDBInstanceOptions for the one engine."""
+    found = catalogue.orderable_options(
+        _backend(self).plane.engine.version,
+        self.region,
+        self.params.get("Engine"),
+        self.params.get("EngineVersion"),
+        self.params.get("DBInstanceClass"),
+    )
+    return PaginatedResult({"OrderableDBInstanceOptions": found})
+
+
+def describe_db_parameters(self: RDSResponse) -> ActionResult:
+    """DescribeDBParameters: the whole family with the group's own values, or one Source."""
+    backend = _backend(self)
+    name = self.params.get("DBParameterGroupName")
+    group = backend.db_parameter_groups[backend.known_parameter_group(name)]
+    wanted = self.params.get("Source")
+    found = [_describe(parameter, group) for parameter in parameter_catalogue().values()]
+    chosen = [parameter for parameter in found if wanted in (None, "", parameter["Source"])]
+    return PaginatedResult({"Parameters": chosen})
+
+
+def describe_engine_default_parameters(self: RDSResponse) -> ActionResult:
+    """DescribeEngineDefaultParameters of the family."""
+    found = [_describe(parameter, None) for parameter in parameter_catalogue().values()]
+    return ActionResult({"EngineDefaults": {"DBParameterGroupFamily": FAMILY, "Parameters": found}})
+
+
+def reset_db_parameter_group(self: RDSResponse) -> ActionResult:
+    """ResetDBParameterGroup: some parameters, or all."""
+    backend = _backend(self)
+    name = backend.known_parameter_group(self.params.get("DBParameterGroupName"))
+    changes = [change.original_dict() for change in self.params.get("Parameters", [])]
+    group = backend.reset_db_parameter_group(
+        name, changes, bool(self.params.get("ResetAllParameters"))
+    )
+    return ActionResult({"DBParameterGroupName": group.name})
+
+
+def describe_db_log_files(self: RDSResponse) -> ActionResult:
+    """DescribeDBLogFiles: the server's real log files."""
+    folder = _backend(self).log_folder(self.params["DBInstanceIdentifier"])
+    found = log_files.describe(
+        folder, self.params.get("FilenameContains"), self.params.get("FileLastWritten")
+    )
+    return ActionResult({"DescribeDBLogFiles": found})
+
+
+def download_db_log_file_portion(self: RDSResponse) -> ActionResult:
+    """DownloadDBLogFilePortion."""
+    folder = _backend(self).log_folder(self.params["DBInstanceIdentifier"])
+    return ActionResult(
+        log_files.portion(
+            folder,
+            self.params["LogFileName"],
+            self.params.get("Marker"),
+            self.params.get("NumberOfLines"),
+        )
+    )
+
+
+def _describe(parameter: Parameter, group: DBParameterGroup | None) -> dict[str, Any]:
+    own = group.parameters.get(parameter.name, {}) if group is not None else {}
+    value = own.get("ParameterValue")
+    source = _SOURCE_SYSTEM if is_system_default(parameter.name) else _SOURCE_ENGINE
+    return {
+        "ParameterName": parameter.name,
+        "ParameterValue": parameter.default if value is None else value,
+        "Description": parameter.description,
+        "Source": source if value is None else _SOURCE_USER,
+        "ApplyType": "static" if parameter.static else "dynamic",
+        "DataType": {"bool": "boolean", "real": "float", "enum": "string"}.get(
+            parameter.type, parameter.type
+        ),
+        "AllowedValues": parameter.allowed_values,
+        "IsModifiable": parameter.modifiable,
+        "ApplyMethod": own.get("ApplyMethod") or "pending-reboot",
+    }

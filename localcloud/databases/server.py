@@ -1,0 +1,314 @@
+"""One PostgreSQL server: its folder, its root, its processes.
+
+Layout below `home/databases/<id>/`, seen by the server as `/rdsdbdata` (as on RDS):
+`db` data directory, `config` configuration and certificate, `log/error` server logs, `wal_archive`
+archived WAL, `socket` Unix sockets of the administrator.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+
+from localcloud.databases.engine import BINARIES, Engine, bind, mount_memory, unmount_below
+from localcloud.errors import LocalCloudError
+
+ADMINISTRATOR = "rdsadmin"
+REPLICATION_ADMINISTRATOR = "rdsrepladmin"
+
+# Inside the server's root.
+DATA = Path("/rdsdbdata/db")
+CONFIGURATION = Path("/rdsdbdata/config")
+PRIMARY = Path("/rdsprimary")
+_FOLDERS = ("db", "config", "log", "log/error", "wal_archive", "socket")
+
+START_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 30.0
+_POLL_SECONDS = 0.02
+# Room for parallel queries' dynamic shared memory; only what is used is taken.
+_SHARED_MEMORY_MEBIBYTES = 512
+
+
+class StartError(LocalCloudError):
+    """PostgreSQL ended before it accepted connections; `reason` is what it logged last."""
+
+    def __init__(self, identifier: str, reason: str) -> None:
+        super().__init__(f"PostgreSQL of {identifier} did not start: {reason}")
+        self.reason = reason
+
+
+@dataclass
+class Server:
+    """The PostgreSQL server of one DB instance."""
+
+    engine: Engine
+    identifier: str
+    folder: Path
+    port: int
+    namespace_path: Path | None = None
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def root(self) -> Path:
+        """Root folder of the server's processes."""
+        return self.engine.folder / "roots" / self.identifier
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "db"
+
+    @property
+    def configuration(self) -> Path:
+        """Folder of postgresql.conf, pg_hba.conf and the certificate."""
+        return self.folder / "config"
+
+    @property
+    def wal_archive(self) -> Path:
+        """Folder of archived WAL segments."""
+        return self.folder / "wal_archive"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the log files that DescribeDBLogFiles lists, below `error/`."""
+        return self.folder / "log"
+
+    @property
+    def running(self) -> bool:
+        """Whether the postmaster lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def prepare(self, primary: "Server | None" = None) -> None:
+        """Make the folders and mount the root; a replica also sees its primary's socket.
+
+        The stream of a replica runs over that socket, as RDS keeps replication off the customer's
+        network: no security group of the user can cut it.
+        """
+        unmount_below(self.root)  # Left by a daemon that was killed.
+        for name in _FOLDERS:
+            path = self.folder / name
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.chown(path, *self.engine.owner)
+        self.engine.mount(self.root)
+        bind(self.folder, self.root / "rdsdbdata")
+        mount_memory(self.root / "dev/shm", _SHARED_MEMORY_MEBIBYTES)
+        mount_memory(self.root / "tmp", _SHARED_MEMORY_MEBIBYTES)
+        if primary is not None:
+            bind(primary.folder / "socket", self.root / PRIMARY.relative_to("/"))
+
+    def initialize(self) -> None:
+        """Make a new cluster (initdb) and force it to disk."""
+        locale = self.engine.locale
+        self.run(
+            "initdb",
+            f"--pgdata={DATA}",
+            f"--username={ADMINISTRATOR}",
+            "--auth=peer",
+            "--encoding=UTF8",
+            f"--locale={locale}",
+            "--data-checksums",  # on in every RDS instance
+            "--no-instructions",
+            "--no-sync",
+        )
+
+    def copy_primary(self, primary: "Server", slot: str) -> None:
+        """Copy the primary (pg_basebackup), leaving a new physical slot to follow it from."""
+        self.run(
+            "pg_basebackup",
+            f"--host={PRIMARY}",
+            f"--port={primary.port}",
+            f"--username={REPLICATION_ADMINISTRATOR}",
+            f"--pgdata={DATA}",
+            "--checkpoint=fast",
+            "--wal-method=stream",
+            "--create-slot",
+            f"--slot={slot}",
+            "--no-sync",
+        )
+        (self.data / "standby.signal").touch()
+
+    def back_up(self, target: Path) -> None:
+        """Write a base backup that starts on its own (pg_basebackup with its WAL) to `target`.
+
+        `target` appears only when the backup is complete and on disk.
+        """
+        name = f".backup-{uuid.uuid4().hex}"
+        unfinished = self.folder / name
+        unfinished.mkdir(mode=0o700)
+        os.chown(unfinished, *self.engine.owner)
+        try:
+            self.run(
+                "pg_basebackup",
+                "--host=/rdsdbdata/socket",
+                f"--port={self.port}",
+                f"--username={REPLICATION_ADMINISTRATOR}",
+                f"--pgdata=/rdsdbdata/{name}",
+                "--checkpoint=fast",
+                "--wal-method=stream",
+            )
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            unfinished.rename(target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def flush(self) -> None:
+        """Force all files of the cluster to disk (initdb and pg_basebackup ran without)."""
+        descriptor = os.open(self.data, os.O_RDONLY)
+        try:
+            # One call for the whole file system is several times faster than fsync on each file.
+            ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def write(self, name: str, content: str | bytes, *, secret: bool = False) -> None:
+        """Replace one file in the configuration folder."""
+        path = self.configuration / name
+        temporary = path.with_name(path.name + ".new")
+        temporary.unlink(missing_ok=True)
+        mode = 0o600 if secret else 0o644
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        os.chown(temporary, *self.engine.owner)
+        temporary.rename(path)
+
+    def start(self) -> None:
+        """Start the server and wait until it accepts connections. Raises StartError."""
+        if self.running:
+            return
+        pid_file = self.data / "postmaster.pid"
+        pid_file.unlink(missing_ok=True)  # Of a killed server: the daemon knows it is not running.
+        output = self.logs / "error" / "postgres.log"
+        with output.open("wb") as file:
+            self._process = subprocess.Popen(
+                self._command("postgres", "-D", str(DATA), self._config_file()),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                cwd="/",
+                env=_environment(),
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise StartError(self.identifier, self._last_error())
+            if _accepts_connections(pid_file):
+                return
+            time.sleep(_POLL_SECONDS)
+        self.stop(signal.SIGQUIT)
+        raise StartError(
+            self.identifier, f"not ready after {START_TIMEOUT_SECONDS:.0f} s: {self._last_error()}"
+        )
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server: SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one."""
+        if self._process is None:
+            return
+        for sent in (how, signal.SIGQUIT, signal.SIGKILL):
+            if self._process.poll() is None:
+                self._process.send_signal(sent)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT_SECONDS)
+                break
+        self._process = None
+
+    def reload(self) -> None:
+        """Make the server read its configuration again."""
+        if self._process is not None and self.running:
+            self._process.send_signal(signal.SIGHUP)
+
+    def remove(self) -> None:
+        """Stop the server and remove all it had."""
+        self.stop()
+        self.unmount()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def unmount(self) -> None:
+        """Unmount the root."""
+        unmount_below(self.root)
+        with contextlib.suppress(FileNotFoundError):
+            self.root.rmdir()
+
+    @contextlib.contextmanager
+    def connect(self, database: str = "postgres") -> Generator[psycopg.Connection]:
+        """Connect as the administrator over the Unix socket; each statement commits."""
+        # A socket's path is at most 107 bytes (unix(7)); the descriptor's path always fits.
+        descriptor = os.open(self.folder / "socket", os.O_PATH | os.O_DIRECTORY)
+        try:
+            with psycopg.connect(
+                host=f"/proc/self/fd/{descriptor}",
+                port=self.port,
+                dbname=database,
+                user=ADMINISTRATOR,
+                autocommit=True,
+                connect_timeout=10,
+            ) as connection:
+                yield connection
+        finally:
+            os.close(descriptor)
+
+    def query(self, statement: LiteralString, *values: object) -> list[tuple[object, ...]]:
+        """Run one query as the administrator and return its rows."""
+        with self.connect() as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as postgres in the root. Raises LocalCloudError."""
+        completed = subprocess.run(
+            self._command(program, *arguments, namespace=False),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=_environment(),
+            cwd="/",
+            check=False,
+        )
+        if completed.returncode:
+            raise LocalCloudError(
+                f"{program} for {self.identifier} failed: {completed.stderr.strip()[-500:]}"
+            )
+
+    def _command(self, program: str, *arguments: str, namespace: bool = True) -> Sequence[str]:
+        enter = [f"--net={self.namespace_path}", "--"] if namespace and self.namespace_path else []
+        user, group = self.engine.owner
+        return [
+            *(["nsenter", *enter] if enter else []),
+            *("chroot", str(self.root), "setpriv"),
+            *(f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs", "--"),
+            *(str(BINARIES / program), *arguments),
+        ]
+
+    def _config_file(self) -> str:
+        return f"--config-file={CONFIGURATION / 'postgresql.conf'}"
+
+    def _last_error(self) -> str:
+        """The last FATAL or PANIC line of the start, or the last line."""
+        lines: list[str] = []
+        for path in sorted((self.logs / "error").iterdir(), key=lambda p: p.stat().st_mtime):
+            lines += path.read_text(errors="replace").splitlines()[-40:]
+        marked = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+        return (marked or lines or ["it logged nothing"])[-1].strip()
+
+
+def _accepts_connections(pid_file: Path) -> bool:
+    # The eighth line of postmaster.pid is the postmaster's state (LOCK_FILE_LINE_PM_STATUS).
+    try:
+        lines = pid_file.read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return len(lines) >= 8 and lines[7].strip() == "ready"
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
