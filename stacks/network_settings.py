@@ -18,10 +18,10 @@ _SUBNETS_WHY = "RDS, the load balancer and the functions each need subnets in tw
 
 
 class ExistingEndpoints(SettingsGroup):
-    """Endpoints that an existing VPC already has, so that none is made twice."""
+    """The endpoints of an existing VPC."""
 
     security_group_id: str = setting(
-        "Security group of the interface endpoints (secretsmanager, monitoring, ...)",
+        "Security group of the interface endpoints (secretsmanager)",
         pattern=r"^sg-[0-9a-f]{8,17}$",
         why="functions and hosts get a rule towards this group on port 443",
     )
@@ -45,15 +45,11 @@ class ExistingNetwork(SettingsGroup):
     function_subnet_ids: tuple[str, ...] = setting(
         "Private subnets of the functions", min_length=2, why=_SUBNETS_WHY
     )
-    route_table_ids: tuple[str, ...] = setting(
-        "Route tables that get the S3 gateway endpoint; leave empty when `endpoints` is set",
-        default=(),
-        why="functions reach S3 without the internet",
-    )
-    endpoints: ExistingEndpoints | None = setting(
-        "Endpoints the VPC already has; without them they are made",
-        default=None,
-        why="a VPC cannot hold two endpoints with the same private name",
+    endpoints: ExistingEndpoints = setting(
+        "The endpoints that the VPC has for secretsmanager and S3",
+        why="a VPC cannot hold two endpoints with one private name, and whose they are is not ours "
+        "to change",
+        source="AWS PrivateLink guide: private DNS names",
     )
 
 

@@ -54,15 +54,6 @@ def _network(settings: Settings) -> Iterator[Refusal]:
             "a second gateway in a zone serves nobody",
             "Lower network.nat_gateway_count.",
         )
-    existing = network.existing
-    if existing is not None and existing.endpoints is None and not existing.route_table_ids:
-        yield Refusal(
-            "network.existing.route_table_ids",
-            existing.route_table_ids,
-            "at least one, or network.existing.endpoints",
-            "functions must reach S3 without the internet",
-            "Name the route tables of the function subnets.",
-        )
 
 
 def _guards(settings: Settings) -> Iterator[Refusal]:

@@ -1,0 +1,1 @@
+"""What is provisioned: one component a file, composed by `components.platform`."""

@@ -1,0 +1,64 @@
+"""The encrypted topic that alarms go to, and who hears of them."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components.deployment import Deployment
+from components.encryption_keys import EncryptionKeys
+from components.iam import document
+
+
+class AlarmTopic(pulumi.ComponentResource):
+    """An SNS topic to which only CloudWatch alarms of this account may publish."""
+
+    topic: aws.sns.Topic
+
+    def __init__(
+        self,
+        name: str,
+        deployment: Deployment,
+        *,
+        keys: EncryptionKeys,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Make topic, policy and subscriptions."""
+        super().__init__("pgkeep:components:AlarmTopic", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        topic_name = deployment.name("alarms")
+        topic_arn = deployment.arn("sns", topic_name)
+        self.topic = aws.sns.Topic(
+            f"{name}-topic",
+            name=topic_name,
+            kms_master_key_id=keys.telemetry.arn,
+            tags=deployment.tags(topic_name),
+            opts=child,
+        )
+        aws.sns.TopicPolicy(
+            f"{name}-policy",
+            arn=self.topic.arn,
+            policy=document(
+                {
+                    "Sid": "AlarmsOfThisAccount",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                    "Action": "sns:Publish",
+                    "Resource": topic_arn,
+                    "Condition": {
+                        "StringEquals": {"aws:SourceAccount": deployment.account_id},
+                        "ArnLike": {"aws:SourceArn": deployment.arn("cloudwatch", "alarm:*")},
+                    },
+                }
+            ),
+            opts=child,
+        )
+        for address in deployment.settings.monitoring.emails:
+            aws.sns.TopicSubscription(
+                f"{name}-{address}",
+                topic=self.topic.arn,
+                protocol="email",
+                endpoint=address,
+                opts=child,
+            )
+        self.register_outputs({"topic_arn": self.topic.arn})

@@ -1,0 +1,101 @@
+"""The function that dumps the database to the backup bucket, and when it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from components.backup_storage import SCHEDULED_CLASSES, bucket_name
+from components.database import Database
+from components.deployment import Deployment
+from components.encryption_keys import EncryptionKeys
+from components.function_code import FunctionCode
+from components.function_schedule import FunctionSchedule, Timer
+from components.iam import allow, read_secrets
+from components.operation_function import FunctionSpec, OperationFunction
+from components.workload_roles import database_environment
+
+_RETENTION_VARIABLE = "RETENTION_DAYS"
+
+
+class BackupFunction(pulumi.ComponentResource):
+    """The function may add objects to the bucket: it cannot read, replace or delete one."""
+
+    operation: OperationFunction
+
+    def __init__(
+        self,
+        name: str,
+        deployment: Deployment,
+        *,
+        database: Database,
+        backup_secret: aws.secretsmanager.Secret,
+        code: FunctionCode,
+        keys: EncryptionKeys,
+        subnet_ids: Sequence[pulumi.Input[str]],
+        security_group_id: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Make the function and its schedules."""
+        super().__init__("pgkeep:components:BackupFunction", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        bucket = bucket_name(deployment)
+        functions, backups = deployment.settings.functions, deployment.settings.backups
+        via = {"StringEquals": {"kms:ViaService": f"s3.{deployment.region}.amazonaws.com"}}
+        retention: dict[str, int] = {
+            class_: getattr(backups, f"{class_}_retention_days") for class_ in SCHEDULED_CLASSES
+        }
+        self.operation = OperationFunction(
+            name,
+            deployment,
+            FunctionSpec(
+                purpose="backup",
+                handler="operations.functions.backup.handler",
+                description="Dumps the database to the backup bucket",
+                environment={
+                    **database_environment(deployment, database),
+                    "BACKUP_SECRET_ARN": backup_secret.arn,
+                    "BACKUP_BUCKET": bucket,
+                    "KMS_KEY_ARN": keys.backups.arn,
+                    _RETENTION_VARIABLE: json.dumps(retention),
+                },
+                statements=[
+                    allow(
+                        "AddBackups",
+                        ["s3:AbortMultipartUpload", "s3:PutObject"],
+                        [f"arn:{deployment.partition}:s3:::{bucket}/*"],
+                    ),
+                    # A multipart upload reads its own parts' data keys.
+                    allow(
+                        "AddBackupsKey",
+                        ["kms:Decrypt", "kms:GenerateDataKey"],
+                        [keys.backups.arn],
+                        via,
+                    ),
+                    *read_secrets(deployment, keys.secrets.arn, [backup_secret.arn]),
+                ],
+                memory_mib=functions.backup_memory_mib,
+                timeout_seconds=functions.backup_timeout_seconds,
+                layers=[code.ca_layer.arn, code.client_layer.arn],
+                vpc_subnet_ids=subnet_ids,
+                vpc_security_group_id=security_group_id,
+            ),
+            code=code,
+            keys=keys,
+            opts=child,
+        )
+        FunctionSchedule(
+            f"{name}-schedule",
+            deployment,
+            self.operation,
+            [
+                Timer(class_, getattr(backups, f"{class_}_schedule"), json.dumps({"class": class_}))
+                for class_ in SCHEDULED_CLASSES
+            ],
+            keys=keys,
+            opts=child,
+        )
+        self.register_outputs({})

@@ -1,0 +1,201 @@
+"""Alarms: the database, its replicas, the pooler, and every function that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.alarm_topic import AlarmTopic
+from components.deployment import Deployment
+from components.operation_function import OperationFunction
+from components.pooler import Pooler
+
+_GIB = 1024**3
+_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One metric alarm.
+
+    Attributes:
+        label: last part of its name.
+        description: what is wrong and what to look at.
+        namespace: CloudWatch namespace.
+        metric: name of the metric.
+        dimensions: which resource.
+        threshold: in the metric's unit.
+        statistic: how a period is summed up.
+        comparison: CloudWatch's operator.
+        period_seconds: length of a period.
+        periods: how many in a row.
+        missing: what no data means.
+    """
+
+    label: str
+    description: str
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, pulumi.Input[str]]
+    threshold: float
+    statistic: str = "Average"
+    comparison: str = "GreaterThanThreshold"
+    period_seconds: int = 5 * _MINUTE
+    periods: int = 3
+    missing: str = "missing"
+
+
+class Monitoring(pulumi.ComponentResource):
+    """Every alarm of the stack; each tells the topic when it goes off and when it is over."""
+
+    def __init__(
+        self,
+        name: str,
+        deployment: Deployment,
+        *,
+        alarm_topic: AlarmTopic,
+        primary: str,
+        replicas: Sequence[str],
+        operations: Sequence[OperationFunction],
+        pooler: Pooler,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Make the alarms; `primary` and `replicas` are instance identifiers."""
+        super().__init__("pgkeep:components:Monitoring", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        alarms = [
+            alarm
+            for identifier in (primary, *replicas)
+            for alarm in _instance(deployment, identifier)
+        ]
+        alarms += [_replica_lag(deployment, identifier) for identifier in replicas]
+        alarms += [alarm for operation in operations for alarm in _function(operation)]
+        alarms.append(_unhealthy_hosts(pooler))
+        for alarm in alarms:
+            alarm_name = deployment.name(alarm.label)
+            aws.cloudwatch.MetricAlarm(
+                f"{name}-{alarm.label}",
+                name=alarm_name,
+                alarm_description=alarm.description,
+                namespace=alarm.namespace,
+                metric_name=alarm.metric,
+                dimensions=dict(alarm.dimensions),
+                statistic=alarm.statistic,
+                comparison_operator=alarm.comparison,
+                threshold=alarm.threshold,
+                period=alarm.period_seconds,
+                evaluation_periods=alarm.periods,
+                treat_missing_data=alarm.missing,
+                actions_enabled=True,
+                alarm_actions=[alarm_topic.topic.arn],
+                ok_actions=[alarm_topic.topic.arn],
+                tags=deployment.tags(alarm_name),
+                opts=child,
+            )
+        self.register_outputs({})
+
+
+def _instance(deployment: Deployment, identifier: str) -> list[Alarm]:
+    settings, database = deployment.settings.monitoring, deployment.settings.database
+    label = identifier.removeprefix(f"{deployment.settings.prefix}-")
+    label = "primary" if identifier == deployment.settings.prefix else label
+    dimensions = {"DBInstanceIdentifier": identifier}
+    free_gib = database.allocated_storage_gib * (100 - settings.storage_used_percent) / 100
+    connections = database.max_connections * settings.connections_used_percent // 100
+    return [
+        Alarm(
+            f"{label}-cpu",
+            f"CPU of {identifier} over {settings.cpu_percent} %: see Performance Insights",
+            "AWS/RDS",
+            "CPUUtilization",
+            dimensions,
+            settings.cpu_percent,
+        ),
+        Alarm(
+            f"{label}-storage",
+            f"{identifier} uses over {settings.storage_used_percent} % of its storage",
+            "AWS/RDS",
+            "FreeStorageSpace",
+            dimensions,
+            free_gib * _GIB,
+            comparison="LessThanThreshold",
+            periods=1,
+        ),
+        Alarm(
+            f"{label}-connections",
+            f"{identifier} uses over {settings.connections_used_percent} % of max_connections",
+            "AWS/RDS",
+            "DatabaseConnections",
+            dimensions,
+            connections,
+            statistic="Maximum",
+            period_seconds=_MINUTE,
+        ),
+    ]
+
+
+def _replica_lag(deployment: Deployment, identifier: str) -> Alarm:
+    seconds = deployment.settings.monitoring.replica_lag_seconds
+    label = identifier.removeprefix(f"{deployment.settings.prefix}-")
+    return Alarm(
+        f"{label}-lag",
+        f"{identifier} is over {seconds} s behind: check network, disk and long queries",
+        "AWS/RDS",
+        "ReplicaLag",
+        {"DBInstanceIdentifier": identifier},
+        seconds,
+        statistic="Maximum",
+        period_seconds=_MINUTE,
+        # No lag is reported when replication has stopped.
+        missing="breaching",
+    )
+
+
+def _function(operation: OperationFunction) -> list[Alarm]:
+    purpose = operation.purpose
+    return [
+        Alarm(
+            f"{purpose}-errors",
+            f"{operation.function_name} failed: see its log group",
+            "AWS/Lambda",
+            "Errors",
+            {"FunctionName": operation.function_name},
+            0,
+            statistic="Sum",
+            period_seconds=_MINUTE,
+            periods=1,
+            missing="notBreaching",
+        ),
+        Alarm(
+            f"{purpose}-failed-events",
+            f"{operation.queue_name} holds events that failed for good",
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            {"QueueName": operation.queue_name},
+            0,
+            statistic="Maximum",
+            period_seconds=_MINUTE,
+            periods=1,
+            missing="notBreaching",
+        ),
+    ]
+
+
+def _unhealthy_hosts(pooler: Pooler) -> Alarm:
+    return Alarm(
+        "pooler-unhealthy",
+        "A pooler host fails its health check",
+        "AWS/NetworkELB",
+        "UnHealthyHostCount",
+        {
+            "LoadBalancer": pooler.load_balancer.arn_suffix,
+            "TargetGroup": pooler.target_group.arn_suffix,
+        },
+        0,
+        statistic="Maximum",
+        period_seconds=_MINUTE,
+        missing="notBreaching",
+    )

@@ -1,0 +1,85 @@
+"""PostgreSQL's parameters: what is enforced, logged and limited on every instance."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pulumi
+import pulumi_aws as aws
+
+from components.deployment import Deployment
+from stacks.database_settings import DatabaseSettings
+
+_STATIC = "pending-reboot"
+_DYNAMIC = "immediate"
+
+
+class Parameter(NamedTuple):
+    """One parameter; static ones take effect at the next restart."""
+
+    name: str
+    value: str
+    apply_method: str = _DYNAMIC
+
+
+def parameters(database: DatabaseSettings) -> list[Parameter]:
+    """Every parameter that differs from RDS's default or must not depend on it, by name."""
+
+    def milliseconds(seconds: int) -> str:
+        return str(seconds * 1_000)
+
+    return sorted(
+        [
+            # Who gets in: TLS 1.2 or newer and SCRAM only.
+            Parameter("rds.force_ssl", "1"),
+            Parameter("ssl_min_protocol_version", "TLSv1.2"),
+            Parameter("password_encryption", "scram-sha-256"),
+            Parameter("rds.accepted_password_auth_method", "scram"),
+            Parameter("max_connections", str(database.max_connections), _STATIC),
+            # What is recorded.
+            Parameter("shared_preload_libraries", "pg_stat_statements,pgaudit", _STATIC),
+            Parameter("pgaudit.log", "ddl,role"),
+            # Object audit: what is granted to this role is logged. AWS RDS user guide: pgaudit.
+            Parameter("pgaudit.role", "rds_pgaudit"),
+            Parameter("log_connections", "1"),
+            Parameter("log_disconnections", "1"),
+            Parameter("log_statement", "ddl"),
+            Parameter("log_min_duration_statement", str(database.slow_query_milliseconds)),
+            Parameter("log_lock_waits", "1"),
+            Parameter("log_min_messages", "warning"),
+            Parameter("log_min_error_statement", "error"),
+            # Milliseconds; autovacuum runs that take longer show tables that outgrow it.
+            Parameter("log_autovacuum_min_duration", "10000"),
+            # How long anything may hold a connection or a lock, in milliseconds.
+            Parameter("statement_timeout", milliseconds(database.statement_timeout_seconds)),
+            Parameter("lock_timeout", milliseconds(database.lock_timeout_seconds)),
+            Parameter(
+                "idle_in_transaction_session_timeout",
+                milliseconds(database.idle_in_transaction_timeout_seconds),
+            ),
+        ]
+    )
+
+
+def parameter_group(
+    name: str, deployment: Deployment, opts: pulumi.ResourceOptions
+) -> aws.rds.ParameterGroup:
+    """The group that the primary and its replicas share; its name carries the major version."""
+    database = deployment.settings.database
+    family = f"postgres{database.engine_version}"
+    return aws.rds.ParameterGroup(
+        f"{name}-parameters",
+        name=deployment.name(family),
+        family=family,
+        description=f"{deployment.settings.prefix}: TLS, SCRAM, audit, logging, timeouts",
+        parameters=[
+            {
+                "name": parameter.name,
+                "value": parameter.value,
+                "apply_method": parameter.apply_method,
+            }
+            for parameter in parameters(database)
+        ],
+        tags=deployment.tags(deployment.name(family)),
+        opts=opts,
+    )

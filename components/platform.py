@@ -1,0 +1,250 @@
+"""The whole stack: every component, in the order in which they need each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+import workloads
+from components import existing_network
+from components.alarm_topic import AlarmTopic
+from components.backup_function import BackupFunction
+from components.backup_storage import BackupStorage, bucket_name
+from components.ca_bundle import read_ca_bundle
+from components.database import Database
+from components.deployment import Deployment
+from components.encryption_keys import EncryptionKeys
+from components.function_code import FunctionCode
+from components.master_credentials import MasterCredentials
+from components.migrations import Migrations
+from components.monitoring import Monitoring
+from components.network import Network, Placement
+from components.pooler import Pooler
+from components.pooler_certificates import PoolerCertificates
+from components.pooler_hosts import PoolerHosts
+from components.pooler_user_data import pooler_user_data
+from components.read_replica import ReadReplica
+from components.security_groups import POSTGRESQL_PORT, SecurityGroups
+from components.service_endpoints import ServiceEndpoints
+from components.workload_roles import WorkloadRoles
+from stacks.settings import Settings
+
+
+class Platform(pulumi.ComponentResource):
+    """Production PostgreSQL. `exports` holds endpoints and names, never a secret."""
+
+    exports: dict[str, Any]
+
+    def __init__(
+        self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Check what needs AWS or other files to be checked, then make everything."""
+        contract = _contract(settings)
+        deployment = Deployment.discover(settings)
+        existing = settings.network.existing
+        found = existing_network.find(existing) if existing is not None else None
+        ca_bundle = read_ca_bundle(deployment)
+
+        super().__init__("pgkeep:components:Platform", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+
+        placement = found or self._network(deployment, child)
+        groups = SecurityGroups(
+            "security-groups",
+            deployment,
+            placement.vpc_id,
+            internet=placement.internet,
+            existing_endpoints=existing.endpoints.security_group_id if existing else None,
+            opts=child,
+        )
+        endpoints = ServiceEndpoints(
+            "endpoints",
+            deployment,
+            placement,
+            groups,
+            bucket_name=bucket_name(deployment),
+            opts=child,
+        )
+        keys = EncryptionKeys("keys", deployment, child)
+        database = Database(
+            "database",
+            deployment,
+            placement=placement,
+            keys=keys,
+            security_group_id=groups.group_id("database"),
+            opts=child,
+        )
+        replicas = [
+            ReadReplica(
+                f"replica-{number}",
+                deployment,
+                number=number,
+                primary=database,
+                placement=placement,
+                keys=keys,
+                security_group_id=groups.group_id("replica"),
+                opts=child,
+            )
+            for number in range(1, settings.replicas.count + 1)
+        ]
+        code = FunctionCode("function-code", deployment, ca_bundle=ca_bundle, opts=child)
+        functions_placement: dict[str, Any] = {
+            "subnet_ids": placement.function_subnet_ids,
+            "security_group_id": groups.group_id("functions"),
+        }
+        master = MasterCredentials(
+            "master-credentials", deployment, database=database, code=code, keys=keys, opts=child
+        )
+        roles = WorkloadRoles(
+            "roles",
+            deployment,
+            contract=contract,
+            database=database,
+            master_secret=master.secret,
+            master_ready=master.initialized,
+            code=code,
+            keys=keys,
+            reachable=[*groups.rules, *endpoints.resources],
+            opts=child,
+            **functions_placement,
+        )
+        migrations = Migrations(
+            "migrations",
+            deployment,
+            workload=contract.workload,
+            migrations=workloads.migrations(contract.workload),
+            roles=roles,
+            database=database,
+            code=code,
+            keys=keys,
+            opts=child,
+            **functions_placement,
+        )
+        backup = BackupFunction(
+            "backup",
+            deployment,
+            database=database,
+            backup_secret=roles.secrets["backup"],
+            code=code,
+            keys=keys,
+            opts=child,
+            **functions_placement,
+        )
+        storage = BackupStorage(
+            "backups",
+            deployment,
+            keys=keys,
+            writer_role_arn=backup.operation.role.arn,
+            opts=child,
+        )
+        pooler = Pooler(
+            "pooler",
+            deployment,
+            placement=placement,
+            security_group_id=groups.group_id("load-balancer"),
+            opts=child,
+        )
+        certificates = PoolerCertificates(
+            "pooler-certificates",
+            deployment,
+            dns_name=pooler.load_balancer.dns_name,
+            code=code,
+            keys=keys,
+            opts=child,
+        )
+        hosts = PoolerHosts(
+            "pooler-hosts",
+            deployment,
+            placement=placement,
+            pooler=pooler,
+            user_data=pooler_user_data(
+                deployment,
+                ca_bundle=ca_bundle,
+                database=database,
+                replicas=replicas,
+                users_secret=roles.pooler_users_secret,
+                server_secret=certificates.server_secret,
+            ),
+            secret_arns=[roles.pooler_users_secret.arn, certificates.server_secret.arn],
+            secrets_key_arn=keys.secrets.arn,
+            security_group_id=groups.group_id("pooler"),
+            # A host is healthy only with its users and its certificate.
+            ready=[roles.applied, certificates.issued, *groups.rules, *endpoints.resources],
+            opts=child,
+        )
+        alarm_topic = AlarmTopic("alarms", deployment, keys=keys, opts=child)
+        Monitoring(
+            "monitoring",
+            deployment,
+            alarm_topic=alarm_topic,
+            primary=database.identifier,
+            replicas=[replica.identifier for replica in replicas],
+            operations=[
+                master.operation,
+                roles.operation,
+                migrations.operation,
+                backup.operation,
+                certificates.operation,
+            ],
+            pooler=pooler,
+            opts=child,
+        )
+        if settings.network.instance_connect_endpoint:
+            aws.ec2transitgateway.InstanceConnectEndpoint(
+                "administration",
+                subnet_id=placement.host_subnet_ids[0],
+                security_group_ids=[groups.group_id("administration")],
+                preserve_client_ip=False,
+                tags=deployment.tags(deployment.name("administration")),
+                opts=child,
+            )
+        self.exports = {
+            "environment": settings.environment,
+            "region": deployment.region,
+            "vpc_id": placement.vpc_id,
+            "private_subnet_ids": placement.function_subnet_ids,
+            "database_endpoint": database.instance.address,
+            "database_port": POSTGRESQL_PORT,
+            "database_name": settings.database.name,
+            "replica_endpoints": [replica.instance.address for replica in replicas],
+            "pooler_endpoint": pooler.load_balancer.dns_name,
+            "pooler_port": settings.pooler.port,
+            "pooler_ca_certificate": certificates.ca_certificate,
+            "pooler_group_name": hosts.group.name,
+            "application_security_group_id": groups.group_id("application"),
+            "migration_security_group_id": groups.group_id("migration"),
+            "analytics_security_group_id": groups.group_id("analytics"),
+            "administration_security_group_id": groups.group_id("administration"),
+            "backup_bucket": storage.bucket.bucket,
+            "backup_function": backup.operation.function.name,
+            "role_secret_names": roles.secret_names,
+            "alarm_topic_arn": alarm_topic.topic.arn,
+        }
+        self.register_outputs(self.exports)
+
+    def _network(self, deployment: Deployment, opts: pulumi.ResourceOptions) -> Placement:
+        vpc_cidr = deployment.settings.network.vpc_cidr
+        if vpc_cidr is None:
+            raise AssertionError("stacks.rules refuses settings without a network")
+        return Network("network", deployment, vpc_cidr, opts).placement
+
+
+def _contract(settings: Settings) -> workloads.WorkloadContract:
+    """The workload's contract, checked against the settings.
+
+    Raises:
+        pulumi.RunError: when there is none, or it is for another database.
+    """
+    try:
+        contract = workloads.load(settings.workload)
+    except workloads.ContractError as error:
+        raise pulumi.RunError(f"workload: {settings.workload!r} refused, {error}") from None
+    if contract.database != settings.database.name:
+        raise pulumi.RunError(
+            f"database.name: {settings.database.name!r} refused, must be {contract.database!r}: "
+            f"the contract of workload {contract.workload} names that database. "
+            f"Set database.name to {contract.database!r}."
+        )
+    return contract

@@ -1,0 +1,80 @@
+"""Where clients connect: an internal network load balancer in front of the PgBouncer hosts."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components.deployment import Deployment
+from components.network import Placement
+
+# A draining host lets transactions end; the statement timeout is 60 s by default.
+_DEREGISTRATION_DELAY_SECONDS = 120
+_HEALTH_INTERVAL_SECONDS = 10
+_HEALTH_THRESHOLD = 2
+
+
+class Pooler(pulumi.ComponentResource):
+    """Load balancer, target group and listener. TLS ends on the hosts: an NLB's TLS listener cannot
+    answer PostgreSQL's own TLS request.
+    """
+
+    load_balancer: aws.lb.LoadBalancer
+    target_group: aws.lb.TargetGroup
+    listener: aws.lb.Listener
+
+    def __init__(
+        self,
+        name: str,
+        deployment: Deployment,
+        *,
+        placement: Placement,
+        security_group_id: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Make the load balancer."""
+        super().__init__("pgkeep:components:Pooler", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        port = deployment.settings.pooler.port
+        tags = deployment.tags(deployment.name("pooler"))
+        self.load_balancer = aws.lb.LoadBalancer(
+            f"{name}-load-balancer",
+            name=deployment.name("pooler"),
+            load_balancer_type="network",
+            internal=True,
+            subnets=placement.host_subnet_ids,
+            security_groups=[security_group_id],
+            enable_cross_zone_load_balancing=True,
+            enable_deletion_protection=deployment.protected,
+            tags=tags,
+            opts=child,
+        )
+        self.target_group = aws.lb.TargetGroup(
+            f"{name}-targets",
+            name=deployment.name("pooler"),
+            vpc_id=placement.vpc_id,
+            target_type="instance",
+            protocol="TCP",
+            port=port,
+            deregistration_delay=_DEREGISTRATION_DELAY_SECONDS,
+            health_check={
+                "enabled": True,
+                "protocol": "TCP",
+                "port": "traffic-port",
+                "interval": _HEALTH_INTERVAL_SECONDS,
+                "healthy_threshold": _HEALTH_THRESHOLD,
+                "unhealthy_threshold": _HEALTH_THRESHOLD,
+            },
+            tags=tags,
+            opts=child,
+        )
+        self.listener = aws.lb.Listener(
+            f"{name}-listener",
+            load_balancer_arn=self.load_balancer.arn,
+            protocol="TCP",
+            port=port,
+            default_actions=[{"type": "forward", "target_group_arn": self.target_group.arn}],
+            tags=tags,
+            opts=child,
+        )
+        self.register_outputs({"endpoint": self.load_balancer.dns_name, "port": port})

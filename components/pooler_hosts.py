@@ -1,0 +1,154 @@
+"""The PgBouncer hosts: Debian 13 machines that an Auto Scaling group keeps and replaces."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from components.deployment import Deployment
+from components.iam import read_secrets, service_role
+from components.network import Placement
+from components.pooler import Pooler
+
+# Debian's own AWS account. https://wiki.debian.org/Cloud/AmazonEC2Image
+_DEBIAN_ACCOUNT = "136693071363"
+_DEBIAN_ARCHITECTURE = {"x86_64": "amd64", "arm64": "arm64"}
+_ROOT_DEVICE = "/dev/xvda"
+# Boot, packages and the first credentials.
+_GRACE_SECONDS = 300
+
+
+class PoolerHosts(pulumi.ComponentResource):
+    """Role, launch template and Auto Scaling group of the hosts."""
+
+    group: aws.autoscaling.Group
+
+    def __init__(
+        self,
+        name: str,
+        deployment: Deployment,
+        *,
+        placement: Placement,
+        pooler: Pooler,
+        user_data: pulumi.Input[str],
+        secret_arns: Sequence[pulumi.Input[str]],
+        secrets_key_arn: pulumi.Input[str],
+        security_group_id: pulumi.Input[str],
+        ready: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Boot the hosts with `user_data` (cloud-config text) after everything in `ready`."""
+        super().__init__("pgkeep:components:PoolerHosts", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        settings = deployment.settings.pooler
+        label = deployment.name("pooler")
+        tags = deployment.tags(label)
+        role, policy = service_role(
+            name,
+            deployment,
+            role_name=label,
+            service="ec2.amazonaws.com",
+            description="PgBouncer hosts read their users and their certificate",
+            statements=read_secrets(deployment, secrets_key_arn, secret_arns),
+            opts=child,
+        )
+        profile = aws.iam.InstanceProfile(
+            f"{name}-profile", name=label, role=role.name, tags=tags, opts=child
+        )
+        template = aws.ec2.LaunchTemplate(
+            f"{name}-template",
+            name=label,
+            description="PgBouncer on Debian 13",
+            image_id=settings.image_id or _debian_image(settings.architecture),
+            instance_type=settings.instance_type,
+            key_name=settings.ssh_key_name,
+            user_data=pulumi.Output.from_input(user_data).apply(_base64),
+            update_default_version=True,
+            ebs_optimized="true",
+            iam_instance_profile={"arn": profile.arn},
+            # Tokens only, and not from behind another hop: nothing proxied reaches the credentials.
+            metadata_options={
+                "http_endpoint": "enabled",
+                "http_tokens": "required",
+                "http_put_response_hop_limit": 1,
+                "instance_metadata_tags": "disabled",
+            },
+            monitoring={"enabled": True},
+            network_interfaces=[
+                {
+                    "associate_public_ip_address": "false",
+                    "delete_on_termination": "true",
+                    "security_groups": [security_group_id],
+                }
+            ],
+            block_device_mappings=[
+                {
+                    "device_name": _ROOT_DEVICE,
+                    "ebs": {
+                        "volume_type": "gp3",
+                        "volume_size": settings.root_volume_gib,
+                        "delete_on_termination": "true",
+                        # AWS's key for EBS: hosts keep no data, and a customer key would need the
+                        # Auto Scaling role in its policy, which a new account does not have yet.
+                        "encrypted": "true",
+                    },
+                }
+            ],
+            tag_specifications=[
+                {"resource_type": kind, "tags": tags} for kind in ("instance", "volume")
+            ],
+            tags=tags,
+            opts=child,
+        )
+        self.group = aws.autoscaling.Group(
+            f"{name}-group",
+            name=label,
+            min_size=settings.host_count,
+            desired_capacity=settings.host_count,
+            # One more while a host is replaced.
+            max_size=settings.host_count + 1,
+            vpc_zone_identifiers=placement.host_subnet_ids,
+            launch_template={
+                "id": template.id,
+                "version": template.latest_version.apply(str),
+            },
+            target_group_arns=[pooler.target_group.arn],
+            health_check_type="ELB",
+            health_check_grace_period=_GRACE_SECONDS,
+            wait_for_elb_capacity=settings.host_count,
+            wait_for_capacity_timeout="15m",
+            instance_refresh={
+                "strategy": "Rolling",
+                # A new host is healthy before an old one goes.
+                "preferences": {"min_healthy_percentage": 100, "max_healthy_percentage": 150},
+            },
+            tags=[
+                {"key": key, "value": value, "propagate_at_launch": True}
+                for key, value in tags.items()
+            ],
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[pooler.listener, *([policy] if policy else []), *ready],
+            ),
+        )
+        self.register_outputs({"group_name": self.group.name})
+
+
+def _debian_image(architecture: str) -> str:
+    """The newest official Debian 13 image, so that a new host starts with all fixes."""
+    return aws.ec2.get_ami(
+        owners=[_DEBIAN_ACCOUNT],
+        most_recent=True,
+        filters=[
+            {"name": "name", "values": [f"debian-13-{_DEBIAN_ARCHITECTURE[architecture]}-*"]},
+            {"name": "architecture", "values": [architecture]},
+            {"name": "virtualization-type", "values": ["hvm"]},
+        ],
+    ).id
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,123 @@
+"""A mock engine that records every resource and answers as AWS would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+
+from components.platform import Platform
+from stacks.settings import Settings, load
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+REPOSITORY = Path(__file__).parents[2]
+ENVIRONMENTS = ("local", "dev", "staging", "prod")
+
+# Outputs that AWS makes up; everything else is an input given back.
+_MADE_UP: dict[str, Callable[[str], dict[str, Any]]] = {
+    "aws:kms/key:Key": lambda name: {
+        "arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}",
+        "keyId": f"0123abcd-{name}",
+    },
+    "aws:rds/instance:Instance": lambda name: {
+        "address": f"{name}.example.{REGION}.rds.amazonaws.com",
+        "port": 5432,
+        "resourceId": f"db-{name}",
+    },
+    "aws:lb/loadBalancer:LoadBalancer": lambda name: {
+        "arn": f"arn:lb/{name}",
+        "arnSuffix": f"net/{name}",
+        "dnsName": f"{name}.elb.{REGION}.amazonaws.com",
+    },
+    "aws:lb/targetGroup:TargetGroup": lambda name: {
+        "arn": f"arn:targets/{name}",
+        "arnSuffix": f"targets/{name}",
+    },
+    "aws:ec2/vpcEndpoint:VpcEndpoint": lambda name: {"prefixListId": f"pl-{name}"},
+    "aws:ec2/launchTemplate:LaunchTemplate": lambda name: {"latestVersion": 1},
+    "aws:lambda/invocation:Invocation": lambda name: {
+        "result": '{"ca_certificate": "PEM", "not_after": "2027-01-01"}'
+    },
+}
+
+
+@dataclass
+class Recorder(pulumi.runtime.Mocks):
+    """What was asked for: resources by Pulumi name, and invokes by token."""
+
+    resources: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    components: list[tuple[str, str]] = field(default_factory=list)
+    exports: dict[str, Any] = field(default_factory=dict)
+    subnets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    zones: tuple[str, ...] = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        """Record, and answer with the inputs and what AWS adds."""
+        if not args.typ.startswith("aws:"):
+            self.components.append((args.typ, args.name))
+            return f"{args.name}-id", args.inputs
+        assert args.name not in self.resources, f"two resources are named {args.name}"
+        self.resources[args.name] = (args.typ, dict(args.inputs))
+        outputs = {"arn": f"arn:{args.typ}/{args.name}", **args.inputs}
+        made_up = _MADE_UP.get(args.typ)
+        if made_up is not None:
+            outputs |= made_up(args.name)
+        return f"{args.name}-id", outputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        """Answer the program's questions."""
+        answers: dict[str, dict[str, Any]] = {
+            "aws:index/getRegion:getRegion": {"region": REGION},
+            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+            "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": list(self.zones)},
+            "aws:ec2/getAmi:getAmi": {"id": "ami-0123456789abcdef0"},
+            "aws:ec2/getVpc:getVpc": {"id": args.args.get("id")},
+        }
+        if args.token == "aws:ec2/getSubnet:getSubnet":
+            return self.subnets[args.args["id"]]
+        return answers[args.token]
+
+    def inputs(self, name: str) -> dict[str, Any]:
+        """Inputs of one resource."""
+        return self.resources[name][1]
+
+    def of_type(self, type_: str) -> dict[str, dict[str, Any]]:
+        """Inputs of all resources of one type, by name."""
+        return {name: inputs for name, (typ, inputs) in self.resources.items() if typ == type_}
+
+
+def raw_settings(environment: str) -> dict[str, Any]:
+    """The settings of a stack as its file has them."""
+    text = (REPOSITORY / f"stacks/Pulumi.{environment}.yaml").read_text()
+    return yaml.safe_load(text)["config"]["pgkeep:settings"]
+
+
+def settings(environment: str) -> Settings:
+    """The settings of a stack."""
+    return load(raw_settings(environment), environment)
+
+
+def deploy(settings: Settings, recorder: Recorder | None = None) -> Recorder:
+    """Run the whole program for `settings` and wait for every resource."""
+    recorder = recorder or Recorder()
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    pulumi.runtime.set_mocks(recorder, project="pgkeep", stack=settings.environment, preview=True)
+
+    @pulumi.runtime.test
+    def program() -> pulumi.Output[Any]:
+        platform = Platform("pgkeep", settings)
+
+        def keep(values: dict[str, Any]) -> None:
+            recorder.exports = values
+
+        return pulumi.Output.all(**platform.exports).apply(keep)
+
+    program()
+    return recorder
