@@ -10,6 +10,7 @@ from moto.core.exceptions import ServiceException
 from moto.events.models import events_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
+from werkzeug.exceptions import HTTPException
 
 from localcloud.errors import LocalCloudError
 
@@ -49,8 +50,10 @@ def deliver(
         raise LocalCloudError(f"AccessDenied: the sender's role does not allow {action} on {arn}.")
     try:
         _SENDERS[parts[2]](parts[4], parts[3], arn, message, attributes or {})
-    except ServiceException as error:
-        raise LocalCloudError(f"{arn} did not take the message: {error}") from error
+    except (ServiceException, HTTPException) as error:
+        # moto raises one or the other, by service.
+        reason = getattr(error, "message", None) or error
+        raise LocalCloudError(f"{arn} did not take the message: {reason}") from error
 
 
 def _to_queue(
@@ -58,7 +61,7 @@ def _to_queue(
 ) -> None:
     backend: Any = sqs_backends[account][region]
     typed = {
-        name: {"data_type": "String", "string_value": value} for name, value in attributes.items()
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
     }
     backend.send_message(arn.rpartition(":")[2], message, message_attributes=typed or None)
 
