@@ -163,7 +163,7 @@ def _may_become_denial(statement: Statement) -> bool:
         *(identity for _kind, identity in statement.principals),
         statement.condition,
     )
-    return statement.denies and any(contains_unknown(part) for part in parts)
+    return statement.unknown or (statement.denies and any(contains_unknown(part) for part in parts))
 
 
 def _covers_bucket(pattern: object, name: str) -> bool:
@@ -229,7 +229,7 @@ TLS_ONLY: Final = Rule(
     what="Every bucket has a policy that denies s3:* to everyone if aws:SecureTransport is false.",
     why="S3 also answers plain HTTP, which shows backups and signed requests to the network.",
     remediation='add to the aws.s3.BucketPolicy: Effect Deny, Principal "*", Action "s3:*", '
-    'Resource [<bucket arn>, <bucket arn>/*], Condition {"Bool": {"aws:SecureTransport": "false"}}.',
+    'Resource [<bucket arn>, <bucket arn>/*], Condition Bool aws:SecureTransport "false".',
     severity=Severity.HIGH,
     catalogue=("S3-05",),
     controls=("CKV_AWS_379", "S3.5", "3.1.1"),

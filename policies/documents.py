@@ -19,6 +19,7 @@ from .values import UNKNOWN, Unknown, Wrong, is_unknown_text, one_or_many, plain
 # space counts for none of the IAM ones. Far above that a document is refused unread.
 MAXIMUM_CHARACTERS: Final = 1_000_000
 
+_DOCUMENT_ELEMENTS: Final = frozenset({"version", "id", "statement"})
 _ELEMENTS: Final = frozenset(
     {
         "sid",
@@ -54,6 +55,8 @@ class Statement:
     """(kind, id), such as ("AWS", "*") or ("Service", "ec2.amazonaws.com"); "*" alone is AWS."""
     not_principals: tuple[tuple[str, object], ...]
     condition: object
+    unknown: bool = False
+    """Nothing can be said about the statement before apply."""
 
 
 def parse(document: object) -> list[Statement] | Unknown:
@@ -71,7 +74,10 @@ def parse(document: object) -> list[Statement] | Unknown:
         return []
     if not isinstance(document, dict):
         raise MalformedDocumentError("is not a JSON object")
-    statements = _lower_keys(cast("dict[str, object]", document)).get("statement")
+    fields = _lower_keys(cast("dict[str, object]", document))
+    if extra := sorted(fields.keys() - _DOCUMENT_ELEMENTS):
+        raise MalformedDocumentError(f'has the unknown element "{extra[0][:40]}"')
+    statements = fields.get("statement")
     if statements is UNKNOWN:
         return UNKNOWN
     return [_statement(number, item) for number, item in enumerate(one_or_many(statements), 1)]
@@ -114,6 +120,8 @@ def is_wildcard(text: str) -> bool:
 
 
 def _statement(number: int, item: object) -> Statement:
+    if item is UNKNOWN:
+        return Statement(number, True, False, (), (), (), (), (), (), None, unknown=True)
     if not isinstance(item, dict):
         raise MalformedDocumentError(f"has a statement {number} that is not an object")
     fields = _lower_keys(cast("dict[str, object]", item))
@@ -134,6 +142,7 @@ def _statement(number: int, item: object) -> Statement:
         principals=tuple(_principals(fields.get("principal"))),
         not_principals=tuple(_principals(fields.get("notprincipal"))),
         condition=fields.get("condition"),
+        unknown=effect is UNKNOWN,
     )
 
 

@@ -9,7 +9,7 @@ from .documents import MalformedDocumentError, parse_json
 from .inventory import Resource
 from .role_manifests import MalformedManifestError, deletion_paths, find
 from .rules import Context, Environment, Outcome, Rule, Severity, Unverified, Violation
-from .values import UNKNOWN, contains_unknown, shown
+from .values import contains_unknown
 
 INVOCATION: Final = "aws:lambda/invocation:Invocation"
 _LIMIT: Final = "leave DELETE and TRUNCATE out of reach of every application role"
@@ -29,16 +29,15 @@ def _no_deletion(invocation: Resource, _context: Context) -> Iterator[Outcome]:
 def _judged(invocation: Resource, place: str, value: object) -> Iterator[Outcome]:
     try:
         payload = parse_json(value) if isinstance(value, str) and value else value
+        if contains_unknown(payload):
+            yield Unverified(invocation, place)
+            return
         for manifest in find(_nested(payload)):
-            known = _without_unknown(manifest)
-            for role, path in deletion_paths(known):
+            for role, path in deletion_paths(manifest):
                 found = f"lets an application delete through {place}: {path}"
                 yield Violation(invocation, found, _LIMIT, role)
     except (MalformedDocumentError, MalformedManifestError) as error:
         yield Violation(invocation, f"has an {place} that {error}", _LIMIT)
-        return
-    if contains_unknown(payload):
-        yield Unverified(invocation, place)
 
 
 def _nested(payload: object) -> object:
@@ -49,22 +48,6 @@ def _nested(payload: object) -> object:
         if isinstance(inner, str) and '"roles"' in inner:
             return {**mapping, "manifest": parse_json(inner)}
     return payload
-
-
-def _without_unknown(manifest: dict[str, object]) -> dict[str, object]:
-    """The part that is known, so that a known violation is not hidden by an unknown beside it."""
-
-    def known(value: object) -> object:
-        if isinstance(value, dict):
-            mapping = cast("dict[str, object]", value)
-            named = {"name": shown(UNKNOWN)} if mapping.get("name") is UNKNOWN else {}
-            parts = {key: known(item) for key, item in mapping.items() if item is not UNKNOWN}
-            return {**parts, **named}
-        if isinstance(value, list):
-            return [known(item) for item in cast("list[object]", value) if item is not UNKNOWN]
-        return value
-
-    return cast("dict[str, object]", known(manifest))
 
 
 NO_DELETION: Final = Rule(

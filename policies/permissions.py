@@ -60,7 +60,7 @@ _UNRESTRICTABLE: Final = re.compile(
 # Services where "every resource of a type" (secret:*, key/*, role/*) is as good as everything:
 # they hold data, keys or permissions.
 _SENSITIVE_SERVICES: Final = frozenset(
-    {"backup", "dynamodb", "iam", "kms", "lambda", "rds", "s3", "secretsmanager", "ssm", "sts"}
+    {"backup", "dynamodb", "iam", "kms", "lambda", "rds", "secretsmanager", "ssm", "sts"}
 )
 _WHOLE_TYPE: Final = re.compile(r"[a-z-]+[:/][*?/:]+", re.IGNORECASE)
 
@@ -191,7 +191,10 @@ def _parsed(
         yield place, Unverified(resource, place)
         return
     for statement in statements:
-        yield place, statement
+        if statement.unknown:
+            yield place, Unverified(resource, f"statement {statement.number} of {place}")
+        else:
+            yield place, statement
 
 
 def _is_broad_action(action: str) -> bool:

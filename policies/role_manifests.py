@@ -48,6 +48,9 @@ _ROLE_KEYS: Final = frozenset(
     {"name", "kind", "login", "member_of", "grants", "secret_arn", "secret_name", "members"}
     | {"connection_limit", "superuser", "create_role", "owns"}
 )
+_GRANT_KEYS: Final = frozenset(
+    {"object_type", "schema", "objects", "privileges", "columns", "with_grant_option"}
+)
 _OWNER_KEYS: Final = ("owner", "schema_owner", "database_owner", "table_owner")
 PUBLIC: Final = "PUBLIC"
 
@@ -176,6 +179,10 @@ def _deletions_of(role_name: str, grant: object) -> Iterator[str]:
     if not isinstance(grant, dict):
         raise MalformedManifestError(f"has a grant of {role_name} that is {shown(grant)}")
     fields = cast("dict[str, object]", grant)
+    if extra := sorted(fields.keys() - _GRANT_KEYS):
+        raise MalformedManifestError(
+            f'has a grant of {role_name} with the unknown key "{extra[0]}"'
+        )
     object_type = fields.get("object_type")
     kind = object_type.strip().lower().rstrip("s") if isinstance(object_type, str) else "table"
     objects = ", ".join(shown(item) for item in one_or_many(fields.get("objects")) or ["*"])

@@ -1,0 +1,217 @@
+"""A stack that every rule accepts, for tests to spoil in one place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from policies.evaluation import Kind, Verdict, evaluate
+from policies.inventory import Resource, Stack
+from policies.rules import Context, Environment, Phase
+
+UNKNOWN_STRING = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+TLS_STATEMENT = {
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:*",
+    "Resource": ["arn:aws:s3:::backups", "arn:aws:s3:::backups/*"],
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+}
+MANIFEST = {
+    "workload": "node_pass",
+    "database": "node_pass",
+    "schema": "node_pass",
+    "roles": [
+        {"name": "np_owner", "kind": "owner", "login": False, "member_of": [], "grants": []},
+        {"name": "np_migrator", "kind": "migrator", "login": True, "member_of": ["np_owner"]},
+        {
+            "name": "np_app",
+            "kind": "app",
+            "login": True,
+            "member_of": [],
+            "connection_limit": 100,
+            "grants": [
+                {"object_type": "schema", "objects": ["node_pass"], "privileges": ["USAGE"]},
+                {
+                    "object_type": "table",
+                    "schema": "node_pass",
+                    "objects": ["buyers"],
+                    "privileges": ["SELECT", "INSERT", "UPDATE"],
+                },
+                {"object_type": "sequence", "objects": ["*"], "privileges": ["USAGE", "SELECT"]},
+            ],
+        },
+        {"name": "np_backup", "kind": "backup", "login": True, "member_of": ["pg_read_all_data"]},
+    ],
+}
+
+GROUP = "aws:rds/parameterGroup:ParameterGroup"
+INSTANCE = "aws:rds/instance:Instance"
+BUCKET = "aws:s3/bucket:Bucket"
+BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
+ROLE = "aws:iam/role:Role"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+INVOCATION = "aws:lambda/invocation:Invocation"
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+# name -> (type, properties, property -> names of the resources that it refers to)
+GOOD: dict[str, tuple[str, dict[str, Any], dict[str, list[str]]]] = {
+    "group": (
+        GROUP,
+        {
+            "name": "group-1",
+            "family": "postgres17",
+            "parameters": [
+                {"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"},
+                {"name": "log_connections", "value": "1"},
+            ],
+        },
+        {},
+    ),
+    "db": (
+        INSTANCE,
+        {
+            "identifier": "db-1",
+            "engine": "postgres",
+            "parameterGroupName": "group-1",
+            "storageEncrypted": True,
+            "publiclyAccessible": False,
+            "backupRetentionPeriod": 35,
+        },
+        {"parameterGroupName": ["group"]},
+    ),
+    "replica": (
+        INSTANCE,
+        {"identifier": "db-2", "replicateSourceDb": "db-1", "publiclyAccessible": False},
+        {"replicateSourceDb": ["db"]},
+    ),
+    "backups": (BUCKET, {"bucket": "backups"}, {}),
+    "block": (
+        BLOCK,
+        {
+            "bucket": "backups",
+            "blockPublicAcls": True,
+            "blockPublicPolicy": True,
+            "ignorePublicAcls": True,
+            "restrictPublicBuckets": True,
+        },
+        {"bucket": ["backups"]},
+    ),
+    "tls": (
+        BUCKET_POLICY,
+        {"bucket": "backups", "policy": document(TLS_STATEMENT)},
+        {"bucket": ["backups"]},
+    ),
+    "role": (
+        ROLE,
+        {
+            "assumeRolePolicy": document(
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
+            ),
+            "managedPolicyArns": ["arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccess"],
+            "inlinePolicies": [
+                {
+                    "name": "write",
+                    "policy": document(
+                        {
+                            "Effect": "Allow",
+                            "Action": "s3:PutObject",
+                            "Resource": "arn:aws:s3:::backups/*",
+                        }
+                    ),
+                }
+            ],
+        },
+        {},
+    ),
+    "permissions": (
+        ROLE_POLICY,
+        {
+            "role": "role",
+            "policy": {
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": ["secretsmanager:GetSecretValue"],
+                        "Resource": ["arn:aws:secretsmanager:eu-west-1:1:secret:np-app-a1b2c3"],
+                    },
+                    {
+                        "Effect": "Allow",
+                        "Action": "cloudwatch:PutMetricData",
+                        "Resource": "*",
+                        "Condition": {"StringEquals": {"cloudwatch:namespace": "pgkeep"}},
+                    },
+                ]
+            },
+        },
+        {},
+    ),
+    "roles": (
+        INVOCATION,
+        {"functionName": "roles", "input": json.dumps({"manifest": MANIFEST})},
+        {},
+    ),
+}
+
+
+def urn(name: str, kind: str | None = None) -> str:
+    return f"urn:pulumi:prod::pgkeep::{kind or GOOD[name][0]}::{name}"
+
+
+def resource(name: str, /, **changes: Any) -> Resource:
+    """The good resource `name` with properties changed; `None` removes one."""
+    kind, properties, references = GOOD[name]
+    merged = {**copy.deepcopy(properties), **changes}
+    dependencies = {key: [urn(target) for target in names] for key, names in references.items()}
+    return Resource.of(
+        type=kind,
+        name=name,
+        urn=urn(name),
+        properties=merged,
+        property_dependencies=dependencies,
+    )
+
+
+def stack(*instead: Resource, without: tuple[str, ...] = ()) -> Stack:
+    """The good stack with resources replaced by name, or added, or left out."""
+    replaced = {one.name: one for one in instead}
+    names = [name for name in GOOD if name not in replaced and name not in without]
+    return Stack([*(resource(name) for name in names), *instead])
+
+
+def context(
+    environment: Environment = Environment.PROD, phase: Phase = Phase.PREVIEW, **other: Any
+) -> Context:
+    return Context(environment=environment, phase=phase, **other)
+
+
+def verdicts(*instead: Resource, without: tuple[str, ...] = (), **of_context: Any) -> list[Verdict]:
+    """What all rules say about the good stack with these changes."""
+    return evaluate(stack(*instead, without=without), context(**of_context))
+
+
+def violations(
+    *instead: Resource, without: tuple[str, ...] = (), **of_context: Any
+) -> list[tuple[str, str]]:
+    """(rule, resource) of every violation, once each."""
+    found = verdicts(*instead, without=without, **of_context)
+    pairs = [(v.rule.id, v.urn.rpartition("::")[2]) for v in found if v.kind is Kind.VIOLATION]
+    return list(dict.fromkeys(pairs))
+
+
+def notes(*instead: Resource, **of_context: Any) -> list[tuple[str, str]]:
+    """(rule, resource) of everything that could not be verified before apply."""
+    found = verdicts(*instead, **of_context)
+    pairs = [(v.rule.id, v.urn.rpartition("::")[2]) for v in found if v.kind is Kind.NOT_VERIFIED]
+    return list(dict.fromkeys(pairs))
