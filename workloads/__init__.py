@@ -1,6 +1,6 @@
 """One folder an application: its database contract and its migrations."""
 
-from workloads.contract import Grant, Migration, Role, RoleManifest, WorkloadContract
+from workloads.contract import Grant, Migration, Role, RoleManifest, RoleSet, WorkloadContract
 from workloads.loader import ContractError, load, migration_sql, migrations, names
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Migration",
     "Role",
     "RoleManifest",
+    "RoleSet",
     "WorkloadContract",
     "load",
     "migration_sql",

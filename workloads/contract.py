@@ -117,7 +117,9 @@ class Role(_Model):
         return f"{self.name}_1", f"{self.name}_2"
 
 
-class _Roles(_Model):
+class RoleSet(_Model):
+    """A workload's roles in its database and schema."""
+
     workload: Identifier
     database: Identifier
     # `schema` alone would hide a method of pydantic's BaseModel.
@@ -156,7 +158,7 @@ class _Roles(_Model):
         return tuple(role for role in self.roles if role.login)
 
 
-class RoleManifest(_Roles):
+class RoleManifest(RoleSet):
     """The input of the roles function: every role with its grants and where its secret is."""
 
     @model_validator(mode="after")
@@ -184,7 +186,7 @@ class Migration(_Model):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class WorkloadContract(_Roles):
+class WorkloadContract(RoleSet):
     """One application's demands, as its `contract.yaml` states them."""
 
     description: str

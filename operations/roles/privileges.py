@@ -9,7 +9,7 @@ from psycopg import sql
 
 from operations.errors import OperationError
 from operations.roles.ledger import Ledger, names
-from workloads.contract import Grant, ObjectType, RoleManifest, Role
+from workloads.contract import Grant, ObjectType, Role, RoleSet
 
 PUBLIC = "PUBLIC"
 #: The migrations' own record; no role but the owner may touch it.
@@ -27,21 +27,21 @@ class _Held:
     privilege: str
 
 
-def reconcile_database(ledger: Ledger, manifest: RoleManifest) -> None:
+def reconcile_database(ledger: Ledger, roles: RoleSet) -> None:
     """CONNECT for the manifest's login roles; nothing for PUBLIC in any database of the master."""
-    for database, held in _database_privileges(ledger, manifest):
+    for database, held in _database_privileges(ledger, roles):
         wanted = (
-            {_Held(role.name, "CONNECT") for role in manifest.login_roles}
-            if database == manifest.database
+            {_Held(role.name, "CONNECT") for role in roles.login_roles}
+            if database == roles.database
             else set[_Held]()
         )
         target = sql.SQL("DATABASE {}").format(sql.Identifier(database))
         _reconcile(ledger, f"database {database}", target, wanted=wanted, present=held)
 
 
-def reconcile_schema(ledger: Ledger, manifest: RoleManifest) -> None:
+def reconcile_schema(ledger: Ledger, roles: RoleSet) -> None:
     """The workload's schema exists and is the owner's; PUBLIC has nothing in `public`."""
-    schema, owner = manifest.schema_name, manifest.owner.name
+    schema, owner = roles.schema_name, roles.owner.name
     identifiers = sql.Identifier(schema), sql.Identifier(owner)
     present = ledger.value(
         "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = %s", schema
@@ -65,18 +65,18 @@ def reconcile_schema(ledger: Ledger, manifest: RoleManifest) -> None:
     _reconcile(ledger, "schema public", sql.SQL("SCHEMA public"), wanted=set(), present=held)
 
 
-def reconcile_objects(ledger: Ledger, manifest: RoleManifest) -> list[str]:
+def reconcile_objects(ledger: Ledger, roles: RoleSet) -> list[str]:
     """Privileges on the schema and all in it; run as the owner. Returns what is not there yet.
 
     Named tables that no migration has made yet are returned as `table schema.name`: the migration
     that creates one calls this again in its own transaction.
     """
-    schema = manifest.schema_name
-    _require_ownership(ledger, manifest)
+    schema = roles.schema_name
+    _require_ownership(ledger, roles)
     target = sql.SQL("SCHEMA {}").format(sql.Identifier(schema))
     wanted = {
         _Held(role.name, privilege)
-        for role, grant in _grants(manifest, "schema")
+        for role, grant in _grants(roles, "schema")
         for privilege in grant.privileges
         if schema in grant.objects
     }
@@ -87,20 +87,20 @@ def reconcile_objects(ledger: Ledger, manifest: RoleManifest) -> list[str]:
         schema,
     )
     _reconcile(ledger, f"schema {schema}", target, wanted=wanted, present=held)
-    missing = _reconcile_relations(ledger, manifest, "table", "rvmpf")
-    missing += _reconcile_relations(ledger, manifest, "sequence", "S")
-    _revoke_column_privileges(ledger, manifest)
-    _revoke_function_privileges(ledger, manifest)
+    missing = _reconcile_relations(ledger, roles, "table", "rvmpf")
+    missing += _reconcile_relations(ledger, roles, "sequence", "S")
+    _revoke_column_privileges(ledger, roles)
+    _revoke_function_privileges(ledger, roles)
     return missing
 
 
-def reconcile_defaults(ledger: Ledger, manifest: RoleManifest) -> None:
+def reconcile_defaults(ledger: Ledger, roles: RoleSet) -> None:
     """What objects that the owner creates later will grant; run as the owner."""
-    schema = manifest.schema_name
+    schema = roles.schema_name
     for letter, object_type in _DEFAULT_ACL_TYPES.items():
         wanted = {
             _Held(role.name, privilege)
-            for role, grant in _grants(manifest, object_type)
+            for role, grant in _grants(roles, object_type)
             for privilege in grant.privileges
             if grant.covers_every_object
         }
@@ -139,19 +139,19 @@ def reconcile_defaults(ledger: Ledger, manifest: RoleManifest) -> None:
         )
 
 
-def _grants(manifest: RoleManifest, object_type: ObjectType) -> list[tuple[Role, Grant]]:
+def _grants(roles: RoleSet, object_type: ObjectType) -> list[tuple[Role, Grant]]:
     return [
         (role, grant)
-        for role in manifest.roles
+        for role in roles.roles
         for grant in role.grants
         if grant.object_type == object_type
     ]
 
 
 def _reconcile_relations(
-    ledger: Ledger, manifest: RoleManifest, object_type: ObjectType, kinds: str
+    ledger: Ledger, roles: RoleSet, object_type: ObjectType, kinds: str
 ) -> list[str]:
-    schema = manifest.schema_name
+    schema = roles.schema_name
     default = "s" if object_type == "sequence" else "r"
     rows = ledger.rows(
         f"""SELECT c.relname, coalesce(c.relacl, acldefault('{default}', c.relowner))::text[]
@@ -164,7 +164,7 @@ def _reconcile_relations(
     present = {row[0] for row in rows}
     missing: set[str] = set()
     wanted: dict[str, set[_Held]] = {name: set() for name in present}
-    for role, grant in _grants(manifest, object_type):
+    for role, grant in _grants(roles, object_type):
         objects = present - {MIGRATIONS_TABLE} if grant.covers_every_object else grant.objects
         for name in objects:
             if name not in present:
@@ -188,26 +188,26 @@ def _reconcile_relations(
 _NO_EXTENSION = "NOT EXISTS (SELECT FROM pg_depend x WHERE x.objid = {0}.oid AND x.deptype = 'e')"
 
 
-def _require_ownership(ledger: Ledger, manifest: RoleManifest) -> None:
+def _require_ownership(ledger: Ledger, roles: RoleSet) -> None:
     rows = ledger.rows(
         f"""SELECT c.relname, r.rolname
               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
               JOIN pg_roles r ON r.oid = c.relowner
              WHERE n.nspname = %s AND c.relkind IN ('r','v','m','p','f','S')
                AND r.rolname <> %s AND {_NO_EXTENSION.format("c")} ORDER BY 1 LIMIT 1""",  # noqa: S608
-        manifest.schema_name,
-        manifest.owner.name,
+        roles.schema_name,
+        roles.owner.name,
     )
     for name, owner in rows:
-        relation = f"{manifest.schema_name}.{name}"
+        relation = f"{roles.schema_name}.{name}"
         raise OperationError(
-            f"{relation} belongs to {owner}, not to {manifest.owner.name}, so its privileges "
-            f"cannot be set; run as {owner}: ALTER TABLE {relation} OWNER TO {manifest.owner.name}"
+            f"{relation} belongs to {owner}, not to {roles.owner.name}, so its privileges "
+            f"cannot be set; run as {owner}: ALTER TABLE {relation} OWNER TO {roles.owner.name}"
         )
 
 
-def _revoke_column_privileges(ledger: Ledger, manifest: RoleManifest) -> None:
-    schema = manifest.schema_name
+def _revoke_column_privileges(ledger: Ledger, roles: RoleSet) -> None:
+    schema = roles.schema_name
     rows = ledger.rows(
         """SELECT c.relname, t.attname, t.attacl::text[]
              FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid
@@ -226,8 +226,8 @@ def _revoke_column_privileges(ledger: Ledger, manifest: RoleManifest) -> None:
             )
 
 
-def _revoke_function_privileges(ledger: Ledger, manifest: RoleManifest) -> None:
-    schema = manifest.schema_name
+def _revoke_function_privileges(ledger: Ledger, roles: RoleSet) -> None:
+    schema = roles.schema_name
     rows = ledger.rows(
         f"""SELECT p.oid::regprocedure::text,
                    coalesce(p.proacl, acldefault('f', p.proowner))::text[]
@@ -243,7 +243,7 @@ def _revoke_function_privileges(ledger: Ledger, manifest: RoleManifest) -> None:
         _reconcile(ledger, f"function {signature}", target, wanted=set(), present=held)
 
 
-def _database_privileges(ledger: Ledger, manifest: RoleManifest) -> list[tuple[str, set[_Held]]]:
+def _database_privileges(ledger: Ledger, roles: RoleSet) -> list[tuple[str, set[_Held]]]:
     """Databases that this user owns, with what PUBLIC and this workload's roles hold there."""
     rows = ledger.rows(
         """SELECT d.datname, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE r.rolname END,
@@ -254,9 +254,9 @@ def _database_privileges(ledger: Ledger, manifest: RoleManifest) -> list[tuple[s
             WHERE pg_has_role(current_user, d.datdba, 'USAGE') AND d.datallowconn
               AND (a.grantee = 0
                    OR shobj_description(a.grantee, 'pg_authid') = %s)""",
-        f"pgkeep: role of workload {manifest.workload}",
+        f"pgkeep: role of workload {roles.workload}",
     )
-    held: dict[str, set[_Held]] = {manifest.database: set()}
+    held: dict[str, set[_Held]] = {roles.database: set()}
     for database, grantee, privilege in rows:
         held.setdefault(database, set()).add(_Held(grantee, privilege))
     return sorted(held.items())

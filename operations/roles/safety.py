@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from operations.errors import OperationError
-from workloads.contract import Grant, Role, RoleKind, RoleManifest
+from workloads.contract import Grant, Role, RoleKind, RoleSet
 
 _TABLE_LIMITS: Mapping[RoleKind, frozenset[str]] = {
     "app": frozenset({"SELECT", "INSERT", "UPDATE"}),
@@ -26,23 +26,23 @@ _SCHEMA_LIMITS: Mapping[RoleKind, frozenset[str]] = {
 _NOTHING: frozenset[str] = frozenset()
 
 
-def check(manifest: RoleManifest) -> None:
+def check(roles: RoleSet) -> None:
     """Raise `OperationError`, naming everything that is wrong, unless the manifest is safe."""
-    wrong = [problem for role in manifest.roles for problem in _problems(role, manifest)]
+    wrong = [problem for role in roles.roles for problem in _problems(role, roles)]
     if wrong:
-        raise OperationError(f"role manifest of {manifest.workload} refused: " + "; ".join(wrong))
+        raise OperationError(f"role manifest of {roles.workload} refused: " + "; ".join(wrong))
 
 
-def _problems(role: Role, manifest: RoleManifest) -> list[str]:
+def _problems(role: Role, roles: RoleSet) -> list[str]:
     problems: list[str] = []
-    if not role.name.startswith(f"{manifest.workload}_"):
-        problems.append(f"role {role.name} must be named {manifest.workload}_...")
+    if not role.name.startswith(f"{roles.workload}_"):
+        problems.append(f"role {role.name} must be named {roles.workload}_...")
     if role.login == (role.kind == "owner"):
         problems.append(
             f"role {role.name} of kind {role.kind} "
             + ("must not log in (login: false)" if role.login else "must log in (login: true)")
         )
-    allowed = _allowed_memberships(role, manifest)
+    allowed = _allowed_memberships(role, roles)
     for parent in role.member_of:
         if parent not in allowed:
             problems.append(
@@ -50,19 +50,19 @@ def _problems(role: Role, manifest: RoleManifest) -> list[str]:
                 f"(allowed: {', '.join(allowed) or 'none'})"
             )
     for grant in role.grants:
-        problems += _grant_problems(role, grant, manifest)
+        problems += _grant_problems(role, grant, roles)
     return problems
 
 
-def _allowed_memberships(role: Role, manifest: RoleManifest) -> list[str]:
+def _allowed_memberships(role: Role, roles: RoleSet) -> list[str]:
     if role.kind == "migrator":
-        return [manifest.owner.name]
+        return [roles.owner.name]
     if role.kind == "backup":
         return ["pg_read_all_data"]
     return []
 
 
-def _grant_problems(role: Role, grant: Grant, manifest: RoleManifest) -> list[str]:
+def _grant_problems(role: Role, grant: Grant, roles: RoleSet) -> list[str]:
     limits = {"schema": _SCHEMA_LIMITS, "table": _TABLE_LIMITS, "sequence": _SEQUENCE_LIMITS}
     allowed = limits[grant.object_type].get(role.kind, _NOTHING)
     too_much = [privilege for privilege in grant.privileges if privilege not in allowed]
@@ -76,8 +76,8 @@ def _grant_problems(role: Role, grant: Grant, manifest: RoleManifest) -> list[st
     schemas = grant.objects if grant.object_type == "schema" else (grant.schema_name or "",)
     problems += [
         f"role {role.name} must not get privileges in schema {schema} "
-        f"(the workload's own is {manifest.schema_name})"
+        f"(the workload's own is {roles.schema_name})"
         for schema in schemas
-        if schema != manifest.schema_name
+        if schema != roles.schema_name
     ]
     return problems

@@ -37,7 +37,7 @@ mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/run"
 mkdir -p "$root/data" "$root/socket"
 mount --bind "$FOLDER/socket" "$root/socket"
-cp "$FOLDER/server.crt" "$FOLDER/server.key" "$root/data/.." 
+cp "$FOLDER/server.crt" "$FOLDER/server.key" "$root/"
 chroot "$root" chown postgres:postgres /data /socket /server.crt /server.key
 chmod 600 "$root/server.key"
 bin=/usr/lib/postgresql/17/bin

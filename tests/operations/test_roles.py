@@ -250,7 +250,7 @@ def test_role_that_left_the_manifest_cannot_log_in_any_more(deployment: Deployme
 def test_failed_run_leaves_the_database_as_it_was(deployment: Deployment) -> None:
     with deployment.server.superuser() as superuser:
         superuser.execute("CREATE ROLE node_pass_readonly_2")  # not the master's: no ADMIN on it
-    with pytest.raises(OperationError, match="cannot .* node_pass_readonly_2"):
+    with pytest.raises(OperationError, match=r"cannot .* node_pass_readonly_2"):
         deployment.apply()
     with deployment.server.superuser() as superuser:
         rows = superuser.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^node_'")
@@ -260,16 +260,11 @@ def test_failed_run_leaves_the_database_as_it_was(deployment: Deployment) -> Non
 def test_handler_answers_with_status_and_changes(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    endpoint = deployment.server.endpoint
-    for name, value in {
-        "DB_HOST": endpoint.host,
-        "DB_PORT": str(endpoint.port),
-        "DB_NAME": endpoint.database,
-        "RDS_CA_BUNDLE": str(endpoint.ca_bundle),
-        "MASTER_SECRET_ARN": "pgkeep/master",
-        "POOLER_USERS_SECRET_ARN": "pgkeep/pooler-users",
-    }.items():
-        monkeypatch.setenv(name, value)
+    deployment.set_environment(
+        monkeypatch,
+        MASTER_SECRET_ARN="pgkeep/master",
+        POOLER_USERS_SECRET_ARN="pgkeep/pooler-users",
+    )
     event = {"manifest": deployment.manifest.model_dump(mode="json", by_alias=True)}
 
     assert roles_function.handler(event, None)["status"] == "changed"
