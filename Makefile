@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down preview check psql env test lint bench
+.PHONY: help setup build up down preview check psql env test lint bench
 
 help: ## List the entry points
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ preview: setup ## Preview STACK=dev|staging|prod with the policy packs, without 
 
 check: setup ## Preview dev, staging and prod; fail on any policy violation
 	@$(PYTHON) -m toolchain preview dev && $(PYTHON) -m toolchain preview staging && $(PYTHON) -m toolchain preview prod
+
+build: setup ## What the functions run, for x86_64 and arm64 (before a `pulumi up` on AWS)
+	@$(PYTHON) -m toolchain build
 
 lint: setup ## Format, lint and types
 	@ruff format --check . && ruff check . && pyright

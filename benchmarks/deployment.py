@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from benchmarks.results import Measurement
 from tests.e2e.local_stack import REPOSITORY, LocalStack
+from toolchain.functions import build_archive, build_client_layer
 from toolchain.steps import RefusedError, console
 
 
@@ -19,8 +20,8 @@ def measured_stack(measurements: list[Measurement]) -> Generator[LocalStack]:
 
     Warm: the Pulumi CLI, the base image and the function archives are in their caches.
     """
-    for module in ("operations.archive", "operations.postgresql_client_layer"):
-        _timed([sys.executable, "-m", module, "--architecture", "x86_64"])
+    build_archive("x86_64")
+    build_client_layer("x86_64")
     stack = LocalStack(octet=75)
     try:
         started = time.monotonic()

@@ -9,6 +9,7 @@ import click
 import typer
 
 from toolchain import local, psql
+from toolchain.functions import build_all
 from toolchain.preview import preview as preview_stack
 from toolchain.steps import RefusedError, fail
 from toolchain.suites import run_all
@@ -26,6 +27,12 @@ def up() -> None:
 def down() -> None:
     """Destroy the stack `local`, stop its cloud and remove everything of it."""
     raise typer.Exit(local.down())
+
+
+@app.command()
+def build() -> None:
+    """Build what the functions run, for every architecture."""
+    raise typer.Exit(build_all())
 
 
 @app.command()

@@ -14,6 +14,7 @@ from typing import Any
 from rich.table import Table
 
 from toolchain.environment import LOCAL_STACK, REPOSITORY, local_environment, local_home
+from toolchain.functions import build_archive, build_client_layer
 from toolchain.preview import read_stack
 from toolchain.pulumi_cli import ensure_pulumi
 from toolchain.steps import RefusedError, console, step
@@ -29,10 +30,10 @@ def up() -> int:
         ensure_pulumi()
     environment = local_environment()
     with step("Functions and their PostgreSQL client layer"):
-        for module in ("operations.archive", "operations.postgresql_client_layer"):
-            _run([sys.executable, "-m", module, "--architecture", ARCHITECTURE], environment)
+        build_archive(ARCHITECTURE)
+        build_client_layer(ARCHITECTURE)
     # The local cloud reports its own steps: tools, base image, daemon.
-    _run([sys.executable, "-m", "localcloud", "start"], environment, show=True)
+    _local_cloud("start", environment)
     _select_stack(environment)
     command = ["pulumi", "--non-interactive", "up", "--yes", "--stack", LOCAL_STACK]
     command += ["--policy-pack", "policies", "--suppress-outputs", *_config_file()]
@@ -57,7 +58,7 @@ def down() -> int:
         command += _config_file()
         console.print(f"[dim]$ {' '.join(command)}[/dim]")
         destroyed = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode
-    _run([sys.executable, "-m", "localcloud", "stop"], environment, show=True)
+    _local_cloud("stop", environment)
     with step(f"Removed {local_home()}"):
         shutil.rmtree(local_home())
     if destroyed:
@@ -133,17 +134,13 @@ def _require_linux_and_root() -> None:
         )
 
 
-def _run(command: list[str], environment: dict[str, str], *, show: bool = False) -> None:
-    """Runs a step's program; its own last line of output is the error."""
-    result = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, text=True, check=False, capture_output=not show
-    )
-    if result.returncode == 0:
-        return
-    if show:  # It has said why.
-        raise SystemExit(result.returncode)
-    lines = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
-    raise RefusedError(f"{' '.join(command[1:])}: {lines[-1]}")
+def _local_cloud(command: str, environment: dict[str, str]) -> None:
+    """Runs `python -m localcloud COMMAND`, which reports its own steps and says what is wrong."""
+    code = subprocess.run(
+        [sys.executable, "-m", "localcloud", command], cwd=REPOSITORY, env=environment, check=False
+    ).returncode
+    if code != 0:
+        raise SystemExit(code)
 
 
 def _capture(command: list[str], environment: dict[str, str]) -> str:

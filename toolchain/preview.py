@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,7 +17,8 @@ from toolchain.environment import (
     offline_environment,
     stack_names,
 )
-from toolchain.steps import RefusedError, console
+from toolchain.functions import ARCHITECTURES, build_archive
+from toolchain.steps import RefusedError, console, step
 
 POLICIES = REPOSITORY / "policies"
 
@@ -35,7 +37,7 @@ def stack_file(name: str) -> Path:
     return STACKS / f"Pulumi.{name}.yaml"
 
 
-def read_stack(name: str) -> dict[str, object]:
+def read_stack(name: str) -> dict[str, Any]:
     """The content of a stack's file.
 
     Raises:
@@ -52,6 +54,15 @@ def read_stack(name: str) -> dict[str, object]:
     return content
 
 
+def _architecture(content: dict[str, Any]) -> str:
+    """The functions' architecture as the stack file says; the default is the settings' own."""
+    settings = content["config"].get("pgkeep:settings")
+    functions = settings.get("functions") if isinstance(settings, dict) else None
+    architecture = functions.get("architecture") if isinstance(functions, dict) else None
+    # Anything else is refused by the settings, with a better message than a build's.
+    return architecture if architecture in ARCHITECTURES else "arm64"
+
+
 def preview(name: str, arguments: list[str], *, policies: bool = True) -> int:
     """Runs `pulumi preview` of the stack as if nothing of it existed; returns its exit code.
 
@@ -60,6 +71,8 @@ def preview(name: str, arguments: list[str], *, policies: bool = True) -> int:
     without an account has no key to decrypt with.
     """
     content = read_stack(name)
+    with step("Functions archive"):
+        build_archive(_architecture(content))
     with tempfile.TemporaryDirectory(prefix="pgkeep-preview-") as folder:
         scratch = Path(folder)
         (scratch / "state").mkdir()

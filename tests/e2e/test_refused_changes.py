@@ -122,6 +122,7 @@ def preview_program(folder: Path, program: str) -> subprocess.CompletedProcess:
     """Previews a program that wraps pgkeep's, for stack prod, offline, with the policy pack."""
     (folder / "__main__.py").write_text(program)
     (folder / "Pulumi.yaml").write_text("name: pgkeep\nruntime: python\n")
+    (folder / ".build").symlink_to(REPOSITORY / ".build")
     return subprocess.run(
         [sys.executable, "-m", "toolchain", "preview", "prod", "--cwd", str(folder)],
         cwd=REPOSITORY,
