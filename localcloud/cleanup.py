@@ -17,6 +17,8 @@ from localcloud.errors import LocalCloudError
 from localcloud.home import Home
 
 NAMESPACES = Path("/run/netns")
+# systemd-nspawn keeps a folder a machine there, through which mounts come in.
+PROPAGATION = Path("/run/systemd/nspawn/propagate")
 
 _KILL_TIMEOUT_SECONDS = 20.0
 
@@ -37,6 +39,8 @@ def clean(home: Home) -> None:
         for family, table in tables(home):
             _run("nft", "delete", "table", family, table)
         cgroups.remove(home.prefix)
+        for folder in PROPAGATION.glob(f"{home.prefix}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
     remaining = leftovers(home)
     if remaining:
         raise LocalCloudError(

@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud import cgroups
+from localcloud import cgroups, cleanup
 from localcloud.errors import LocalCloudError
 
 # An orderly shutdown on AWS may take minutes; hosts here keep nothing that must be written.
 HALT_TIMEOUT_SECONDS = 10.0
 _KILL_TIMEOUT_SECONDS = 10.0
+
 
 # Enter the machine's own control groups, then become systemd-nspawn.
 _IN_GROUPS = 'until [ "$1" = -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
@@ -70,6 +71,7 @@ class Machine:
             _make_folders_like(self.image, upper, target.parent)
             target.write_bytes(file.content)
             target.chmod(file.mode)
+        _restore_times(self.image, upper)
         # volatile: no fsync to the disk; what a host writes ends with the host.
         options = f"lowerdir={_escape(self.image)},upperdir={_escape(upper)}"
         options += f",workdir={_escape(work)},volatile"
@@ -149,6 +151,8 @@ class Machine:
                 raise LocalCloudError(f"Host {self.name}: processes {remaining} do not end.")
             time.sleep(0.02)
         cgroups.remove(self.prefix, self.name)
+        # A killed systemd-nspawn leaves the folder through which mounts come in.
+        shutil.rmtree(cleanup.PROPAGATION / f"{self.prefix}-{self.name}", ignore_errors=True)
 
 
 def _make_folders_like(image: Path, upper: Path, folder: Path) -> None:
@@ -159,6 +163,18 @@ def _make_folders_like(image: Path, upper: Path, folder: Path) -> None:
         part.mkdir()
         below = image / part.relative_to(upper)
         part.chmod(below.stat().st_mode & 0o7777 if below.is_dir() else 0o755)
+
+
+def _restore_times(image: Path, upper: Path) -> None:
+    """Give the folders the times of the image.
+
+    systemd takes a newer /usr than /etc/.updated for an upgrade and rebuilds its caches at boot.
+    """
+    for folder in upper.glob("**/"):
+        below = image / folder.relative_to(upper)
+        if below.is_dir():
+            times = below.stat()
+            os.utime(folder, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def _machine_id(name: str) -> str:
