@@ -40,8 +40,8 @@ class LoadBalancers:
             filtered=bool(model.security_groups),
         )
         try:
-            balancer = LoadBalancer(backend, model, interface, image)
-            balancer.start(folder)
+            balancer = LoadBalancer(backend, model, interface, image=image, folder=folder)
+            balancer.start()
         except BaseException:
             self._fabric.detach(interface)
             raise

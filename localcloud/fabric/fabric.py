@@ -63,8 +63,6 @@ class Fabric:
     def stop(self) -> None:
         """Remove every interface and network. Doing it twice is no error."""
         with self._lock:
-            for interface in list(self._interfaces.values()):
-                self.detach(interface)
             for vpc_id in list(self._networks):
                 self.remove_network(vpc_id)
 
@@ -111,7 +109,7 @@ class Fabric:
                 self._plug(interface, network)
             except BaseException:
                 for each in interface.addresses:
-                    self._free_address(each)
+                    self._free_address(interface.vpc_id, each)
                 raise
             self._interfaces[name] = interface
             self.refresh_security_groups(*groups)
@@ -129,15 +127,17 @@ class Fabric:
     def detach(self, interface: NetworkInterface) -> None:
         """Remove an interface and free its addresses; once detached it may be detached again."""
         with self._lock:
-            if self._interfaces.get(interface.name) is not interface:
-                return
-            del self._interfaces[interface.name]
-            network = self._networks[interface.vpc_id]
-            peer = interfaces.peer_name(self.home.prefix, interface.name)
-            interfaces.unplug(interface, bridge_namespace=network.namespace, peer=peer)
-            for address in interface.addresses:
-                self._free_address(address)
-            self.refresh_security_groups(*interface.security_group_ids)
+            if self._interfaces.get(interface.name) is interface:
+                self._unplug(interface)
+                self.refresh_security_groups(*interface.security_group_ids)
+
+    def _unplug(self, interface: NetworkInterface) -> None:
+        del self._interfaces[interface.name]
+        network = self._networks[interface.vpc_id]
+        peer = interfaces.peer_name(self.home.prefix, interface.name)
+        interfaces.unplug(interface, bridge_namespace=network.namespace, peer=peer)
+        for address in interface.addresses:
+            self._free_address(interface.vpc_id, address)
 
     def set_security_groups(
         self, interface: NetworkInterface, security_group_ids: Sequence[str]
@@ -158,8 +158,14 @@ class Fabric:
         return [i for i in self._attached() if security_group_id in i.security_group_ids]
 
     def interfaces_in(self, subnet_id: str) -> list[NetworkInterface]:
-        """All attached interfaces with their first address in a subnet."""
-        return [i for i in self._attached() if i.subnet_id == subnet_id]
+        """All attached interfaces with an address in a subnet."""
+        subnet = self._subnet(subnet_id)
+        return [
+            interface
+            for interface in self._attached()
+            if interface.vpc_id == subnet.vpc_id
+            and any(ipaddress.IPv4Address(each) in subnet.cidr for each in interface.addresses)
+        ]
 
     def interface_at(self, vpc_id: str, address: str) -> NetworkInterface | None:
         """The attached interface with this address."""
@@ -243,7 +249,8 @@ class Fabric:
         with self._lock:
             for interface in self._attached():
                 if interface.vpc_id == vpc_id:
-                    self.detach(interface)
+                    # Nobody is left whose rules would have to follow.
+                    self._unplug(interface)
             network = self._networks.pop(vpc_id, None)
             if network is not None:
                 network.stop()
@@ -271,7 +278,12 @@ class Fabric:
     def _take_address(self, subnet: Any, address: str | None) -> str:
         """Reserve an address in moto too, so that moto gives it to no instance."""
         cidr: ipaddress.IPv4Network = subnet.cidr
-        used = {each for interface in self._attached() for each in interface.addresses}
+        used = {
+            each
+            for interface in self._attached()
+            if interface.vpc_id == subnet.vpc_id
+            for each in interface.addresses
+        }
         if address is not None:
             if ipaddress.IPv4Address(address) not in cidr or address in used:
                 why = f"in use in subnet {subnet.id}" if address in used else f"outside {cidr}"
@@ -294,8 +306,8 @@ class Fabric:
             "use a larger subnet."
         )
 
-    def _free_address(self, address: str) -> None:
+    def _free_address(self, vpc_id: str, address: str) -> None:
         for subnet in self.ec2.describe_subnets():
             # Only what was reserved here: an instance's address is given back by moto.
-            if subnet._subnet_ips.get(address) is self:
+            if subnet.vpc_id == vpc_id and subnet._subnet_ips.get(address) is self:
                 subnet.del_subnet_ip(address)

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import platform
+import resource
+import shutil
 import socket
 import subprocess
 import time
@@ -14,6 +16,9 @@ from localcloud.fabric import namespaces
 
 START_TIMEOUT_SECONDS = 10.0
 STOP_TIMEOUT_SECONDS = 5.0
+MOST_CONNECTIONS = 16384
+# User and group id of nobody and nogroup on every Linux.
+NOBODY = 65534
 _COMMAND_TIMEOUT_SECONDS = 5.0
 
 
@@ -23,6 +28,14 @@ class _Generation:
 
     process: subprocess.Popen[bytes]
     socket_name: str
+
+
+def _most_connections() -> int:
+    """As many as open files allow: a connection takes two, and some are HAProxy's own."""
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most_files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return min(MOST_CONNECTIONS, (most_files - 256) // 2)
 
 
 class Haproxy:
@@ -51,7 +64,9 @@ class Haproxy:
         socket_name = f"admin-{self._started}.sock"
         configuration = self._folder / "haproxy.cfg"
         configuration.write_text(
-            f"global\n  nbthread {threads}\n  maxconn 16384\n"
+            f"global\n  nbthread {threads}\n  maxconn {_most_connections()}\n"
+            # Nobody's rights once it listens: clients of the VPC talk to it.
+            f"  uid {NOBODY}\n  gid {NOBODY}\n"
             f"  stats socket unix@{socket_name} mode 600 level admin\n"
             f"{body}"
         )
@@ -84,7 +99,7 @@ class Haproxy:
                     self._ask(generation.socket_name, text)
 
     def stop(self) -> None:
-        """End every process with its connections; stopping twice is no error."""
+        """End every process with its connections and remove the folder; twice is no error."""
         for generation in self._generations:
             generation.process.terminate()
         for generation in self._generations:
@@ -94,6 +109,7 @@ class Haproxy:
                 generation.process.kill()
                 generation.process.wait()
         self._generations = []
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _program(self) -> list[str]:
         """HAProxy through the image's own dynamic loader: no chroot, so no mount to leave."""

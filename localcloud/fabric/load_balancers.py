@@ -9,6 +9,7 @@ balancing on), and targets see the balancer's address instead of the client's.
 """
 
 import logging
+import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -60,15 +61,18 @@ class _Listener:
 class LoadBalancer:
     """The data plane of one Network Load Balancer."""
 
-    def __init__(self, backend: Any, model: Any, interface: NetworkInterface, image: Path) -> None:
+    def __init__(
+        self, backend: Any, model: Any, interface: NetworkInterface, *, image: Path, folder: Path
+    ) -> None:
         """Follow `model` (moto's FakeLoadBalancer of `backend`) on this interface.
 
-        `image` is the root folder whose HAProxy is run.
+        `image` is the root folder whose HAProxy is run; files of its processes go below `folder`.
         """
         self.interface = interface
         self._backend = backend
         self._model = model
         self._image = image
+        self._folder = folder
         self._listeners: dict[str, _Listener] = {}
         # By target group, then by target id.
         self._watched: dict[str, dict[str, _Watched]] = {}
@@ -76,9 +80,8 @@ class LoadBalancer:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, folder: Path) -> None:
-        """Begin to follow registrations; files of its processes go below `folder`."""
-        self._folder = folder
+    def start(self) -> None:
+        """Begin to follow registrations."""
         # A thread made inside the namespace stays there, and so do the checks it starts.
         self._thread = namespaces.run_in_namespace(self.interface.namespace_path, self._follow)
 
@@ -92,6 +95,7 @@ class LoadBalancer:
                 listener.proxy.stop()
             self._listeners = {}
             self._watched = {}
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def reconcile(self) -> None:
         """Follow moto's listeners and registrations now. Raises LocalCloudError if it cannot."""
@@ -131,13 +135,17 @@ class LoadBalancer:
         return thread
 
     def _run(self) -> None:
+        last_complaint = ""
         while not self._stopping.wait(TICK_SECONDS):
             try:
                 self.reconcile()
                 self._start_due_checks()
-            except (LocalCloudError, OSError) as error:
-                # What the API refused with the same words; here it must not end the thread.
-                logger.warning("Load balancer %s: %s", self._model.name, error)
+                last_complaint = ""
+            except Exception as error:  # the API has refused it too; the thread must go on
+                if str(error) != last_complaint:
+                    known = isinstance(error, LocalCloudError)
+                    logger.warning("%s: %s", self._model.name, error, exc_info=not known)
+                last_complaint = str(error)
 
     def _reconcile_listener(self, arn: str, settings: ListenerSettings) -> None:
         current = self._listeners.get(arn)
@@ -223,8 +231,6 @@ class LoadBalancer:
             with self._lock:
                 each.checking = False
                 each.health.record(result, check)
-                if not self._stopping.is_set():
-                    self._tell_proxies()
 
     # HAProxy
 

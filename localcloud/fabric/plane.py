@@ -74,7 +74,8 @@ class Plane:
             # moto changes the ports of such a rule, but not to whom it applies.
             rule = group.get_rule(rule_id)
             if new.get("ReferencedGroupId"):
-                rule.source_group = {"GroupId": new["ReferencedGroupId"], "UserId": rule.owner_id}
+                owner = {"OwnerId": rule.owner_id, "UserId": rule.owner_id}
+                rule.source_group = {"GroupId": new["ReferencedGroupId"], **owner}
             if new.get("PrefixListId"):
                 rule.prefix_list_id = new["PrefixListId"]
         self.fabric.refresh_security_groups()
