@@ -1,23 +1,23 @@
 """The RDS API's behaviour: moto's backend with instances that are real."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from moto.rds.exceptions import (
     DBInstanceAlreadyExists,
     DBInstanceNotFoundError,
     DBSnapshotAlreadyExistsError,
     InvalidParameterCombination,
-    InvalidParameterValue,
     RDSClientError,
 )
-from moto.rds.models import DBInstance, DBParameterGroup, DBSnapshot, RDSBackend
+from moto.rds.models import DBInstance, DBSnapshot
 
-from localcloud.databases.instance import LocalDBInstance
+from localcloud.databases.instance import LocalDBInstance, new_instance
 from localcloud.databases.modification import modify
-from localcloud.databases.parameters import DEFAULT_GROUP, FAMILY, catalogue, refusal
-from localcloud.databases.plane import Node, Plane, remove_snapshot
+from localcloud.databases.not_emulated import NotEmulated
+from localcloud.databases.parameter_groups import ParameterGroups
+from localcloud.databases.plane import remove_snapshot
 from localcloud.databases.validation import (
     choose_subnet,
     validate_common,
@@ -29,16 +29,8 @@ from localcloud.databases.validation import (
 _MOST_REPLICAS = 15
 
 
-class LocalRDSBackend(RDSBackend):
+class LocalRDSBackend(NotEmulated, ParameterGroups):
     """RDS of one region."""
-
-    plane: ClassVar[Plane]
-
-    def __init__(self, region_name: str, account_id: str) -> None:
-        super().__init__(region_name, account_id)
-        self.db_parameter_groups[DEFAULT_GROUP] = DBParameterGroup(
-            self, DEFAULT_GROUP, f"Default parameter group for {FAMILY}", FAMILY
-        )
 
     def create_db_instance(self, db_kwargs: Mapping[str, Any]) -> DBInstance:
         """Answer at once with status creating; the server boots in the background."""
@@ -50,7 +42,7 @@ class LocalRDSBackend(RDSBackend):
         inputs |= {"availability_zone": zone, "engine_version": self.plane.engine.version}
         if inputs.get("storage_encrypted"):
             inputs["kms_key_id"] = self._storage_key(inputs.get("kms_key_id"))
-        instance = LocalDBInstance(self, **inputs)
+        instance = new_instance(self, inputs)
         self.databases[identifier] = instance
         instance.add_event("DB_INSTANCE_CREATE")
         self.plane.create(instance, subnet_id, self.user_parameters(instance))
@@ -60,8 +52,7 @@ class LocalRDSBackend(RDSBackend):
         """Answer at once with status creating; pg_basebackup runs in the background."""
         inputs = dict(db_kwargs)
         identifier = self._new_identifier(inputs)
-        source = self.find_db_from_id(inputs["source_db_instance_identifier"])
-        assert isinstance(source, LocalDBInstance)
+        source = self._instance(inputs["source_db_instance_identifier"].rpartition(":")[2])
         self._check_replica_source(source)
         validate_common(inputs)
         inherited = {
@@ -94,7 +85,7 @@ class LocalRDSBackend(RDSBackend):
             "storage_encrypted": source.storage_encrypted,
             "source_db_instance_identifier": source.db_instance_identifier,
         }
-        replica = LocalDBInstance(self, **inputs)
+        replica = new_instance(self, inputs)
         replica.set_as_replica()
         self.databases[identifier] = replica
         source.add_replica(replica)
@@ -116,14 +107,6 @@ class LocalRDSBackend(RDSBackend):
         parameters = self.user_parameters(instance)
         self.plane.change(instance, "rebooting", lambda node: self.plane.restart(node, parameters))
         return instance
-
-    def stop_db_instance(
-        self, db_instance_identifier: str, db_snapshot_identifier: str | None = None
-    ) -> DBInstance:
-        raise InvalidParameterCombination(
-            f"StopDBInstance of {db_instance_identifier}: stopping is not emulated by the local "
-            "cloud; delete the instance or leave it running."
-        )
 
     def delete_db_instance(
         self,
@@ -167,7 +150,7 @@ class LocalRDSBackend(RDSBackend):
         self._promote(instance)
         return instance
 
-    def create_db_snapshot(
+    def create_db_snapshot(  # noqa: PLR0917 - moto's signature
         self,
         db_instance_identifier: str,
         db_snapshot_identifier: str,
@@ -199,43 +182,6 @@ class LocalRDSBackend(RDSBackend):
         remove_snapshot(self.plane.snapshot_folder(db_snapshot_identifier))
         return snapshot
 
-    def restore_db_instance_from_db_snapshot(
-        self, from_snapshot_id: str, overrides: dict[str, Any]
-    ) -> DBInstance:
-        raise _not_emulated("RestoreDBInstanceFromDBSnapshot")
-
-    def restore_db_instance_to_point_in_time(
-        self, source_db_identifier: str, target_db_identifier: str, overrides: dict[str, Any]
-    ) -> DBInstance:
-        raise _not_emulated("RestoreDBInstanceToPointInTime")
-
-    def create_db_cluster(self, kwargs: dict[str, Any]) -> Any:
-        raise _not_emulated("CreateDBCluster")
-
-    def create_db_parameter_group(self, db_parameter_group_kwargs: Any) -> DBParameterGroup:
-        family = db_parameter_group_kwargs.get("db_parameter_group_family")
-        if family and family != FAMILY:
-            raise InvalidParameterValue(
-                f"ParameterGroupFamily {family} is not a valid parameter group family; the local "
-                f"cloud has {FAMILY}."
-            )
-        return super().create_db_parameter_group(db_parameter_group_kwargs)
-
-    def delete_db_parameter_group(self, db_parameter_group_name: str) -> DBParameterGroup:
-        used = [
-            instance.db_instance_identifier
-            for instance in self.databases.values()
-            if isinstance(instance, LocalDBInstance)
-            and instance.db_parameter_group_name == db_parameter_group_name
-        ]
-        if used or db_parameter_group_name == DEFAULT_GROUP:
-            raise RDSClientError(
-                "InvalidDBParameterGroupState",
-                "One or more database instances are still members of this parameter group "
-                f"{db_parameter_group_name}, so the group cannot be deleted: {', '.join(used)}",
-            )
-        return super().delete_db_parameter_group(db_parameter_group_name)
-
     def delete_subnet_group(self, subnet_name: str) -> Any:
         for instance in self.databases.values():
             if isinstance(instance, LocalDBInstance) and instance.subnet_group_name == subnet_name:
@@ -245,58 +191,6 @@ class LocalRDSBackend(RDSBackend):
                     f"instance: {instance.db_instance_identifier} is still using it.",
                 )
         return super().delete_subnet_group(subnet_name)
-
-    def modify_db_parameter_group(
-        self,
-        db_parameter_group_name: str,
-        db_parameter_group_parameters: Iterable[dict[str, Any]],
-    ) -> DBParameterGroup:
-        """Set parameters: dynamic ones reach the servers at once, static ones wait for a reboot."""
-        changes = list(db_parameter_group_parameters)
-        self._check_modifiable(db_parameter_group_name)
-        for change in changes:
-            refused = refusal(
-                change["ParameterName"], change.get("ParameterValue"), change.get("ApplyMethod")
-            )
-            if refused is not None:
-                raise RDSClientError(*refused)
-            change["ParameterName"] = change["ParameterName"].lower()
-        group = super().modify_db_parameter_group(db_parameter_group_name, changes)
-        immediate = {c["ParameterName"] for c in changes if c.get("ApplyMethod") == "immediate"}
-        self._apply(group, immediate)
-        return group
-
-    def reset_db_parameter_group(
-        self, name: str, changes: list[dict[str, Any]], everything: bool
-    ) -> DBParameterGroup:
-        """Give parameters their defaults again (moto lacks the action)."""
-        self._check_modifiable(name)
-        group = self.db_parameter_groups[name]
-        names = {change["ParameterName"].lower() for change in changes}
-        if everything:
-            names = set(group.parameters)
-        immediate = {
-            change["ParameterName"].lower()
-            for change in changes
-            if change.get("ApplyMethod") == "immediate"
-        }
-        for parameter in names:
-            if parameter not in catalogue():
-                raise InvalidParameterValue(f"Could not find parameter with name: {parameter}")
-            group.parameters.pop(parameter, None)
-        self._apply(group, immediate)
-        return group
-
-    def user_parameters(self, instance: LocalDBInstance) -> dict[str, str]:
-        """The values the user has set in the instance's parameter group."""
-        group = self.db_parameter_groups.get(str(instance.db_parameter_group_name))
-        return _user_values(group) if group is not None else {}
-
-    def known_parameter_group(self, name: str | None) -> str:
-        """The group's name if it exists. Raises DBParameterGroupNotFound."""
-        if name is None or name not in self.db_parameter_groups:
-            raise RDSClientError("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
-        return name
 
     def log_folder(self, identifier: str) -> Path:
         """Folder of an instance's log files."""
@@ -310,29 +204,6 @@ class LocalRDSBackend(RDSBackend):
                 f"Database instance {instance.db_instance_identifier} is not in "
                 f"{' or '.join(statuses)} state: it is {instance.status}.",
             )
-
-    def _apply(self, group: DBParameterGroup, immediate: set[str]) -> None:
-        wanted = _user_values(group)
-        dynamic = {name for name in immediate if not catalogue()[name].static}
-
-        def apply(node: Node) -> None:
-            for name in dynamic:
-                if name in wanted:
-                    node.applied[name] = wanted[name]
-                else:
-                    node.applied.pop(name, None)
-            if dynamic:
-                self.plane.reload(node)
-            waiting = node.applied != wanted
-            node.instance.parameter_apply_status = "pending-reboot" if waiting else "in-sync"
-
-        for instance in self.databases.values():
-            if (
-                isinstance(instance, LocalDBInstance)
-                and instance.db_parameter_group_name == group.name
-            ):
-                instance.parameter_apply_status = "applying"
-                self.plane.change(instance, instance.status, apply)
 
     def _promote(self, instance: LocalDBInstance) -> None:
         source = self.find_db_from_id(str(instance.source_db_instance_identifier))
@@ -416,32 +287,10 @@ class LocalRDSBackend(RDSBackend):
             raise DBSnapshotAlreadyExistsError(name)
         self.require(instance, ("available",))
 
-    def _check_modifiable(self, group_name: str) -> None:
-        self.known_parameter_group(group_name)
-        if group_name.startswith("default."):
-            raise RDSClientError(
-                "InvalidDBParameterGroupState",
-                f"Default parameter group {group_name} cannot be modified.",
-            )
-
     def _storage_key(self, key_id: str | None) -> str:
         if key_id:
             return self._validate_kms_key(key_id)
         return f"arn:aws:kms:{self.region_name}:{self.account_id}:alias/aws/rds"
-
-
-def _user_values(group: DBParameterGroup) -> dict[str, str]:
-    return {
-        name: str(values["ParameterValue"])
-        for name, values in group.parameters.items()
-        if values.get("ParameterValue") is not None
-    }
-
-
-def _not_emulated(action: str) -> RDSClientError:
-    return RDSClientError(
-        "InvalidParameterCombination", f"{action} is not emulated by the local cloud yet."
-    )
 
 
 # moto finds a backend's routes by the module of its class.

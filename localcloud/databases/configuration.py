@@ -121,7 +121,7 @@ class Configuration:
 
     def _pg_hba_conf(self, values: Mapping[str, str]) -> str:
         kind = "hostssl" if _on(values["rds.force_ssl"]) else "host"
-        scram_only = values["rds.accepted_password_auth_method"] == "scram"
+        scram_only = values["rds.accepted_password_auth_method"] == "scram"  # noqa: S105
         # `md5` takes both kinds of verifier, `scram-sha-256` only its own.
         method = "scram-sha-256" if scram_only else "md5"
         master = _identifier(self.master_username)

@@ -35,7 +35,7 @@ class FormulaError(ValueError):
 
 def is_formula(value: str) -> bool:
     """Whether a parameter value has to be computed."""
-    return "{" in value
+    return "{" in value or "(" in value
 
 
 def evaluate(formula: str, variables: Mapping[str, int]) -> int:

@@ -1,15 +1,17 @@
 """The DB instance as the API shows it: moto's model, with every input kept and read back."""
 
 import datetime
+import json
 import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from moto.rds.exceptions import InvalidParameterCombination
-from moto.rds.models import DBInstance, RDSBackend
+from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
 
+from localcloud.databases.engine import MAJOR_VERSION
 from localcloud.databases.parameters import DEFAULT_GROUP, FAMILY
 
 ENGINE = "postgres"
@@ -54,13 +56,22 @@ class LocalDBInstance(DBInstance):
         inputs.setdefault("ca_certificate_identifier", DEFAULT_CA)
         inputs.setdefault("storage_type", "gp2" if not inputs.get("iops") else "io1")
         password = inputs.pop("master_user_password", None)
+        managed = bool(inputs.pop("manage_master_user_password", False))
+        secret_key = inputs.pop("master_user_secret_kms_key_id", None)
         maximum_storage = inputs.pop("max_allocated_storage", None)
         super().__init__(backend, **inputs)
         # Kept by the server as a SCRAM verifier only.
         self._master_user_password = None
         self.initial_password: str | None = password
+        self.manage_master_user_password = managed
+        if managed:
+            # moto's own secret holds the same password for every instance.
+            self.initial_password = secrets.token_urlsafe(24)
+            self.master_user_secret = _ManagedSecret(self, secret_key)
         # Equal to the storage means "no autoscaling", and is not shown.
         self._max_allocated_storage = maximum_storage or self.allocated_storage
+        if not inputs.get("option_group_name"):
+            self.option_group_name = f"default:{ENGINE}-{MAJOR_VERSION}"
         self.dbi_resource_id = "db-" + _base32(26)
         self.db_parameter_group_name = self.db_parameter_group_name or DEFAULT_GROUP
         self.publicly_accessible = bool(inputs.get("publicly_accessible", False))
@@ -217,6 +228,21 @@ class LocalDBInstance(DBInstance):
                 "Status": "replicating" if normal else "stopped",
             }
         ]
+
+
+class _ManagedSecret(MasterUserSecret):
+    """The secret of a password that RDS manages."""
+
+    def _generate_secret_string(self) -> str:
+        instance = cast(LocalDBInstance, self.resource)
+        return json.dumps(
+            {"username": instance.master_username, "password": instance.initial_password}
+        )
+
+
+def new_instance(backend: RDSBackend, inputs: Mapping[str, Any]) -> LocalDBInstance:
+    """Make the model (moto's constructors are typed as their base class)."""
+    return cast(LocalDBInstance, LocalDBInstance(backend, **inputs))
 
 
 def _base32(length: int) -> str:

@@ -6,6 +6,7 @@ processes' share is not published); here it is all of it, so `max_connections` i
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 GIBIBYTE = 1024**3
 
@@ -39,31 +40,34 @@ class InstanceClass:
     processors: int
 
 
-def find(name: str) -> InstanceClass | None:
-    """Return the class called `name`, such as "db.t4g.medium", or None if RDS has no such class."""
-    prefix, _, rest = name.partition(".")
-    family, _, size = rest.partition(".")
-    if prefix != "db":
-        return None
-    if family in _BURSTABLE:
-        memory = _BURSTABLE_MEMORY_GIB.get(size)
-        if memory is None:
-            return None
-        processors = {"xlarge": 4, "2xlarge": 8}.get(size, 2)
-        return InstanceClass(name, memory * GIBIBYTE, processors)
-    processors = _PROCESSORS.get(size)
-    ratio = _MEMORY_GIB_A_PROCESSOR.get(family)
-    if processors is None or ratio is None:
-        return None
-    if size == "medium" and family not in _MEDIUM_FAMILIES:
-        return None
-    if processors > _LARGEST_PROCESSORS.get(family, max(_PROCESSORS.values())):
-        return None
-    return InstanceClass(name, processors * ratio * GIBIBYTE, processors)
+def by_name(name: str) -> InstanceClass:
+    """Return the class called `name`, such as "db.t4g.medium". Raises KeyError."""
+    return _classes()[name]
+
+
+def exists(name: str) -> bool:
+    """Whether RDS has such a class."""
+    return name in _classes()
 
 
 def all_classes() -> list[InstanceClass]:
     """Every class, smallest of each family first."""
-    names = [f"db.{family}.{size}" for family in _BURSTABLE for size in _BURSTABLE_MEMORY_GIB]
-    names += [f"db.{family}.{size}" for family in _MEMORY_GIB_A_PROCESSOR for size in _PROCESSORS]
-    return [found for name in names if (found := find(name)) is not None]
+    return list(_classes().values())
+
+
+@cache
+def _classes() -> dict[str, InstanceClass]:
+    found: list[InstanceClass] = []
+    for family in _BURSTABLE:
+        for size, memory in _BURSTABLE_MEMORY_GIB.items():
+            # Burstable classes have two processors up to large.
+            processors = _PROCESSORS[size] if size.endswith("xlarge") else 2
+            found.append(InstanceClass(f"db.{family}.{size}", memory * GIBIBYTE, processors))
+    for family, ratio in _MEMORY_GIB_A_PROCESSOR.items():
+        for size, processors in _PROCESSORS.items():
+            if size == "medium" and family not in _MEDIUM_FAMILIES:
+                continue
+            if processors <= _LARGEST_PROCESSORS.get(family, processors):
+                memory = processors * ratio * GIBIBYTE
+                found.append(InstanceClass(f"db.{family}.{size}", memory, processors))
+    return {instance_class.name: instance_class for instance_class in found}

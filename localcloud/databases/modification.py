@@ -48,6 +48,8 @@ _REFUSED = {
     "db_subnet_group_name": "moving an instance to another DB subnet group",
     "new_db_instance_identifier": "renaming an instance",
     "domain": "Active Directory domains",
+    "manage_master_user_password": "changing who manages the master password",
+    "rotate_master_user_password": "rotating a managed master password",
 }
 
 

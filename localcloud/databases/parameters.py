@@ -68,6 +68,9 @@ _RDS_DEFAULTS = {
     "wal_sender_timeout": "30000",
 }
 
+# AWS, "DB parameter formula variables".
+_VARIABLES = ("DBInstanceClassMemory", "DBInstanceVCPU", "AllocatedStorage", "EndPointPort")
+
 # What RDS keeps for itself: IsModifiable is false, ModifyDBParameterGroup refuses it.
 _NOT_MODIFIABLE = frozenset({
     "allow_alter_system", "archive_cleanup_command", "archive_command", "archive_library",
@@ -228,26 +231,35 @@ def refusal(name: str, value: str | None, apply_method: str | None) -> tuple[str
 def _allowed(parameter: Parameter, value: str) -> bool:
     if parameter.name == "shared_preload_libraries":
         return {item.strip() for item in value.split(",") if item.strip()} <= PRELOAD_LIBRARIES
-    if parameter.type == "bool":
-        return value.lower() in ("0", "1", "on", "off", "true", "false", "yes", "no")
-    if parameter.type == "enum":
-        # PostgreSQL lists neither hidden spellings nor booleans for on/off; RDS takes 0 and 1.
-        return value.lower() in {*parameter.values, "0", "1"}
-    if parameter.type in ("integer", "real"):
-        if is_formula(value) or "(" in value:
-            try:
-                evaluate(value, {"DBInstanceClassMemory": 2**34, "AllocatedStorage": 2**35,
-                                 "DBInstanceVCPU": 4, "EndPointPort": 5432})  # fmt: skip
-            except FormulaError:
-                return False
-            return True
-        try:
-            number = float(int(value, 8) if value.startswith("0") and len(value) > 1 else value)
-        except ValueError:
-            return False
-        low, high = float(parameter.minimum or "-inf"), float(parameter.maximum or "inf")
-        return low <= number <= high and (parameter.type == "real" or number.is_integer())
-    return "\n" not in value and "\0" not in value
+    match parameter.type:
+        case "bool":
+            return value.lower() in ("0", "1", "on", "off", "true", "false", "yes", "no")
+        case "enum":
+            # PostgreSQL lists no booleans for on/off; RDS takes 0 and 1.
+            return value.lower() in {*parameter.values, "0", "1"}
+        case "integer" | "real":
+            return _is_formula(value) or _in_range(parameter, value)
+        case _:
+            return "\n" not in value and "\0" not in value
+
+
+def _is_formula(value: str) -> bool:
+    # Any class does: only the grammar is checked.
+    try:
+        evaluate(value, dict.fromkeys(_VARIABLES, 2**34))
+    except FormulaError:
+        return False
+    return is_formula(value)
+
+
+def _in_range(parameter: Parameter, value: str) -> bool:
+    try:
+        # File modes are octal.
+        number = float(int(value, 8) if value.startswith("0") and len(value) > 1 else value)
+    except ValueError:
+        return False
+    low, high = float(parameter.minimum or "-inf"), float(parameter.maximum or "inf")
+    return low <= number <= high and (parameter.type == "real" or number.is_integer())
 
 
 def _preload_libraries() -> str:
@@ -258,12 +270,8 @@ def resolve(
     user: Mapping[str, str], instance_class: InstanceClass, port: int, storage_bytes: int
 ) -> dict[str, str]:
     """Return every set parameter with its formula computed: RDS's defaults, then the user's."""
-    variables = {
-        "DBInstanceClassMemory": instance_class.memory_bytes,
-        "DBInstanceVCPU": instance_class.processors,
-        "AllocatedStorage": storage_bytes,
-        "EndPointPort": port,
-    }
+    figures = (instance_class.memory_bytes, instance_class.processors, storage_bytes, port)
+    variables = dict[str, int](zip(_VARIABLES, figures, strict=True))
     chosen = {p.name: p.default for p in catalogue().values() if p.default is not None}
     chosen |= {name.lower(): value for name, value in user.items()}
     return {name: _computed(name, value, variables) for name, value in chosen.items()}
@@ -271,6 +279,6 @@ def resolve(
 
 def _computed(name: str, value: str, variables: Mapping[str, int]) -> str:
     parameter = catalogue()[name]
-    if parameter.type in ("integer", "real") and (is_formula(value) or "(" in value):
+    if parameter.type in ("integer", "real") and is_formula(value):
         return str(evaluate(value, variables))
     return value

@@ -4,6 +4,7 @@ The API answers at once; each instance has one worker that does its jobs in orde
 instance's status tells how far it is.
 """
 
+import contextlib
 import datetime
 import logging
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from moto.rds.exceptions import DBSnapshotAlreadyExistsError
 
 from localcloud.cloud import Cloud
 from localcloud.databases import instance_classes, roles
@@ -46,7 +48,9 @@ class Node:
     interface: "NetworkInterface | None" = None
     # The parameter group's user-set values that are in postgresql.conf now.
     applied: dict[str, str] = field(default_factory=dict[str, str])
-    worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
+    # What is left to do when the server starts for the first time.
+    finish: Callable[[], None] | None = None
+    worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "database"))
 
     @property
     def slot(self) -> str:
@@ -103,12 +107,14 @@ class Plane:
             node.server.prepare()
             node.server.initialize()
             self._attach(node)
-            self._configure(node)
-            node.server.start()
+            self._start(node)
+
+        def finish() -> None:
             roles.create_roles(node.server, username, str(password), instance.db_name)
             node.server.flush()
             self._announce(node)
 
+        node.finish = finish
         self._run(node, "creating", boot)
         if instance.backup_retention_period:
             self.back_up(instance)
@@ -128,11 +134,13 @@ class Plane:
             node.server.prepare(primary.server)
             node.server.copy_primary(primary.server, node.slot)
             self._attach(node)
-            self._configure(node)
-            node.server.start()
+            self._start(node)
+
+        def finish() -> None:
             node.server.flush()
             self._announce(node)
 
+        node.finish = finish
         self._run(node, "creating", boot)
 
     def change(
@@ -142,14 +150,18 @@ class Plane:
         node = self._nodes[instance.db_instance_identifier]
         self._run(node, status, lambda: action(node))
 
+    def in_background(self, instance: LocalDBInstance, action: Callable[[Node], None]) -> None:
+        """Run `action` on the instance's worker; its status stays as it is."""
+        node = self._nodes[instance.db_instance_identifier]
+        self._submit(node, lambda: action(node))
+
     def restart(self, node: Node, parameters: Mapping[str, str]) -> None:
         """Stop, take the parameter group's values over, start. Called on the node's worker."""
         node.server.stop()
         node.applied = dict(parameters)
         node.server.port = node.instance.port or 5432
         node.instance.parameter_apply_status = "in-sync"
-        self._configure(node)
-        node.server.start()
+        self._start(node)
 
     def restart_unchanged(self, node: Node) -> None:
         """Restart for a new class or port: the parameters in effect stay."""
@@ -189,7 +201,7 @@ class Plane:
         node.server.query("SELECT pg_promote(true, 60)")
         source, node.source = node.source, None
         if source is not None:
-            source.server.query("SELECT pg_drop_replication_slot(%s)", node.slot)
+            source.server.drop_slot(node.slot)
         self.reload(node)
 
     def back_up(self, instance: LocalDBInstance) -> None:
@@ -201,7 +213,9 @@ class Plane:
             name = started.strftime("%Y%m%dT%H%M%SZ")
             node.server.back_up(node.server.folder / "base_backups" / name)
             instance.backed_up_at = datetime.datetime.now(datetime.UTC)
-            instance.save_automated_backup()
+            # One automated snapshot a minute, its name says which.
+            with contextlib.suppress(DBSnapshotAlreadyExistsError):
+                instance.save_automated_backup()
 
         self._submit(node, take)
 
@@ -226,13 +240,8 @@ class Plane:
         def remove() -> None:
             node.server.remove()
             self._detach(node)
-            source = node.source
-            if source is not None and source.server.running:
-                source.server.query(
-                    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
-                    "WHERE slot_name = %s",
-                    node.slot,
-                )
+            if node.source is not None:
+                node.source.server.drop_slot(node.slot)
             with self._lock:
                 self._nodes.pop(instance.db_instance_identifier, None)
             done()
@@ -280,10 +289,17 @@ class Plane:
             self.cloud.fabric.register_name(name, [node.interface.address])
         node.instance.listening = True
 
+    def _start(self, node: Node) -> None:
+        self._configure(node)
+        node.server.start()
+        if node.finish is not None:
+            node.finish()
+            node.finish = None
+
     def _configure(self, node: Node) -> None:
         instance = node.instance
-        instance_class = instance_classes.find(instance.db_instance_class)
-        assert instance_class is not None  # The API refuses an unknown class.
+        # The API has refused an unknown class.
+        instance_class = instance_classes.by_name(instance.db_instance_class)
         configuration = Configuration(
             identifier=instance.db_instance_identifier,
             instance_class=instance_class,

@@ -1,6 +1,6 @@
 """Actions of the RDS API that moto lacks or answers with less than AWS."""
 
-from typing import Any
+from typing import Any, cast
 
 from moto.core.responses import ActionResult, PaginatedResult
 from moto.rds.models import DBParameterGroup
@@ -46,9 +46,7 @@ def install(rds_authority: Authority) -> None:
 
 
 def _backend(response: RDSResponse) -> LocalRDSBackend:
-    backend = response.backend
-    assert isinstance(backend, LocalRDSBackend)
-    return backend
+    return cast(LocalRDSBackend, response.backend)
 
 
 def describe_db_engine_versions(self: RDSResponse) -> ActionResult:
@@ -85,7 +83,7 @@ def describe_db_parameters(self: RDSResponse) -> ActionResult:
     return PaginatedResult({"Parameters": chosen})
 
 
-def describe_engine_default_parameters(self: RDSResponse) -> ActionResult:
+def describe_engine_default_parameters(_: RDSResponse) -> ActionResult:
     """DescribeEngineDefaultParameters of the family."""
     found = [_describe(parameter, None) for parameter in parameter_catalogue().values()]
     return ActionResult({"EngineDefaults": {"DBParameterGroupFamily": FAMILY, "Parameters": found}})

@@ -2,6 +2,9 @@
 
 Source: AWS, "Understanding the rds_superuser role", and `pg_dumpall --roles-only` of RDS for
 PostgreSQL 15, with the predefined roles PostgreSQL 16 and 17 added.
+
+One difference remains: RDS's engine hides the verifiers in pg_authid from everybody, PostgreSQL's
+own shows them to members of pg_read_all_data.
 """
 
 from psycopg import Connection, sql

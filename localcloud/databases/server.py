@@ -34,6 +34,7 @@ _FOLDERS = ("db", "config", "log", "log/error", "wal_archive", "socket")
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 30.0
+_SLOT_TIMEOUT_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 # Room for parallel queries' dynamic shared memory; only what is used is taken.
 _SHARED_MEMORY_MEBIBYTES = 512
@@ -262,6 +263,24 @@ class Server:
         """Run one query as the administrator and return its rows."""
         with self.connect() as connection:
             return connection.execute(statement, values).fetchall()
+
+    def drop_slot(self, slot: str) -> None:
+        """Drop a replica's slot, so that WAL for it no longer gathers here."""
+        deadline = time.monotonic() + _SLOT_TIMEOUT_SECONDS
+        while self.running:
+            try:
+                self.query(
+                    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                    "WHERE slot_name = %s",
+                    slot,
+                )
+            except psycopg.errors.ObjectInUse:
+                # The sender of a replica that has just stopped is still leaving.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs as postgres in the root. Raises LocalCloudError."""

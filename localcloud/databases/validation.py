@@ -77,7 +77,7 @@ def validate_create(inputs: Mapping[str, Any], engine_version: str) -> None:
 def validate_common(inputs: Mapping[str, Any]) -> None:
     """Check what CreateDBInstance, CreateDBInstanceReadReplica and ModifyDBInstance share."""
     name = inputs.get("db_instance_class")
-    if name is not None and instance_classes.find(name) is None:
+    if name is not None and not instance_classes.exists(name):
         raise InvalidParameterValue(f"Invalid DB Instance class: {name}")
     retention = inputs.get("backup_retention_period")
     if retention is not None and not 0 <= retention <= _LARGEST_RETENTION_DAYS:

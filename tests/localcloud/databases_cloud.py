@@ -1,5 +1,6 @@
 """A small cloud for the database tests: moto's server, the real fabric, one VPC."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Generator
@@ -16,6 +17,8 @@ from moto.server import ThreadedMotoServer
 from localcloud import databases
 from localcloud.authorities import open_authorities
 from localcloud.cloud import Cloud
+from localcloud.databases.backend import LocalRDSBackend
+from localcloud.databases.plane import Node
 from localcloud.fabric import Fabric, run_in_namespace
 from localcloud.home import REGION, Home
 
@@ -33,18 +36,19 @@ class DatabasesCloud:
         self.fabric.start()
         self.cloud = Cloud(self.home, self.fabric, rds, services, image)
         databases.install(self.cloud)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self.server.start()
         _, port = self.server.get_host_and_port()
-        self._arguments = {
+        self.arguments: dict[str, Any] = {
             "endpoint_url": f"http://127.0.0.1:{port}",
             "region_name": REGION,
             "aws_access_key_id": "local",
             "aws_secret_access_key": "local",
             "config": Config(retries={"max_attempts": 1}),
         }
-        self.rds: Any = boto3.client("rds", **self._arguments)
-        self.ec2: Any = boto3.client("ec2", **self._arguments)
+        self.rds: Any = boto3.client("rds", **self.arguments)
+        self.ec2: Any = boto3.client("ec2", **self.arguments)
         self._network()
 
     def _network(self) -> None:
@@ -101,14 +105,35 @@ class DatabasesCloud:
             "VpcSecurityGroupIds": [self.database_group],
             "BackupRetentionPeriod": 7,
         }
-        return self.rds.create_db_instance(
-            DBInstanceIdentifier=identifier, **{**defaults, **inputs}
-        )["DBInstance"]
+        merged = {name: v for name, v in {**defaults, **inputs}.items() if v is not None}
+        created = self.rds.create_db_instance(DBInstanceIdentifier=identifier, **merged)
+        return created["DBInstance"]
+
+    def create_parameter_group(self, name: str, parameters: dict[str, str]) -> None:
+        self.rds.create_db_parameter_group(
+            DBParameterGroupName=name, DBParameterGroupFamily="postgres17", Description=name
+        )
+        self.set_parameters(name, parameters, "pending-reboot")
+
+    def set_parameters(self, name: str, parameters: dict[str, str], method: str) -> None:
+        self.rds.modify_db_parameter_group(
+            DBParameterGroupName=name,
+            Parameters=[
+                {"ParameterName": parameter, "ParameterValue": value, "ApplyMethod": method}
+                for parameter, value in parameters.items()
+            ],
+        )
+
+    def setting(self, identifier: str, name: str) -> str:
+        """What a new session sees."""
+        return str(self.node(identifier).server.query("SELECT current_setting(%s)", name)[0][0])
 
     def describe(self, identifier: str) -> dict[str, Any]:
         return self.rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
 
-    def wait(self, identifier: str, status: str = "available", seconds: float = 60) -> dict[str, Any]:
+    def wait(
+        self, identifier: str, status: str = "available", seconds: float = 60
+    ) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while True:
             found = self.describe(identifier)
@@ -161,6 +186,10 @@ class DatabasesCloud:
         )
         with connection:
             yield connection
+
+    def node(self, identifier: str) -> Node:
+        """What stands behind an instance."""
+        return LocalRDSBackend.plane.node(identifier)
 
     def address(self, name: str) -> str:
         """What the VPC's resolver would answer."""
