@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 
@@ -43,7 +42,7 @@ class Migrations(pulumi.ComponentResource):
         security_group_id: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Make the function, run it, and grant what its tables were missing."""
+        """Make the function and run it; it also grants the new tables to the roles."""
         super().__init__("pgkeep:components:Migrations", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         migrator = roles.secrets["migrator"]
@@ -77,11 +76,5 @@ class Migrations(pulumi.ComponentResource):
             lifecycle_scope="CREATE_ONLY",
             triggers={"instance": database.instance.resource_id},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[roles.applied]),
-        )
-        # Grants on tables that did not exist when the roles were made.
-        roles.apply(
-            f"{name}-grants",
-            triggers={"migrations": hashlib.sha256(event.encode()).hexdigest()},
-            after=[self.applied],
         )
         self.register_outputs({})

@@ -103,23 +103,19 @@ class WorkloadRoles(pulumi.ComponentResource):
             {role.name: self.secret_names[role.kind] for role in contract.login_roles}
         )
         self.manifest = json.dumps({"manifest": json.loads(manifest.to_json())})
-        self._after = [master_ready, *self.secrets.values(), self.pooler_users_secret, *reachable]
-        self._instance_id = database.instance.resource_id
-        self.applied = self.apply(f"{name}-apply", triggers={}, after=[])
-        self.register_outputs({"secret_names": self.secret_names})
-
-    def apply(
-        self, name: str, *, triggers: dict[str, str], after: Sequence[pulumi.Resource]
-    ) -> aws.lambda_.Invocation:
-        """Apply the manifest when it, the instance or one of `triggers` changes."""
-        return aws.lambda_.Invocation(
-            name,
+        secrets = [*self.secrets.values(), self.pooler_users_secret]
+        self.applied = aws.lambda_.Invocation(
+            f"{name}-apply",
             function_name=self.operation.function.name,
             input=self.manifest,
             lifecycle_scope="CREATE_ONLY",
-            triggers={"instance": self._instance_id, **triggers},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self._after, *after]),
+            # Another instance under the same name has no roles yet.
+            triggers={"instance": database.instance.resource_id},
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[master_ready, *secrets, *reachable]
+            ),
         )
+        self.register_outputs({"secret_names": self.secret_names})
 
 
 def database_environment(

@@ -66,10 +66,12 @@ def _find(
 
 
 def _group_of(annotation: Any) -> type[BaseModel] | None:
-    candidates = (
+    candidates: tuple[Any, ...] = (
         get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     )
     for candidate in candidates:
+        if get_origin(candidate) is tuple:
+            return _group_of(get_args(candidate)[0])
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
     return None

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError, model_validator
 
 from stacks.database_settings import DatabaseSettings, ReplicaSettings
+from stacks.exemption_settings import PolicyExemption
 from stacks.messages import lines
 from stacks.network_settings import NetworkSettings
 from stacks.operations_settings import (
@@ -72,6 +73,12 @@ class Settings(SettingsGroup):
     )
     monitoring: MonitoringSettings = setting(
         "Alarms", default=MonitoringSettings(), why="somebody has to hear of trouble"
+    )
+
+    policy_exemptions: tuple[PolicyExemption, ...] = setting(
+        "Exemptions from the policy pack, reviewed like any other change",
+        default=(),
+        why="the policy pack reads them from here",
     )
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,10 @@ class Recorder(pulumi.runtime.Mocks):
     def inputs(self, name: str) -> dict[str, Any]:
         """Inputs of one resource."""
         return self.resources[name][1]
+
+    def document(self, name: str, property_: str = "policy") -> dict[str, Any]:
+        """A policy document of one resource, parsed."""
+        return json.loads(self.inputs(name)[property_])
 
     def of_type(self, type_: str) -> dict[str, dict[str, Any]]:
         """Inputs of all resources of one type, by name."""

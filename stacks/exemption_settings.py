@@ -1,0 +1,28 @@
+"""Exemptions from policies: here only their shape; the policy pack judges and applies them."""
+
+from __future__ import annotations
+
+import datetime
+
+from stacks.schema import SettingsGroup, setting
+
+_WHY = "an exemption names rule, resource, reason, owner and expiry, or it does not count"
+_SOURCE = "policies/exemptions.py"
+
+
+class PolicyExemption(SettingsGroup):
+    """A written, dated, owned exception for one rule on one resource."""
+
+    rule: str = setting("Id of the rule", min_length=1, why=_WHY, source=_SOURCE)
+    resource: str = setting(
+        "`<type>::<name>` with `*` and `?`", min_length=1, why=_WHY, source=_SOURCE
+    )
+    covers: tuple[str, ...] = setting(
+        "What in the resource is meant, for rules that judge several things",
+        default=(),
+        why=_WHY,
+        source=_SOURCE,
+    )
+    reason: str = setting("Why", min_length=1, why=_WHY, source=_SOURCE)
+    owner: str = setting("Who answers for it", min_length=1, why=_WHY, source=_SOURCE)
+    expires: datetime.date = setting("Last day, YYYY-MM-DD", why=_WHY, source=_SOURCE)

@@ -1,0 +1,456 @@
+"""Settings that are refused: each line names field, value, limit and reason, before any resource.
+
+What AWS itself refuses although these rules pass is left to the end-to-end tests.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from stacks.messages import lines
+from stacks.schema import SettingsGroup
+from stacks.settings import Settings, SettingsError, load
+from tests.unit.recorder import ENVIRONMENTS, raw_settings
+
+
+def changed(environment: str, /, **changes: Any) -> dict[str, Any]:
+    """The settings of a stack with `group__field=value` set, or removed when the value is `...`."""
+    raw = copy.deepcopy(raw_settings(environment))
+    for path, value in changes.items():
+        *groups, field = path.split("__")
+        target = raw
+        for group in groups:
+            target = target.setdefault(group, {})
+        if value is ...:
+            del target[field]
+        else:
+            target[field] = value
+    return raw
+
+
+def refused(environment: str, /, **changes: Any) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load(changed(environment, **changes), environment)
+    assert all("\n" not in line for line in caught.value.lines)
+    return caught.value.lines
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_shipped_stacks_are_accepted(environment: str) -> None:
+    settings = load(raw_settings(environment), environment)
+    assert settings.environment == environment
+    assert settings.prefix == f"pgkeep-{environment}"
+
+
+def test_retention_follows_the_guides() -> None:
+    days = {
+        environment: load(raw_settings(environment), environment).database.pitr_retention_days
+        for environment in ENVIRONMENTS
+    }
+    assert days == {"local": 1, "dev": 3, "staging": 7, "prod": 30}
+
+
+def test_pooler_numbers_follow_the_guide() -> None:
+    pooler = load(raw_settings("prod"), "prod").pooler
+    assert pooler.model_dump(
+        include={
+            "port",
+            "max_client_connections",
+            "default_pool_size",
+            "min_pool_size",
+            "reserve_pool_size",
+            "reserve_pool_timeout_seconds",
+            "server_lifetime_seconds",
+            "server_idle_timeout_seconds",
+        }
+    ) == {
+        "port": 6543,
+        "max_client_connections": 1000,
+        "default_pool_size": 20,
+        "min_pool_size": 5,
+        "reserve_pool_size": 5,
+        "reserve_pool_timeout_seconds": 5,
+        "server_lifetime_seconds": 3600,
+        "server_idle_timeout_seconds": 600,
+    }
+
+
+# environment, changes, field, value, limit, reason
+REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
+    (
+        "prod",
+        {"database__pitr_retention_days": 36},
+        "database.pitr_retention_days",
+        "36 days",
+        "less than or equal to 35",
+        "RDS keeps automated backups for at most 35 days",
+    ),
+    (
+        "prod",
+        {"database__pitr_retention_days": 29},
+        "database.pitr_retention_days",
+        "29",
+        "at least 30 days in prod",
+        "point-in-time recovery is the first answer",
+    ),
+    (
+        "staging",
+        {"database__pitr_retention_days": 6},
+        "database.pitr_retention_days",
+        "6",
+        "at least 7 days in staging",
+        "point-in-time recovery",
+    ),
+    (
+        "dev",
+        {"database__pitr_retention_days": 2},
+        "database.pitr_retention_days",
+        "2",
+        "at least 3 days in dev",
+        "point-in-time recovery",
+    ),
+    (
+        "dev",
+        {"database__pitr_retention_days": 0},
+        "database.pitr_retention_days",
+        "0 days",
+        "greater than or equal to 1",
+        "0 would turn recovery off",
+    ),
+    (
+        "prod",
+        {"database__multi_az": False},
+        "database.multi_az",
+        "False",
+        "must be true in prod",
+        "a lost zone",
+    ),
+    (
+        "staging",
+        {"database__deletion_protection": False},
+        "database.deletion_protection",
+        "False",
+        "must be true in staging",
+        "one wrong destroy",
+    ),
+    (
+        "prod",
+        {"database__final_snapshot": False},
+        "database.final_snapshot",
+        "False",
+        "must be true in prod",
+        "possible to undo",
+    ),
+    (
+        "prod",
+        {"backups__keep_bucket": False},
+        "backups.keep_bucket",
+        "False",
+        "must be true in prod",
+        "must not delete its backups",
+    ),
+    (
+        "prod",
+        {"database__monitoring_interval_seconds": 0},
+        "database.monitoring_interval_seconds",
+        "0",
+        "at least 1 second in prod",
+        "enhanced monitoring",
+    ),
+    (
+        "prod",
+        {"database__max_allocated_storage_gib": 109},
+        "database.max_allocated_storage_gib",
+        "109",
+        "at least 110 GiB",
+        "RDS refuses a lower autoscaling ceiling",
+    ),
+    (
+        "dev",
+        {"database__allocated_storage_gib": 19},
+        "database.allocated_storage_gib",
+        "19 GiB",
+        "greater than or equal to 20",
+        "RDS offers gp3",
+    ),
+    (
+        "dev",
+        {"database__max_connections": 451},
+        "database.max_connections",
+        "451",
+        "at most 450 on db.t4g.medium (4 GiB)",
+        "9.5 MB of memory",
+    ),
+    (
+        "prod",
+        {"pooler__default_pool_size": 41},
+        "pooler.default_pool_size",
+        "41",
+        "3 hosts may open 384 connections, the budget is 380",
+        "PostgreSQL refuses connections past the limit",
+    ),
+    (
+        "prod",
+        {"pooler__min_pool_size": 21},
+        "pooler.min_pool_size",
+        "21",
+        "at most 20 (pooler.default_pool_size)",
+        "cannot keep more connections",
+    ),
+    (
+        "prod",
+        {"pooler__server_idle_timeout_seconds": 3601},
+        "pooler.server_idle_timeout_seconds",
+        "3601",
+        "at most 3600",
+        "replaced before",
+    ),
+    (
+        "prod",
+        {"pooler__host_count": 1},
+        "pooler.host_count",
+        "1 hosts",
+        "greater than or equal to 2",
+        "single point of failure",
+    ),
+    (
+        "prod",
+        {"pooler__architecture": "x86_64"},
+        "pooler.architecture",
+        "'x86_64'",
+        "must be 'arm64' for t4g.small",
+        "does not boot",
+    ),
+    (
+        "prod",
+        {"database__lock_timeout_seconds": 60},
+        "database.lock_timeout_seconds",
+        "60",
+        "below 60 (database.statement_timeout_seconds)",
+        "can never time out",
+    ),
+    (
+        "prod",
+        {"database__backup_window": "01:00-01:29"},
+        "database.backup_window",
+        "'01:00-01:29'",
+        "at least 30 minutes",
+        "RDS refuses shorter windows",
+    ),
+    (
+        "prod",
+        {"database__maintenance_window": "sun:01:29-sun:02:30"},
+        "database.maintenance_window",
+        "'sun:01:29-sun:02:30'",
+        "outside database.backup_window (01:00-01:30)",
+        "RDS refuses windows that overlap",
+    ),
+    (
+        "prod",
+        {"database__instance_class": "r7g.large"},
+        "database.instance_class",
+        "'r7g.large'",
+        "string should match pattern",
+        "an RDS instance class such as db.r7g.large",
+    ),
+    (
+        "prod",
+        {"backups__weekly_retention_days": 30},
+        "backups.weekly_retention_days",
+        "30",
+        "more than 30 days (backups.daily_retention_days)",
+        "would go before daily ones",
+    ),
+    (
+        "prod",
+        {"secrets__recovery_window_days": 0},
+        "secrets.recovery_window_days",
+        "0",
+        "7 to 30 days",
+        "staging and prod need one",
+    ),
+    (
+        "dev",
+        {"secrets__recovery_window_days": 3},
+        "secrets.recovery_window_days",
+        "3",
+        "0 or 7 to 30 days",
+        "Secrets Manager refuses",
+    ),
+    (
+        "prod",
+        {"network__vpc_cidr": "8.8.0.0/16"},
+        "network.vpc_cidr",
+        "'8.8.0.0/16'",
+        "a private range of RFC 1918",
+        "private ranges only",
+    ),
+    (
+        "prod",
+        {"network__vpc_cidr": "10.0.0.0/24"},
+        "network.vpc_cidr",
+        "'10.0.0.0/24'",
+        "a prefix of /16 to /20",
+        "sixteen subnets",
+    ),
+    (
+        "prod",
+        {"network__vpc_cidr": "10.0.0.1/16"},
+        "network.vpc_cidr",
+        "'10.0.0.1/16'",
+        "has host bits set",
+        "private ranges only",
+    ),
+    (
+        "prod",
+        {"network__vpc_cidr": ...},
+        "network.vpc_cidr",
+        "None",
+        "exactly one of network.vpc_cidr and network.existing",
+        "makes a VPC or uses one",
+    ),
+    (
+        "prod",
+        {"network__availability_zone_count": 1},
+        "network.availability_zone_count",
+        "1 zones",
+        "greater than or equal to 2",
+        "a Multi-AZ database",
+    ),
+    (
+        "staging",
+        {"network__nat_gateway_count": 3},
+        "network.nat_gateway_count",
+        "3",
+        "at most 2 (network.availability_zone_count)",
+        "serves nobody",
+    ),
+    (
+        "prod",
+        {"name": "a-very-long-name"},
+        "name",
+        "'a-very-long-name'",
+        "string should match pattern",
+        "fit every AWS name limit",
+    ),
+    (
+        "prod",
+        {"functions__backup_timeout_seconds": 901},
+        "functions.backup_timeout_seconds",
+        "901 seconds",
+        "less than or equal to 900",
+        "Lambda stops every function after 900 seconds",
+    ),
+    (
+        "prod",
+        {"backups__daily_schedule": "0 2 * * *"},
+        "backups.daily_schedule",
+        "'0 2 * * *'",
+        "string should match pattern",
+        "an expression of EventBridge Scheduler",
+    ),
+    (
+        "prod",
+        {"database__engine_version": "16"},
+        "database.engine_version",
+        "'16'",
+        "input should be '17'",
+        "are written for 17",
+    ),
+    (
+        "prod",
+        {"environment": "dev", "database__multi_az": True},
+        "environment",
+        "'dev'",
+        "must be 'prod'",
+        "must not be deployed to another",
+    ),
+    (
+        "prod",
+        {"database__multi_azz": True},
+        "database.multi_azz",
+        "True",
+        "no such setting",
+        "a misspelt name would be ignored silently",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("environment", "changes", "field", "value", "limit", "reason"),
+    REFUSED,
+    ids=[f"{case[0]}-{case[2]}-{case[3]}" for case in REFUSED],
+)
+def test_a_wrong_setting_is_refused_in_one_line(
+    environment: str, changes: dict[str, Any], field: str, value: str, limit: str, reason: str
+) -> None:
+    (line,) = refused(environment, **changes)
+    assert line.startswith(f"{field}: {value}")
+    assert "refused, " in line
+    assert limit in line
+    assert reason in line
+    # What to do is the last sentence.
+    assert line.endswith(".")
+
+
+def test_a_missing_setting_says_what_it_is_for() -> None:
+    (line,) = refused("prod", workload=...)
+    assert line.startswith("workload: missing, required (Folder below workloads/")
+    assert line.endswith("Set workload in the stack's file.")
+
+
+def test_every_mistake_is_reported_at_once() -> None:
+    found = refused(
+        "prod",
+        database__multi_az=False,
+        database__pitr_retention_days=7,
+        pooler__architecture="x86_64",
+    )
+    assert [line.split(":")[0] for line in found] == [
+        "database.pitr_retention_days",
+        "database.multi_az",
+        "pooler.architecture",
+    ]
+
+
+def test_settings_that_are_no_mapping_are_refused() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load("prod", "prod")  # type: ignore[arg-type]
+    (line,) = caught.value.lines
+    assert line.startswith("settings: 'prod' refused, ")
+
+
+def test_settings_cannot_change_after_loading() -> None:
+    settings = load(raw_settings("prod"), "prod")
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.database.multi_az = False  # type: ignore[misc]
+
+
+def test_a_long_value_is_cut() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(changed("prod", name="x" * 500))
+    (line,) = lines(Settings, caught.value)
+    assert "x" * 70 in line
+    assert "x" * 90 not in line
+
+
+def test_every_field_is_documented() -> None:
+    undocumented: list[str] = []
+
+    def walk(group: type[SettingsGroup], path: str) -> None:
+        for name, field in group.model_fields.items():
+            notes = field.json_schema_extra
+            if not field.description or not isinstance(notes, dict) or not notes.get("why"):
+                undocumented.append(f"{path}{name}")
+            if isinstance(field.annotation, type) and issubclass(field.annotation, SettingsGroup):
+                walk(field.annotation, f"{path}{name}.")
+            elif field.annotation in (int, float) and isinstance(notes, dict):
+                assert notes["unit"], f"{path}{name} has no unit"
+                assert notes["source"], f"{path}{name} has no source"
+
+    walk(Settings, "")
+    assert undocumented == []
