@@ -142,9 +142,12 @@ class Judge:
             return []
         verdicts: list[Verdict] = []
         try:
-            # Repeated outcomes say nothing new: a wildcard action that stands in two statements.
-            for outcome in dict.fromkeys(check()):
-                verdicts += self._verdict(rule, outcome)
+            told: set[Outcome] = set()
+            for outcome in check():
+                # Repeated outcomes say nothing new: an action that stands twice in a statement.
+                if outcome not in told:
+                    told.add(outcome)
+                    verdicts += self._verdict(rule, outcome)
         except Exception as error:
             verdicts.append(_crash(rule, urn, error))
         return verdicts

@@ -56,8 +56,10 @@ class Exemption:
         if rule is None:
             return f"names no rule of the pack; rules: {', '.join(sorted(rules))}"
         days = (self.expires - context.today).days
-        name = self.resource.rpartition("::")[2].replace("*", "").replace("?", "")
-        narrow = "::" in self.resource and len(name) >= _MINIMUM_LITERAL_NAME_CHARACTERS
+        name = self.resource.rpartition("::")[2]
+        literal = name.replace("*", "").replace("?", "")
+        long_enough = literal == name or len(literal) >= _MINIMUM_LITERAL_NAME_CHARACTERS
+        narrow = "::" in self.resource and long_enough
         problems = {
             f"is not allowed: {rule.id} cannot be exempted in {context.environment}": (
                 context.environment in rule.never_exempt_in
@@ -70,8 +72,8 @@ class Exemption:
                 len(self.reason.strip()) < _MINIMUM_REASON_CHARACTERS
             ),
             "has no owner: name who answers for it": not self.owner.strip(),
-            "is too broad: write <type>::<name> with at least "
-            f"{_MINIMUM_LITERAL_NAME_CHARACTERS} literal characters of the name": not narrow,
+            "is too broad: write <type>::<name>, the name in full or with at least "
+            f"{_MINIMUM_LITERAL_NAME_CHARACTERS} literal characters": not narrow,
             "is too broad: list what it covers (covers: [...])": (
                 rule.exemption_names_subject and not self.covers
             ),
