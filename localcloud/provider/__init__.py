@@ -1,0 +1,1 @@
+"""The Pulumi resource provider for package `aws` over the local cloud's AWS API."""

@@ -1,0 +1,48 @@
+"""`pulumi-resource-aws`: started by the Pulumi engine, serves package `aws` on a port that it
+prints. The first argument is the engine's own address."""
+
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from localcloud.provider.service import AwsProvider, error_interceptor
+
+# Messages carry user data and layers' hashes; the engine's own limit is 400 MiB.
+_MESSAGE_BYTES = 400 * 1024 * 1024
+
+
+def serve(engine_address: str = "") -> tuple[grpc.Server, int]:
+    """Starts the service on a free loopback port."""
+    server = grpc.server(
+        # Every waiting create holds a thread; the engine starts at most 16 a core.
+        ThreadPoolExecutor(max_workers=64),
+        interceptors=[error_interceptor()],
+        options=[
+            ("grpc.max_receive_message_length", _MESSAGE_BYTES),
+            ("grpc.max_send_message_length", _MESSAGE_BYTES),
+        ],
+    )
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(AwsProvider(engine_address), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
+def main(arguments: list[str]) -> None:
+    """Serves until the engine ends the process."""
+    addresses = [argument for argument in arguments if not argument.startswith("-")]
+    server, port = serve(addresses[0] if addresses else "")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    print(port, flush=True)
+    stopped.wait()
+    server.stop(grace=1).wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,68 @@
+"""Every resource type and function that the local cloud has."""
+
+from collections.abc import Iterator
+
+from localcloud.provider.errors import ProviderError
+from localcloud.provider.resource import Resource
+from localcloud.provider.resources import (
+    balancing,
+    compute,
+    database,
+    endpoints,
+    functions,
+    identity,
+    messaging,
+    monitoring,
+    network,
+    routing,
+    secrets,
+    security_groups,
+    storage,
+)
+
+_TABLES = (
+    balancing,
+    compute,
+    database,
+    endpoints,
+    functions,
+    identity,
+    messaging,
+    monitoring,
+    network,
+    routing,
+    secrets,
+    security_groups,
+    storage,
+)
+
+
+def _all() -> Iterator[Resource]:
+    for table in _TABLES:
+        yield from table.RESOURCES
+
+
+RESOURCES = {resource.token: resource for resource in _all()}
+RESOURCE_TOKENS = frozenset(RESOURCES)
+FUNCTION_TOKENS = frozenset(
+    {
+        "aws:index/getCallerIdentity:getCallerIdentity",
+        "aws:index/getPartition:getPartition",
+        "aws:index/getRegion:getRegion",
+        "aws:index/getAvailabilityZones:getAvailabilityZones",
+        "aws:ec2/getAmi:getAmi",
+        "aws:ec2/getVpc:getVpc",
+        "aws:ec2/getSubnet:getSubnet",
+    }
+)
+
+
+def resource(token: str) -> Resource:
+    """The table entry for a type token."""
+    found = RESOURCES.get(token)
+    if found is None:
+        raise ProviderError(
+            f"resource type {token} is not supported by the local cloud; its types stand in "
+            "localcloud/provider/resources"
+        )
+    return found

@@ -1,0 +1,372 @@
+"""A resource type as a table entry: which operations of AWS's API carry it out, and how.
+
+`Resource` is all that a regular type needs. Where AWS's API is irregular, a subclass in
+`localcloud.provider.resources` overrides one of the steps (`create`, `observe`, `update`, `delete`)
+and leaves the rest to the table.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import jmespath
+
+from localcloud.provider import sdk_types, shapes
+from localcloud.provider.aws import ACCOUNT_ID, Aws
+from localcloud.provider.errors import (
+    InitializationError,
+    NotFoundError,
+    ProviderError,
+    RefusedError,
+)
+from localcloud.provider.tags import Tags
+
+# Used in property sets of tables.
+Names = frozenset[str]
+NO_NAMES: Names = frozenset()
+
+
+def names(text: str) -> Names:
+    """A set of property names from a readable line of them."""
+    return frozenset(text.split())
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An API operation. `parameters` are templates: `$id`, or `$name` for an input or output;
+    `result` is a JMESPath expression that finds the resource's object in the response."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    result: str = "@"
+
+
+@dataclass(frozen=True)
+class Update:
+    """An operation that changes some properties; all of them are sent when one has changed, or one
+    call is made for each changed property (`each`)."""
+
+    operation: str
+    properties: Names
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    each: bool = False
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a created or changed resource must be before the program goes on: the JMESPath
+    expression `status` of its object gives `done`; one of `failed` is an error."""
+
+    status: str
+    done: Names
+    failed: Names = NO_NAMES
+
+
+@dataclass
+class Context:
+    """One request of the engine for one resource."""
+
+    aws: Aws
+    name: str
+    token: str
+    service: str
+    inputs: dict[str, Any]
+    old_inputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    state: dict[str, Any] = field(default_factory=dict[str, Any])
+    id: str = ""
+    region: str = ""
+    timeout_seconds: float = 0.0
+    progress: Callable[[str], None] = lambda _message: None
+    not_found: Names = NO_NAMES
+
+    @property
+    def subject(self) -> str:
+        """The resource as errors name it."""
+        return f"{self.token.rsplit(':', 1)[-1]} {self.name}"
+
+    def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        """Calls an operation for this resource."""
+        return self.aws.call(
+            service,
+            operation,
+            parameters,
+            subject=self.subject,
+            region=self.region,
+            not_found=self.not_found,
+        )
+
+    def fill(self, template: Any) -> Any:
+        """A parameter template with its `$names` looked up."""
+        if isinstance(template, str) and template.startswith("$"):
+            key = template[1:]
+            if key == "id":
+                return self.id
+            return self.inputs[key] if key in self.inputs else self.state.get(key)
+        if isinstance(template, list | tuple):
+            return [self.fill(item) for item in template]
+        if isinstance(template, Mapping):
+            return {key: self.fill(item) for key, item in template.items()}
+        return template
+
+    def wait(self, probe: Callable[[], str | None], default_seconds: float) -> None:
+        """Waits until `probe` returns None, for the resource's own timeout or else the default."""
+        self.aws.wait(
+            probe,
+            subject=self.subject,
+            timeout_seconds=self.timeout_seconds or default_seconds,
+            progress=self.progress,
+        )
+
+    def format(self, template: str) -> str:
+        """A text with `{region}`, `{account}`, `{id}` and inputs filled in."""
+        return template.format(
+            **{**self.inputs, "region": self.region, "account": ACCOUNT_ID, "id": self.id}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource type. Property sets hold pulumi names; see the fields' comments."""
+
+    token: str
+    service: str
+    create_with: Operation
+    # JMESPath over {"inputs", "result"} that gives the id.
+    identifier: str
+    read_with: Operation
+    delete_with: Operation | None = None
+    updates: tuple[Update, ...] = ()
+    # Path of a property → request member, where the names differ; dotted to reach inside.
+    renames: Mapping[str, str] = field(default_factory=dict[str, str])
+    # Properties that creation does not take: an update sends them right after it.
+    later: Names = NO_NAMES
+    # Properties that only the provider itself uses (forceDestroy, skipFinalSnapshot).
+    local: Names = NO_NAMES
+    # Properties a subclass carries out itself.
+    special: Names = NO_NAMES
+    replaces: Names = NO_NAMES
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    # The property that gets the resource's name and a random suffix when it is not given.
+    autoname: str = ""
+    autoname_limit: int = 64
+    # Output → JMESPath into the read object, and output → text with {region}, {account}, {id}.
+    computed: Mapping[str, str] = field(default_factory=dict[str, str])
+    formats: Mapping[str, str] = field(default_factory=dict[str, str])
+    json_properties: Names = NO_NAMES
+    unordered: Names = NO_NAMES
+    # Inputs that cannot be seen by reading: they never count as drift.
+    unobserved: Names = NO_NAMES
+    # Outputs that an update changes.
+    moving: Names = NO_NAMES
+    # Properties that never land in outputs.
+    write_only: Names = NO_NAMES
+    not_found: Names = NO_NAMES
+    tags: Tags | None = None
+    ready: Ready | None = None
+    wait_gone: bool = False
+    wait_seconds: float = 600.0
+    # Error codes of a delete that succeed by themselves once something else has let go.
+    delete_retries: Names = NO_NAMES
+    delete_before_replace: bool = False
+
+    # Provider-wide properties that no operation takes.
+    common: ClassVar[Names] = names("region tags tagsAll timeouts")
+
+    @cached_property
+    def supported(self) -> Names:
+        """Properties that the local cloud carries out; the rest are refused by name."""
+        return self.local | self.special | self.later | self._in_create
+
+    @cached_property
+    def _in_create(self) -> Names:
+        skipped = self.later | self.local | self.special | self.common
+        return frozenset(sdk_types.input_types(self.token)) - skipped
+
+    def request(self, aws: Aws, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The properties' part of the create request."""
+        shape = aws.input_shape(self.service, self.create_with.name)
+        chosen = {k: v for k, v in inputs.items() if k in self._in_create}
+        return shapes.to_request(shape, chosen, self.renames)
+
+    def plan(self, aws: Aws, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Builds every request that the inputs lead to, so that what cannot be carried out is
+        refused before anything is made."""
+        requests = [self.request(aws, inputs)]
+        for update in self.updates:
+            shape = aws.input_shape(self.service, update.operation)
+            chosen = {k: v for k, v in inputs.items() if k in update.properties & self.later}
+            requests.append(shapes.to_request(shape, chosen, self.renames))
+        if inputs.get("tags") and self.tags is None:
+            raise ProviderError(f"{self.token} takes no tags on AWS")
+        return requests
+
+    def check(self, inputs: Mapping[str, Any]) -> list[sdk_types.Failure]:
+        """Rules between a type's own properties; none for a regular type."""
+        del inputs
+        return []
+
+    def replaced_by(self, inputs: Mapping[str, Any]) -> Names:
+        """The properties whose change means another resource."""
+        del inputs
+        return self.replaces
+
+    # --- the four steps -------------------------------------------------------------------------
+
+    def create(self, context: Context) -> dict[str, Any]:
+        """Makes the resource, sets `context.id`, returns its outputs."""
+        self.start(context)
+        return self.settle(context)
+
+    def start(self, context: Context) -> None:
+        """The create request and what creation does not take."""
+        parameters = self.request(context.aws, context.inputs)
+        parameters |= context.fill(self.create_with.parameters)
+        tags = context.inputs.get("tags") or {}
+        if tags and self.tags:
+            parameters |= self.tags.in_create(tags)
+        response = context.call(self.service, self.create_with.name, **parameters)
+        result = jmespath.search(self.create_with.result, response)
+        context.id = str(
+            jmespath.search(self.identifier, {"inputs": context.inputs, "result": result})
+        )
+        with keeping(context):
+            changed = frozenset(k for k in self.later if context.inputs.get(k) is not None)
+            self.apply_updates(context, changed)
+            if tags and self.tags and not self.tags.create_member:
+                self.tags.apply(context, {}, tags)
+
+    def settle(self, context: Context) -> dict[str, Any]:
+        """Waits until the resource is ready and reads its outputs."""
+        with keeping(context):
+            if self.ready is not None:
+                self.wait_ready(context, self.ready)
+            return self.observe(context)
+
+    def observe(self, context: Context) -> dict[str, Any]:
+        """The outputs as AWS reports them; raises NotFoundError when the resource is gone."""
+        return self.outputs(context, self.read(context))
+
+    def read(self, context: Context) -> dict[str, Any]:
+        """The resource's object in AWS's own form."""
+        response = context.call(
+            self.service, self.read_with.name, **context.fill(self.read_with.parameters)
+        )
+        found = jmespath.search(self.read_with.result, response)
+        if found in (None, [], {}):
+            raise NotFoundError(f"{context.subject} ({context.id}) does not exist")
+        return found if isinstance(found, dict) else {"value": found}
+
+    def outputs(self, context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs in the SDK's names and types from an object in AWS's."""
+        types = {
+            k: v
+            for k, v in sdk_types.output_types(self.token).items()
+            if k not in ("tags", "tagsAll")
+        }
+        values = shapes.from_response(types, found, self.renames)
+        for name, expression in self.computed.items():
+            value = jmespath.search(expression, dict(found))
+            if value is not None:
+                values[name] = value
+        for name, template in self.formats.items():
+            values[name] = context.format(template)
+        if self.tags is not None:
+            observed = self.tags.observe(context, found)
+            if observed is not None:
+                values["tags"] = observed
+        return values
+
+    def update(self, context: Context, changed: Names) -> dict[str, Any]:
+        """Carries out the changed properties, returns the outputs."""
+        self.apply_updates(context, changed)
+        if "tags" in changed and self.tags is not None:
+            old = context.old_inputs.get("tags") or {}
+            self.tags.apply(context, old, context.inputs.get("tags") or {})
+        return self.settle(context)
+
+    def apply_updates(self, context: Context, changed: Names) -> None:
+        """The table's update operations for the changed properties."""
+        for update in self.updates:
+            touched = changed & update.properties
+            if not touched:
+                continue
+            shape = context.aws.input_shape(self.service, update.operation)
+            groups = [{name} for name in sorted(touched)] if update.each else [update.properties]
+            for group in groups:
+                chosen = {k: v for k, v in context.inputs.items() if k in group}
+                parameters = shapes.to_request(shape, chosen, self.renames)
+                parameters |= context.fill(update.parameters)
+                context.call(self.service, update.operation, **parameters)
+
+    def delete(self, context: Context) -> None:
+        """Removes the resource; one that is gone already is fine."""
+        if self.delete_with is None:
+            return
+        parameters = context.fill(self.delete_with.parameters)
+        operation = self.delete_with.name
+        call_until_free(context, self.service, operation, parameters, self.delete_retries)
+        if self.wait_gone:
+            context.wait(lambda: self.still_there(context), self.wait_seconds)
+
+    def still_there(self, context: Context) -> str | None:
+        """None when the resource is gone, else its status."""
+        try:
+            found = self.read(context)
+        except NotFoundError:
+            return None
+        status = jmespath.search(self.ready.status, found) if self.ready else None
+        return f"it is {status or 'still there'}"
+
+    def wait_ready(self, context: Context, ready: Ready) -> None:
+        """Waits for the status that lets the program go on."""
+
+        def probe() -> str | None:
+            status = str(jmespath.search(ready.status, self.read(context)))
+            if status in ready.failed:
+                raise ProviderError(f"{context.subject} ({context.id}) failed: it is {status}")
+            return None if status in ready.done else f"it is {status}"
+
+        context.wait(probe, self.wait_seconds)
+
+
+def call_until_free(
+    context: Context,
+    service: str,
+    operation: str,
+    parameters: Mapping[str, Any],
+    retry_codes: Names,
+    timeout_seconds: float = 300.0,
+) -> None:
+    """Calls a delete; codes among `retry_codes` are tried again until the timeout, as AWS needs
+    time to let go of what depended on the resource. Not found is success."""
+
+    def probe() -> str | None:
+        try:
+            context.call(service, operation, **parameters)
+        except NotFoundError:
+            return None
+        except RefusedError as error:
+            if error.code not in retry_codes:
+                raise
+            return str(error)
+        return None
+
+    context.wait(probe, timeout_seconds)
+
+
+class keeping:  # noqa: N801 — reads as a statement: with keeping(context)
+    """Turns an error after creation into one that keeps the created resource in the state."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, InitializationError) or not isinstance(error, ProviderError):
+            return
+        if self._context.id and not self._context.state:
+            state = dict(self._context.inputs)
+            raise InitializationError(self._context.id, state, str(error)) from None

@@ -1,0 +1,1 @@
+"""The tables: one module a theme, one entry a resource type."""

@@ -1,0 +1,384 @@
+"""Lambda: functions, layers, invocations and what becomes of failed asynchronous events."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud.provider.errors import ProviderError
+from localcloud.provider.resource import Context, Names, Operation, Ready, Resource, names
+from localcloud.provider.resources.archives import zip_bytes
+from localcloud.provider.sdk_types import Failure
+from localcloud.provider.shapes import to_request
+from localcloud.provider.tags import Tags
+from localcloud.provider.wire import Unknown
+
+_NOT_FOUND = names("ResourceNotFoundException")
+_CODE = names(
+    "code s3Bucket s3Key s3ObjectVersion imageUri architectures sourceCodeHash sourceKmsKeyArn"
+)
+_S3 = {"s3Bucket": "S3Bucket", "s3Key": "S3Key", "s3ObjectVersion": "S3ObjectVersion"}
+
+
+def code(context: Context) -> dict[str, Any]:
+    """Where the code comes from, as Lambda's requests take it."""
+    archive = context.inputs.get("code")
+    if archive is not None:
+        return {"ZipFile": zip_bytes(archive, context.subject)}
+    given = {member: context.inputs[name] for name, member in _S3.items() if name in context.inputs}
+    image = context.inputs.get("imageUri")
+    return given | ({"ImageUri": image} if image else {})
+
+
+def _code_failures(inputs: Mapping[str, Any]) -> list[Failure]:
+    sources = [name for name in ("code", "s3Bucket", "imageUri") if name in inputs]
+    if len(sources) != 1:
+        reason = f"exactly one of code, s3Bucket or imageUri is needed, {len(sources)} are given"
+        return [Failure("code", reason)]
+    return []
+
+
+class _Function(Resource):
+    def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
+        found = _code_failures(inputs)
+        if inputs.get("packageType") == "Zip":
+            found += [
+                Failure(name, "is required for a function from a zip archive")
+                for name in ("handler", "runtime")
+                if inputs.get(name) is None
+            ]
+        for name, low, high, unit in (
+            ("timeout", 1, 900, "seconds"),
+            ("memorySize", 128, 10240, "MB"),
+        ):
+            value = inputs.get(name)
+            if isinstance(value, int) and not low <= value <= high:
+                found.append(Failure(name, f"{value} is not between {low} and {high} {unit}"))
+        return found
+
+    def start(self, context: Context) -> None:
+        parameters = self.request(context.aws, context.inputs)
+        parameters |= {"Code": code(context), "Publish": bool(context.inputs.get("publish"))}
+        if context.inputs.get("architectures"):
+            parameters["Architectures"] = context.inputs["architectures"]
+        if context.inputs.get("tags"):
+            parameters["Tags"] = context.inputs["tags"]
+        made = context.call("lambda", "CreateFunction", **parameters)
+        context.id = made["FunctionName"]
+        context.state = {}
+        self._concurrency(context)
+
+    def _concurrency(self, context: Context) -> None:
+        limit = context.inputs.get("reservedConcurrentExecutions", -1)
+        if limit >= 0:
+            context.call(
+                "lambda",
+                "PutFunctionConcurrency",
+                FunctionName=context.id,
+                ReservedConcurrentExecutions=limit,
+            )
+        elif context.old_inputs.get("reservedConcurrentExecutions", -1) >= 0:
+            context.call("lambda", "DeleteFunctionConcurrency", FunctionName=context.id)
+
+    def apply_updates(self, context: Context, changed: Names) -> None:
+        settings = changed - _CODE - self.local - self.common - {"reservedConcurrentExecutions"}
+        if settings - {"publish"}:
+            shape = context.aws.input_shape("lambda", "UpdateFunctionConfiguration")
+            chosen = {
+                k: v
+                for k, v in context.inputs.items()
+                if k in self._in_create and k not in ("name", "packageType", "codeSigningConfigArn")
+            }
+            # What is no longer given has to be emptied by name.
+            for name, empty in (
+                ("environment", {"variables": {}}),
+                ("layers", []),
+                ("description", ""),
+                ("vpcConfig", {"subnetIds": [], "securityGroupIds": []}),
+                ("deadLetterConfig", {"targetArn": ""}),
+                ("kmsKeyArn", ""),
+            ):
+                if name in changed and chosen.get(name) is None:
+                    chosen[name] = empty
+            parameters = to_request(shape, chosen, self.renames) | {"FunctionName": context.id}
+            context.call("lambda", "UpdateFunctionConfiguration", **parameters)
+            self._settled(context)
+        if changed & (_CODE | {"publish"}):
+            parameters = {"FunctionName": context.id, **code(context)}
+            parameters["Publish"] = bool(context.inputs.get("publish"))
+            if context.inputs.get("architectures"):
+                parameters["Architectures"] = context.inputs["architectures"]
+            context.call("lambda", "UpdateFunctionCode", **parameters)
+            self._settled(context)
+        elif settings and context.inputs.get("publish"):
+            context.call("lambda", "PublishVersion", FunctionName=context.id)
+        if "reservedConcurrentExecutions" in changed:
+            self._concurrency(context)
+
+    def _settled(self, context: Context) -> None:
+        def probe() -> str | None:
+            found = self.read(context)
+            status = found.get("LastUpdateStatus", "Successful")
+            if status == "Failed":
+                raise ProviderError(
+                    f"{context.subject}: update failed: {found.get('LastUpdateStatusReason')}"
+                )
+            return None if status == "Successful" else f"its update is {status}"
+
+        context.wait(probe, 600)
+
+    def outputs(self, context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
+        values = super().outputs(context, found)
+        arn = found["FunctionArn"]
+        prefix = f"arn:aws:apigateway:{context.region}:lambda:path"
+        version = found.get("Version", "$LATEST")
+        if context.inputs.get("publish"):
+            answer = context.call("lambda", "ListVersionsByFunction", FunctionName=context.id)
+            numbers = [int(v["Version"]) for v in answer["Versions"] if v["Version"].isdigit()]
+            version = str(max(numbers)) if numbers else version
+        values |= {
+            "arn": arn,
+            "version": version,
+            "qualifiedArn": f"{arn}:{version}",
+            "invokeArn": f"{prefix}/2015-03-31/functions/{arn}/invocations",
+            "qualifiedInvokeArn": f"{prefix}/2015-03-31/functions/{arn}:{version}/invocations",
+            "responseStreamingInvokeArn": (
+                f"{prefix}/2021-11-15/functions/{arn}/response-streaming-invocations"
+            ),
+            "codeSha256": found.get("CodeSha256", ""),
+            "sourceCodeHash": found.get("CodeSha256", ""),
+            "sourceCodeSize": found.get("CodeSize", 0),
+            "layers": [layer["Arn"] for layer in found.get("Layers") or []],
+        }
+        return values
+
+    def delete(self, context: Context) -> None:
+        if not context.inputs.get("skipDestroy"):
+            super().delete(context)
+
+
+class _LayerVersion(Resource):
+    """Every change publishes another version and removes the old one afterwards."""
+
+    def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
+        return _code_failures(inputs)
+
+    def start(self, context: Context) -> None:
+        parameters = self.request(context.aws, context.inputs)
+        made = context.call("lambda", "PublishLayerVersion", **parameters, Content=code(context))
+        context.id = made["LayerVersionArn"]
+
+    @staticmethod
+    def _key(context: Context) -> dict[str, Any]:
+        name, version = context.id.rsplit(":", 2)[-2:]
+        return {"LayerName": name, "VersionNumber": int(version)}
+
+    def read(self, context: Context) -> dict[str, Any]:
+        return context.call("lambda", "GetLayerVersion", **self._key(context))
+
+    def outputs(self, context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
+        content = found.get("Content") or {}
+        return {
+            **super().outputs(context, found),
+            "arn": context.id,
+            "layerArn": context.id.rsplit(":", 1)[0],
+            "layerName": context.id.rsplit(":", 2)[-2],
+            "version": str(self._key(context)["VersionNumber"]),
+            "createdDate": str(found.get("CreatedDate", "")),
+            "codeSha256": content.get("CodeSha256", ""),
+            "sourceCodeHash": content.get("CodeSha256", ""),
+            "sourceCodeSize": content.get("CodeSize", 0),
+        }
+
+    def delete(self, context: Context) -> None:
+        if not context.inputs.get("skipDestroy"):
+            context.call("lambda", "DeleteLayerVersion", **self._key(context))
+
+
+class _Invocation(Resource):
+    """Calls the function when it is made. With lifecycleScope CREATE_ONLY (pulumi-aws's default) a
+    changed input or trigger means a new invocation in place of the old; with CRUD the function is
+    told of update and delete under the key `terraformKey` of its input."""
+
+    def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
+        scope = inputs.get("lifecycleScope")
+        if scope not in ("CREATE_ONLY", "CRUD") and not isinstance(scope, Unknown):
+            return [Failure("lifecycleScope", f"{scope!r} is neither CREATE_ONLY nor CRUD")]
+        value = inputs.get("input")
+        if isinstance(value, str):
+            try:
+                parsed = json.loads(value)
+            except ValueError as error:
+                return [Failure("input", f"is not JSON: {error}")]
+            if scope == "CRUD" and not isinstance(parsed, dict):
+                return [Failure("input", "must be a JSON object with lifecycleScope CRUD")]
+        return []
+
+    def plan(self, aws: Any, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+        del aws, inputs
+        return [{}]
+
+    def replaced_by(self, inputs: Mapping[str, Any]) -> Names:
+        always = self.replaces
+        return always if inputs.get("lifecycleScope") == "CRUD" else always | {"input"}
+
+    def create(self, context: Context) -> dict[str, Any]:
+        result = self._invoke(context, "create")
+        digest = hashlib.md5(result.encode(), usedforsecurity=False).hexdigest()
+        qualifier = context.inputs.get("qualifier", "$LATEST")
+        context.id = f"{context.inputs['functionName']}_{qualifier}_{digest}"
+        return {"result": result}
+
+    def update(self, context: Context, changed: Names) -> dict[str, Any]:
+        if "input" not in changed:
+            return {"result": context.state.get("result", "")}
+        return {"result": self._invoke(context, "update")}
+
+    def observe(self, context: Context) -> dict[str, Any]:
+        return {"result": context.state.get("result", "")}
+
+    def delete(self, context: Context) -> None:
+        if context.inputs.get("lifecycleScope") == "CRUD":
+            self._invoke(context, "delete")
+
+    def _payload(self, context: Context, action: str) -> bytes:
+        text = context.inputs["input"]
+        if context.inputs.get("lifecycleScope") != "CRUD":
+            return text.encode()
+        previous = context.old_inputs.get("input")
+        key = context.inputs.get("terraformKey", "tf")
+        about = {"action": action, "prev_input": json.loads(previous) if previous else None}
+        return json.dumps({**json.loads(text), key: about}).encode()
+
+    def _invoke(self, context: Context, action: str) -> str:
+        name = context.inputs["functionName"]
+        answer = context.call(
+            "lambda",
+            "Invoke",
+            FunctionName=name,
+            InvocationType="RequestResponse",
+            LogType="Tail",
+            Payload=self._payload(context, action),
+            Qualifier=context.inputs.get("qualifier", "$LATEST"),
+        )
+        result = answer["Payload"].read().decode()
+        if answer.get("FunctionError"):
+            raise ProviderError(_failure(context, name, result, answer.get("LogResult", "")))
+        return result
+
+
+def _failure(context: Context, name: str, result: str, log: str) -> str:
+    try:
+        said = json.loads(result)
+        message = f"{said.get('errorType', 'error')}: {said.get('errorMessage', result)}"
+    except (ValueError, AttributeError):
+        message = result
+    tail = base64.b64decode(log).decode(errors="replace").strip() if log else ""
+    lines = "\n".join(f"  {line}" for line in tail.splitlines()[-15:])
+    shown = f"\nlast lines of its log:\n{lines}" if lines else ""
+    return f"Invoke refused {context.subject}: function {name} failed: {message}{shown}"
+
+
+class _EventInvokeConfig(Resource):
+    """All of it is put at once."""
+
+    @staticmethod
+    def _key(context: Context) -> dict[str, str]:
+        qualifier = context.inputs.get("qualifier")
+        key = {"FunctionName": context.inputs["functionName"]}
+        return key | ({"Qualifier": qualifier} if qualifier else {})
+
+    def start(self, context: Context) -> None:
+        super().start(context)
+        qualifier = context.inputs.get("qualifier")
+        context.id = context.inputs["functionName"] + (f":{qualifier}" if qualifier else "")
+
+    def apply_updates(self, context: Context, changed: Names) -> None:
+        if changed:
+            parameters = self.request(context.aws, context.inputs)
+            context.call("lambda", "PutFunctionEventInvokeConfig", **parameters)
+
+    def read(self, context: Context) -> dict[str, Any]:
+        return context.call("lambda", "GetFunctionEventInvokeConfig", **self._key(context))
+
+    def delete(self, context: Context) -> None:
+        context.call("lambda", "DeleteFunctionEventInvokeConfig", **self._key(context))
+
+
+RESOURCES: tuple[Resource, ...] = (
+    _Function(
+        token="aws:lambda/function:Function",
+        service="lambda",
+        create_with=Operation("CreateFunction"),
+        identifier="FunctionName",
+        read_with=Operation("GetFunction", {"FunctionName": "$id"}, "Configuration"),
+        delete_with=Operation("DeleteFunction", {"FunctionName": "$id"}),
+        renames={"name": "FunctionName", "fileSystemConfig": "FileSystemConfigs"},
+        special=_CODE | names("publish reservedConcurrentExecutions"),
+        local=names("skipDestroy"),
+        replaces=names("name packageType"),
+        defaults={
+            "memorySize": 128,
+            "packageType": "Zip",
+            "publish": False,
+            "reservedConcurrentExecutions": -1,
+            "skipDestroy": False,
+            "timeout": 3,
+        },
+        autoname="name",
+        unordered=names("architectures"),
+        unobserved=names("code sourceCodeHash loggingConfig kmsKeyArn"),
+        moving=names(
+            "lastModified version qualifiedArn qualifiedInvokeArn codeSha256 sourceCodeSize"
+        ),
+        tags=Tags(
+            form="map",
+            tag=Operation("TagResource", {"Resource": "$arn"}),
+            untag=Operation("UntagResource", {"Resource": "$arn"}),
+            read="",
+        ),
+        ready=Ready("State||'Active'", names("Active Inactive"), names("Failed")),
+        not_found=_NOT_FOUND,
+    ),
+    _LayerVersion(
+        token="aws:lambda/layerVersion:LayerVersion",
+        service="lambda",
+        create_with=Operation("PublishLayerVersion"),
+        identifier="LayerVersionArn",
+        read_with=Operation("GetLayerVersion"),
+        special=names("code s3Bucket s3Key s3ObjectVersion sourceCodeHash"),
+        local=names("skipDestroy"),
+        replaces=names(
+            "code compatibleArchitectures compatibleRuntimes description layerName licenseInfo "
+            "s3Bucket s3Key s3ObjectVersion sourceCodeHash"
+        ),
+        defaults={"skipDestroy": False},
+        unordered=names("compatibleArchitectures compatibleRuntimes"),
+        unobserved=names("code sourceCodeHash layerName"),
+        not_found=_NOT_FOUND,
+    ),
+    _Invocation(
+        token="aws:lambda/invocation:Invocation",
+        service="lambda",
+        create_with=Operation("Invoke"),
+        identifier="",
+        read_with=Operation("Invoke"),
+        special=names("functionName input lifecycleScope qualifier terraformKey triggers"),
+        replaces=names("functionName qualifier triggers"),
+        defaults={"lifecycleScope": "CREATE_ONLY", "qualifier": "$LATEST", "terraformKey": "tf"},
+        json_properties=names("input"),
+        moving=names("result"),
+    ),
+    _EventInvokeConfig(
+        token="aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+        service="lambda",
+        create_with=Operation("PutFunctionEventInvokeConfig"),
+        identifier="FunctionArn",
+        read_with=Operation("GetFunctionEventInvokeConfig"),
+        replaces=names("functionName qualifier"),
+        defaults={"maximumRetryAttempts": 2},
+        unobserved=names("functionName"),
+        not_found=_NOT_FOUND,
+    ),
+)
