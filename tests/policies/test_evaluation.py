@@ -123,18 +123,10 @@ def test_an_exemption_turns_the_violation_into_a_note_with_its_reason() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    [
-        f"{INSTANCE}::db",
-        "urn:pulumi:prod::pgkeep::aws:rds/instance:Instance::db",
-        "*::?db",
-        "*::db*",
-    ],
+    [f"{INSTANCE}::db", "urn:pulumi:prod::pgkeep::aws:rds/instance:Instance::db", "*::db"],
 )
 def test_patterns_match_type_and_name_or_the_urn(pattern: str) -> None:
-    kinds = {verdict.kind for verdict in judged(entry(resource=pattern))}
-    narrow = len(pattern.rpartition("::")[2].strip("?*")) >= 3
-    matches = pattern.rpartition("::")[2] == "db"
-    assert (Kind.EXEMPTED in kinds) == (matches and narrow)
+    assert [verdict.kind for verdict in judged(entry(resource=pattern))] == [Kind.EXEMPTED]
 
 
 @pytest.mark.parametrize(
