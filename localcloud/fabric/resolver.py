@@ -118,7 +118,8 @@ class Resolver:
             if (found := records.find(name)) is not None:
                 return found
         if match := self._host.fullmatch(_normal(name)):
-            return (".".join(match.groups()),)
+            with contextlib.suppress(ValueError):
+                return (str(ipaddress.IPv4Address(".".join(match.groups()))),)
         return None
 
     def _answer_reverse(self, reply: DNSRecord, name: str) -> None:

@@ -104,7 +104,7 @@ def test_a_change_may_wait_for_the_maintenance_window(cloud: DatabasesCloud, ful
 
 
 def test_a_snapshot_holds_the_data(cloud: DatabasesCloud, full: str) -> None:
-    with pytest.raises(ClientError, match="must begin with a letter"):
+    with pytest.raises(ClientError, match="Invalid snapshot identifier"):
         cloud.rds.create_db_snapshot(DBInstanceIdentifier=full, DBSnapshotIdentifier="1x")
     cloud.rds.create_db_snapshot(DBInstanceIdentifier=full, DBSnapshotIdentifier="manual")
 

@@ -141,7 +141,7 @@ def test_values_that_cannot_work_show_incompatible_parameters(cloud: DatabasesCl
 def test_a_server_that_does_not_start_shows_incompatible_parameters(
     cloud: DatabasesCloud,
 ) -> None:
-    cloud.create_parameter_group("broken", {"max_wal_senders": "250000", "max_connections": "200"})
+    cloud.create_parameter_group("broken", {"max_connections": "4"})
     cloud.create_instance("broken", DBParameterGroupName="broken", BackupRetentionPeriod=0)
     cloud.wait("broken", "incompatible-parameters")
 
