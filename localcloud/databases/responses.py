@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from moto.core.responses import ActionResult, PaginatedResult
+from moto.core.responses import ActionResult
 from moto.rds.models import DBParameterGroup
 from moto.rds.responses import RDSResponse
 
@@ -12,6 +12,8 @@ from localcloud.databases.backend import LocalRDSBackend
 from localcloud.databases.parameters import FAMILY, Parameter, is_system_default
 from localcloud.databases.parameters import catalogue as parameter_catalogue
 
+# AWS: "MaxRecords, default 100".
+_PAGE_SIZE = 100
 _SOURCE_USER, _SOURCE_SYSTEM, _SOURCE_ENGINE = "user", "system", "engine-default"
 
 
@@ -57,7 +59,7 @@ def describe_db_engine_versions(self: RDSResponse) -> ActionResult:
         self.params.get("EngineVersion"),
         self.params.get("DBParameterGroupFamily"),
     )
-    return PaginatedResult({"DBEngineVersions": found})
+    return _page(self, "DBEngineVersions", found)
 
 
 def describe_orderable_db_instance_options(self: RDSResponse) -> ActionResult:
@@ -69,7 +71,7 @@ def describe_orderable_db_instance_options(self: RDSResponse) -> ActionResult:
         self.params.get("EngineVersion"),
         self.params.get("DBInstanceClass"),
     )
-    return PaginatedResult({"OrderableDBInstanceOptions": found})
+    return _page(self, "OrderableDBInstanceOptions", found)
 
 
 def describe_db_parameters(self: RDSResponse) -> ActionResult:
@@ -80,7 +82,7 @@ def describe_db_parameters(self: RDSResponse) -> ActionResult:
     wanted = self.params.get("Source")
     found = [_describe(parameter, group) for parameter in parameter_catalogue().values()]
     chosen = [parameter for parameter in found if wanted in (None, "", parameter["Source"])]
-    return PaginatedResult({"Parameters": chosen})
+    return _page(self, "Parameters", chosen)
 
 
 def describe_engine_default_parameters(_: RDSResponse) -> ActionResult:
@@ -120,6 +122,14 @@ def download_db_log_file_portion(self: RDSResponse) -> ActionResult:
             self.params.get("NumberOfLines"),
         )
     )
+
+
+def _page(response: RDSResponse, name: str, items: list[dict[str, Any]]) -> ActionResult:
+    """One page of a list; the marker of the next is its position."""
+    start = int(response.params.get("Marker") or 0)
+    end = start + int(response.params.get("MaxRecords") or _PAGE_SIZE)
+    marker = str(end) if end < len(items) else None
+    return ActionResult({name: items[start:end], "Marker": marker})
 
 
 def _describe(parameter: Parameter, group: DBParameterGroup | None) -> dict[str, Any]:
