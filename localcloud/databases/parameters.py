@@ -236,7 +236,7 @@ def _allowed(parameter: Parameter, value: str) -> bool:
             return value.lower() in ("0", "1", "on", "off", "true", "false", "yes", "no")
         case "enum":
             # PostgreSQL lists no booleans for on/off; RDS takes 0 and 1.
-            return value.lower() in {*parameter.values, "0", "1"}
+            return value.lower() in {*(allowed.lower() for allowed in parameter.values), "0", "1"}
         case "integer" | "real":
             return _is_formula(value) or _in_range(parameter, value)
         case _:
