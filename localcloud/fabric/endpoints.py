@@ -70,7 +70,7 @@ class Endpoints:
                 if subnet.vpc_id == vpc_id and _route_table_of(ec2, subnet) in tables
             ]
             if vpc_id not in self._gateways:
-                self._start_gateway(network)
+                self._start_gateway(network, gateways[0].id)
             network.allow_gateway_from(cidrs, table=self._fabric.table)
 
     def reconcile_gateways(self) -> None:
@@ -166,7 +166,7 @@ class Endpoints:
 
     # The S3 gateway
 
-    def _start_gateway(self, network: Network) -> None:
+    def _start_gateway(self, network: Network, endpoint_id: str) -> None:
         host = f"s3.{self._fabric.region}.amazonaws.com"
         names = [host, f"*.{host}"]
         self._gateways[network.vpc_id] = self._proxy(
@@ -174,7 +174,7 @@ class Endpoints:
             network.namespace,
             [S3_ADDRESS],
             names,
-            {"X-Localcloud-Vpc": network.vpc_id},
+            {"X-Localcloud-Vpc": network.vpc_id, "X-Localcloud-Vpce": endpoint_id},
         )
         for name in names:
             network.records.register(name, [S3_ADDRESS])

@@ -23,6 +23,8 @@ from localcloud.fabric.interfaces import NetworkInterface
 from localcloud.fabric.target_health import (
     DRAINING,
     HEALTHY,
+    INITIAL,
+    INITIAL_INTERVAL_SECONDS,
     UNHEALTHY,
     CheckResult,
     HealthCheck,
@@ -193,7 +195,7 @@ class LoadBalancer:
         for id_, target in registered.items():
             current = watched.get(id_)
             if current is None or current.target != target or current.health.state == DRAINING:
-                watched[id_] = _Watched(target)
+                watched[id_] = _Watched(target, TargetHealth(since=now))
         for id_, current in list(watched.items()):
             if id_ in registered:
                 continue
@@ -213,15 +215,14 @@ class LoadBalancer:
             for arn, watched in self._watched.items():
                 check = read_check(self._backend.target_groups[arn])
                 for each in watched.values():
-                    if (
-                        each.health.state != DRAINING
-                        and not each.checking
-                        and now >= each.next_check
-                    ):
-                        each.checking, each.next_check = True, now + check.interval_seconds
-                        threading.Thread(
-                            target=self._check, args=(each, check), daemon=True
-                        ).start()
+                    state = each.health.state
+                    if state == DRAINING or each.checking or now < each.next_check:
+                        continue
+                    interval = check.interval_seconds
+                    if state == INITIAL:
+                        interval = min(interval, INITIAL_INTERVAL_SECONDS)
+                    each.checking, each.next_check = True, now + interval
+                    threading.Thread(target=self._check, args=(each, check), daemon=True).start()
 
     def _check(self, each: _Watched, check: HealthCheck) -> None:
         result = CheckResult(False, "Elb.InternalError", "The check itself failed")
@@ -230,7 +231,7 @@ class LoadBalancer:
         finally:
             with self._lock:
                 each.checking = False
-                each.health.record(result, check)
+                each.health.record(result, check, time.monotonic())
 
     # HAProxy
 

@@ -17,6 +17,8 @@ from localcloud.fabric.resolver import Records, Resolver
 # 198.18.0.0/15 is for tests of network devices (RFC 2544), so it is nobody's network.
 S3_ADDRESS = "198.18.0.1"
 S3_CIDR = f"{S3_ADDRESS}/32"
+# Instance metadata service of EC2.
+METADATA_ADDRESS = "169.254.169.254"
 
 
 @dataclass(eq=False)
@@ -53,6 +55,7 @@ class Network:
                     f"addr add {self.router} dev br0",
                     f"addr add {self.resolver_address}/32 dev br0",
                     f"addr add {S3_CIDR} dev lo",
+                    f"addr add {METADATA_ADDRESS}/32 dev lo",
                     "link set dev br0 up",
                 ],
             )
@@ -77,6 +80,8 @@ class Network:
                 "ct state established,related accept",
                 f"ip daddr {self.resolver_address} meta l4proto {{ tcp, udp }} th dport 53 accept",
                 "ip daddr 169.254.169.254 tcp dport 80 accept",  # instance metadata
+                # The data plane of instances serves their metadata here.
+                f"ip daddr {METADATA_ADDRESS} tcp dport 80 accept",
                 gateway if listed else "",
                 "}",
                 "}",

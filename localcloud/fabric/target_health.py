@@ -19,6 +19,11 @@ INITIAL, HEALTHY, UNHEALTHY, DRAINING, UNUSED = (
 )
 
 
+# A new target is looked at this often until it passes: each node of AWS's balancer checks it on
+# its own, so that it is found sooner than the interval says.
+INITIAL_INTERVAL_SECONDS = 1.0
+
+
 @dataclass(frozen=True)
 class HealthCheck:
     """How a target group's targets are checked."""
@@ -52,17 +57,25 @@ class TargetHealth:
     state: str = INITIAL
     reason: str = "Elb.RegistrationInProgress"
     description: str = "Target registration is in progress"
+    # When it was registered (monotonic seconds).
+    since: float = 0.0
     # Consecutive results that speak against the state.
     contrary: int = 0
 
-    def record(self, result: CheckResult, check: HealthCheck) -> None:
-        """Take one result into account.
+    def record(self, result: CheckResult, check: HealthCheck, now: float) -> None:
+        """Take one result into account that came at `now` (monotonic seconds).
 
-        A new target's first result decides; afterwards the state changes after as many
-        consecutive results as the threshold says.
+        A new target is healthy at the first check it passes, and unhealthy when it has passed
+        none for as long as the threshold's checks take. Afterwards the state changes after as
+        many consecutive results as the threshold says.
         """
         if self.state == INITIAL:
-            self._become(result)
+            patience_seconds = check.unhealthy_threshold * check.interval_seconds
+            if result.passed or now - self.since >= patience_seconds:
+                self._become(result)
+            else:
+                self.reason = "Elb.InitialHealthChecking"
+                self.description = "Initial health checks in progress"
             return
         if self.state not in (HEALTHY, UNHEALTHY):
             return

@@ -184,6 +184,8 @@ def test_only_dns_is_open_at_the_resolver_and_nothing_at_the_router(cloud: Fabri
     assert cloud.reaches(client, "10.77.0.2", 53)
     assert not cloud.reaches(client, "10.77.0.2", 22)
     assert not cloud.reaches(client, "10.77.0.1", 22)
+    # Where instances' metadata is served; here nobody listens.
+    assert cloud.reaches(client, "169.254.169.254", 80)
 
 
 def test_a_namespace_does_not_reach_the_machine(cloud: FabricCloud) -> None:

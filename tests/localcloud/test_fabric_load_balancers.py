@@ -149,11 +149,13 @@ def test_a_target_that_never_answers_is_unhealthy_and_gets_nothing(pool: Pool) -
     pool.register(*pool.hosts)
     assert set(pool.health().values()) <= {
         ("initial", "Elb.RegistrationInProgress"),
+        ("initial", "Elb.InitialHealthChecking"),
         ("healthy", None),
-        ("unhealthy", "Target.FailedHealthChecks"),
     }
     until(lambda: pool.state(pool.hosts[0]) == "healthy", 3)
-    until(lambda: pool.state(pool.hosts[1]) == "unhealthy", 3)
+    assert pool.health()[pool.hosts[1].address] == ("initial", "Elb.InitialHealthChecking")
+    assert pool.answers() == {"host0"}
+    until(lambda: pool.state(pool.hosts[1]) == "unhealthy", 2 * INTERVAL_SECONDS + 2)
     assert pool.answers() == {"host0"}
 
 
@@ -251,7 +253,7 @@ def test_http_health_checks_ask_for_the_path(pool: Pool) -> None:
     pool.listen()
     pool.register(pool.hosts[0])
     mismatch = ("unhealthy", "Target.ResponseCodeMismatch")
-    until(lambda: pool.health()[pool.hosts[0].address] == mismatch, 3)
+    until(lambda: pool.health()[pool.hosts[0].address] == mismatch, 2 * INTERVAL_SECONDS + 2)
     close(unready)
     pool.cloud.serve(pool.hosts[0], 8080, http.replace(b"503 Starting", b"200 OK"))
     until(lambda: pool.state(pool.hosts[0]) == "healthy", 3 * INTERVAL_SECONDS)

@@ -149,14 +149,14 @@ def test_service_names() -> None:
 
 
 def states(results: str, *, healthy: int = 3, unhealthy: int = 2) -> str:
-    """The state after each result: + passed, - failed; h healthy, u unhealthy."""
+    """The state after each result, one an interval: + passed, - failed; initial, healthy, ..."""
     check = HealthCheck("TCP", None, "/", "200-399", 5, 2, healthy, unhealthy)
     health = TargetHealth()
     seen = ""
-    for result in results:
+    for number, result in enumerate(results):
         passed = result == "+"
         reason = "" if passed else "Target.FailedHealthChecks"
-        health.record(CheckResult(passed, reason), check)
+        health.record(CheckResult(passed, reason), check, now=5.0 * number)
         assert (health.reason == "") == (health.state == "healthy")
         seen += health.state[0]
     return seen
@@ -166,11 +166,12 @@ def states(results: str, *, healthy: int = 3, unhealthy: int = 2) -> str:
     ("results", "expected"),
     [
         ("+", "h"),
-        ("-", "u"),
+        ("-+", "ih"),
+        ("---", "iiu"),
         ("+--", "hhu"),
         ("+-+-+-", "hhhhhh"),
-        ("-+++", "uuuh"),
-        ("-++-+++", "uuuuuuh"),
+        ("---+++", "iiuuuh"),
+        ("---++-+++", "iiuuuuuuh"),
     ],
 )
 def test_states_change_at_the_thresholds(results: str, expected: str) -> None:
