@@ -3,35 +3,16 @@
 Importing this imports moto: the daemon sets moto's environment first.
 """
 
-import importlib
 import logging
-from types import ModuleType
 
+from localcloud import databases, defects, fabric, functions, instances, schedules
 from localcloud.cloud import Cloud
 
 logger = logging.getLogger(__name__)
 
 # The order matters: planes that put their own backends in moto's place come before those that
 # already make resources in them.
-NAMES = ("defects", "fabric", "databases", "functions", "schedules", "instances")
-
-
-def _planes() -> list[ModuleType]:
-    found: list[ModuleType] = []
-    for name in NAMES:
-        try:
-            plane = importlib.import_module(f"localcloud.{name}")
-        except ImportError as error:
-            logger.warning("plane %s is missing: %s", name, error)
-            continue
-        if hasattr(plane, "install"):
-            found.append(plane)
-        else:
-            logger.warning("plane %s has no install", name)
-    return found
-
-
-PLANES = _planes()
+PLANES = (defects, fabric, databases, functions, schedules, instances)
 
 
 def install(cloud: Cloud) -> None:

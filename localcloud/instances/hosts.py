@@ -124,6 +124,13 @@ class Hosts:
         if host is not None and host.interface is not None:
             self.cloud.fabric.set_security_groups(host.interface, group_ids)
 
+    def booted(self, instance_id: str) -> bool:
+        """Whether cloud-init went through its last stage, well or not."""
+        host = self._hosts.get(instance_id)
+        return host is not None and host.machine.has_file(
+            f"var/lib/cloud/instances/{instance_id}/boot-finished"
+        )
+
     def console(self, instance_id: str) -> bytes | None:
         """What the host's console printed, or None for an unknown host."""
         host = self._hosts.get(instance_id)

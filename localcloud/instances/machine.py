@@ -61,6 +61,10 @@ class Machine:
         """Whether the machine's supervisor runs."""
         return self._process is not None and self._process.poll() is None
 
+    def has_file(self, path: str) -> bool:
+        """Whether the machine wrote this file (relative to its root; no links on the way)."""
+        return (self.folder / "upper" / path).is_file()
+
     def prepare(self, files: Mapping[str, OverlayFile]) -> None:
         """Mount the root file system and lay the files (by absolute path) over the image."""
         upper, work = self.folder / "upper", self.folder / "work"

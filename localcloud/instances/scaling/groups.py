@@ -31,6 +31,9 @@ GROUP_TAG = "aws:autoscaling:groupName"
 
 # Between two looks when nothing happened.
 _INTERVAL_SECONDS = 1.0
+# While a host boots.
+_BOOT_INTERVAL_SECONDS = 0.1
+_LONGEST_BOOT_SECONDS = 60.0
 # A launch that failed is tried again after this, doubled each time, up to the longest.
 _RETRY_SECONDS = 2.0
 _LONGEST_RETRY_SECONDS = 60.0
@@ -75,7 +78,12 @@ class ScalingGroups:
                         self.reconcile(group)
                 except Exception:
                     logger.exception("Auto Scaling group %s", group.name)
-            self._wake.wait(_INTERVAL_SECONDS)
+            booting = any(
+                member.lifecycle_state == PENDING
+                for group in list(self.backend.autoscaling_groups.values())
+                for member in group.instance_states
+            )
+            self._wake.wait(_BOOT_INTERVAL_SECONDS if booting else _INTERVAL_SECONDS)
             self._wake.clear()
 
     def reconcile(self, group: Any) -> None:
@@ -111,15 +119,24 @@ class ScalingGroups:
         )
 
     def _follow_start(self, group: Any, member: Any) -> None:
-        if member.lifecycle_state == PENDING and member.instance.state == "running":
-            if not _suspended(group, "AddToLoadBalancer"):
-                self.targets.register(group, member.instance.id)
+        if member.instance.state != "running":
+            return
+        if member.lifecycle_state == PENDING and self._started(member):
             member.lifecycle_state = IN_SERVICE
             member.in_service_at = now()
             self._failures.pop(group.name, None)
             self.activities.finish("Launching", member.instance.id)
-        elif member.lifecycle_state == IN_SERVICE and not _suspended(group, "AddToLoadBalancer"):
+        if member.lifecycle_state == IN_SERVICE and not _suspended(group, "AddToLoadBalancer"):
             self.targets.register(group, member.instance.id)
+
+    def _started(self, member: Any) -> bool:
+        """Whether a host may be registered: cloud-init is through, or takes very long.
+
+        On AWS registering takes a minute or more, and hosts boot meanwhile; here a target that is
+        checked while it boots would be unhealthy first, for as many checks as the threshold says.
+        """
+        waited = (now() - member.launched_at).total_seconds()
+        return self.hosts.booted(member.instance.id) or waited > _LONGEST_BOOT_SECONDS
 
     def _check_health(self, group: Any, member: Any) -> None:
         instance = member.instance
@@ -189,7 +206,7 @@ class ScalingGroups:
             reservation = self.backend.ec2_backend.run_instances(
                 version.image_id,
                 1,
-                version.user_data,
+                None,  # the template's, as all else that is not said here
                 [],
                 instance_type=version.instance_type,
                 is_instance_type_default=False,
@@ -200,9 +217,8 @@ class ScalingGroups:
                 tags={"instance": tags},
             )
         except Exception as error:  # whatever EC2 refuses is the group's failed activity
-            logger.warning("group %s: no instance could be launched: %s", group.name, error)
             self.activities.fail(group.name, cause, str(error))
-            self._launch_failed(group, str(error))
+            self._launch_failed(group, repr(error))
             return
         instance = reservation.instances[0]
         instance.autoscaling_group = group
@@ -214,7 +230,7 @@ class ScalingGroups:
         self._failures[group.name] += 1
         wait = min(_RETRY_SECONDS * 2 ** self._failures[group.name], _LONGEST_RETRY_SECONDS)
         self._retry_at[group.name] = time.monotonic() + wait
-        logger.warning("group %s: next launch in %.0f s: %s", group.name, wait, reason)
+        logger.warning("group %s: launch failed, the next in %.0f s: %s", group.name, wait, reason)
 
 
 def members_of(group: Any) -> list[Any]:
