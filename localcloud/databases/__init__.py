@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from localcloud.cloud import Cloud
 
 if TYPE_CHECKING:
+    from localcloud.databases.housekeeping import Housekeeping
     from localcloud.databases.plane import Plane
 
 __all__ = ["install", "shutdown"]
 
-_installed: "list[Plane]" = []
+_installed: "list[tuple[Plane, Housekeeping]]" = []
 
 
 def install(cloud: Cloud) -> None:
@@ -22,6 +23,7 @@ def install(cloud: Cloud) -> None:
 
     from localcloud.databases import responses
     from localcloud.databases.backend import LocalRDSBackend
+    from localcloud.databases.housekeeping import Housekeeping
     from localcloud.databases.plane import Plane
 
     shutdown(cloud)
@@ -31,12 +33,16 @@ def install(cloud: Cloud) -> None:
     rds_backends.backend = LocalRDSBackend
     rds_backends.clear()
     responses.install(cloud.rds_authority)
-    _installed.append(plane)
+    housekeeping = Housekeeping(plane)
+    housekeeping.start()
+    _installed.append((plane, housekeeping))
 
 
 def shutdown(cloud: Cloud) -> None:
     """Stop every database in order; what was in them is not kept."""
-    for plane in list(_installed):
+    for installed in list(_installed):
+        plane, housekeeping = installed
         if plane.cloud is cloud:
+            housekeeping.stop()
             plane.shutdown()
-            _installed.remove(plane)
+            _installed.remove(installed)

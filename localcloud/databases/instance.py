@@ -147,6 +147,15 @@ class LocalDBInstance(DBInstance):
         kept = self.storage_throughput if striped else None
         self.storage_throughput = given["storage_throughput"] or kept or base_throughput
 
+    def forget_automated_snapshots(self, before: datetime.datetime) -> None:
+        """Remove the records of automated backups that are no longer kept."""
+        records = self.backend.describe_db_snapshots(
+            self.db_instance_identifier, snapshot_type="automated"
+        )
+        for snapshot in records:
+            if snapshot.created.replace(tzinfo=datetime.UTC) < before:
+                self.backend.delete_db_snapshot(snapshot.db_snapshot_identifier)
+
     @property
     def address(self) -> str:
         return self.dns_name

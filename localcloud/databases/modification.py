@@ -8,7 +8,7 @@ from moto.rds.utils import valid_preferred_maintenance_window
 
 from localcloud.databases import roles
 from localcloud.databases.instance import LocalDBInstance
-from localcloud.databases.plane import Node
+from localcloud.databases.plane import Node, Plane
 from localcloud.databases.validation import (
     validate_common,
     validate_references,
@@ -59,9 +59,13 @@ def modify(backend: "LocalRDSBackend", instance: LocalDBInstance, inputs: dict[s
     _check(backend, instance, inputs)
     if not inputs.get("apply_immediately"):
         _defer(instance, inputs)
+    _apply(backend.plane, instance, inputs)
+
+
+def _apply(plane: Plane, instance: LocalDBInstance, inputs: Mapping[str, Any]) -> None:
     before = dict(vars(instance))
     _set_attributes(instance, inputs)
-    steps = _steps(backend, instance, inputs, before)
+    steps = _steps(plane, instance, inputs, before)
     password = inputs.get("master_user_password")
     if password is not None:
         instance.add_event("DB_INSTANCE_RESET_MASTER_CREDENTIALS")
@@ -73,9 +77,16 @@ def modify(backend: "LocalRDSBackend", instance: LocalDBInstance, inputs: dict[s
             step(node)
 
     status = "resetting-master-credentials" if password and len(steps) == 1 else "modifying"
-    backend.plane.change(instance, status, work)
+    plane.change(instance, status, work)
     if instance.backup_retention_period and not before["_backup_retention_period"]:
-        backend.plane.back_up(instance)
+        plane.back_up(instance)
+
+
+def apply_pending(plane: Plane, instance: LocalDBInstance) -> None:
+    """Make the changes that waited for the maintenance window."""
+    pending = dict(instance.pending_modified_values)
+    inputs = {name: pending[shown] for name, shown in _DEFERRED.items() if shown in pending}
+    _apply(plane, instance, inputs)
 
 
 def _check(backend: "LocalRDSBackend", instance: LocalDBInstance, inputs: dict[str, Any]) -> None:
@@ -151,13 +162,12 @@ def _set_attributes(instance: LocalDBInstance, inputs: Mapping[str, Any]) -> Non
 
 
 def _steps(
-    backend: "LocalRDSBackend",
+    plane: Plane,
     instance: LocalDBInstance,
     inputs: Mapping[str, Any],
     before: Mapping[str, Any],
 ) -> list[Callable[[Node], None]]:
     """The work behind the changed attributes, in order."""
-    plane = backend.plane
 
     def changed(attribute: str) -> bool:
         return getattr(instance, attribute) != before[attribute]

@@ -87,6 +87,11 @@ class Plane:
             node.server.unmount()
             self._detach(node)
 
+    def nodes(self) -> list[Node]:
+        """Every instance's node."""
+        with self._lock:
+            return list(self._nodes.values())
+
     def node(self, identifier: str) -> Node:
         """The node of an existing instance."""
         return self._nodes[identifier]

@@ -57,7 +57,6 @@ def create_roles(server: Server, master_username: str, password: str, database: 
     """
     master = sql.Identifier(master_username)
     with server.connect() as connection:
-        _silence(connection)
         for role in _RDS_ROLES:
             connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
         connection.execute(
@@ -102,24 +101,11 @@ def create_roles(server: Server, master_username: str, password: str, database: 
 def set_password(server: Server, username: str, password: str) -> None:
     """Give a role a new password, as a SCRAM verifier computed on this side."""
     with server.connect() as connection:
-        _silence(connection)
         connection.execute(
             sql.SQL("ALTER ROLE {} PASSWORD {}").format(
                 sql.Identifier(username), sql.Literal(_verifier(connection, username, password))
             )
         )
-
-
-def _silence(connection: Connection) -> None:
-    # Not even verifiers belong in a log, whatever the parameter group logs.
-    for parameter in ("log_statement", "pgaudit.log"):
-        connection.execute(
-            sql.SQL("SET {} = 'none'").format(
-                sql.SQL(".").join(map(sql.Identifier, parameter.split(".")))
-            )
-        )
-    connection.execute("SET log_min_duration_statement = -1")
-    connection.execute("SET log_min_error_statement = 'panic'")
 
 
 def _verifier(connection: Connection, username: str, password: str) -> str:

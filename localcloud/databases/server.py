@@ -32,6 +32,21 @@ CONFIGURATION = Path("/rdsdbdata/config")
 PRIMARY = Path("/rdsprimary")
 _FOLDERS = ("db", "config", "log", "log/error", "wal_archive", "socket")
 
+# The parameter group's limits are for the user's sessions, and what the administrator does (even
+# a password's verifier) belongs in no log.
+_SESSION_OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "statement_timeout": 0,
+        "lock_timeout": 0,
+        "idle_in_transaction_session_timeout": 0,
+        "log_statement": "none",
+        "log_min_duration_statement": -1,
+        "log_min_error_statement": "panic",
+        "pgaudit.log": "none",
+    }.items()
+)
+
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 30.0
 _SLOT_TIMEOUT_SECONDS = 10.0
@@ -88,6 +103,11 @@ class Server:
     def running(self) -> bool:
         """Whether the postmaster lives."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def process_id(self) -> int | None:
+        """The postmaster's process id while it lives."""
+        return self._process.pid if self._process is not None and self.running else None
 
     def prepare(self, primary: "Server | None" = None) -> None:
         """Make the folders and mount the root; a replica also sees its primary's socket.
@@ -254,6 +274,7 @@ class Server:
                 user=ADMINISTRATOR,
                 autocommit=True,
                 connect_timeout=10,
+                options=_SESSION_OPTIONS,
             ) as connection:
                 yield connection
         finally:

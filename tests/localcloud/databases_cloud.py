@@ -18,7 +18,7 @@ from localcloud import databases
 from localcloud.authorities import open_authorities
 from localcloud.cloud import Cloud
 from localcloud.databases.backend import LocalRDSBackend
-from localcloud.databases.plane import Node
+from localcloud.databases.plane import Node, Plane
 from localcloud.fabric import Fabric, run_in_namespace
 from localcloud.home import REGION, Home
 
@@ -186,6 +186,11 @@ class DatabasesCloud:
         )
         with connection:
             yield connection
+
+    @property
+    def plane(self) -> Plane:
+        """The data plane under test."""
+        return LocalRDSBackend.plane
 
     def node(self, identifier: str) -> Node:
         """What stands behind an instance."""
