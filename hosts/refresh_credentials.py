@@ -23,10 +23,6 @@ USER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 VERIFIER = re.compile(r"SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+")
 
 
-class RefreshError(Exception):
-    """Something that was fetched cannot be used."""
-
-
 def main() -> int:
     """Fetch, write what differs, reload when something did."""
     os.umask(0o077)
@@ -37,7 +33,8 @@ def main() -> int:
             "server.pem": server_pem(secret(os.environ["SERVER_TLS_SECRET_ARN"])),
         }
     except Exception as error:  # one line in the journal for whatever went wrong; systemd retries
-        print(f"refresh failed, nothing changed: {type(error).__name__}: {error}", file=sys.stderr)
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"refresh failed, nothing changed: {reason}", file=sys.stderr)
         return 1
     changed = [name for name, text in files.items() if replace(RUN_FOLDER / name, text)]
     if changed:
@@ -50,7 +47,7 @@ def own_address() -> str:
     token = metadata("PUT", "api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
     address = metadata("GET", "meta-data/local-ipv4", {"X-aws-ec2-metadata-token": token})
     if not re.fullmatch(r"[0-9.]{7,15}", address):
-        raise RefreshError(f"instance metadata gave {address[:40]!r} as this host's address")
+        raise ValueError(f"instance metadata gave {address[:40]!r} as this host's address")
     return address
 
 
@@ -77,7 +74,7 @@ def secret(arn: str) -> dict[str, object]:
     )
     document = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
     if not isinstance(document, dict):
-        raise RefreshError(f"secret {arn} holds no JSON object")
+        raise ValueError(f"secret {arn} holds no JSON object")
     return document
 
 
@@ -85,10 +82,10 @@ def user_list(document: dict[str, object]) -> str:
     """PgBouncer's auth_file. Anything but a SCRAM verifier is refused: it could be a password."""
     users = document.get("users")
     if not isinstance(users, dict) or not users:
-        raise RefreshError("the users secret lists no users yet")
+        raise ValueError("the users secret lists no users yet")
     for user, verifier in users.items():
         if not USER.fullmatch(str(user)) or not VERIFIER.fullmatch(str(verifier)):
-            raise RefreshError(f"user {str(user)[:70]!r} has no SCRAM-SHA-256 verifier")
+            raise ValueError(f"user {str(user)[:70]!r} has no SCRAM-SHA-256 verifier")
     return "".join(f'"{user}" "{verifier}"\n' for user, verifier in sorted(users.items()))
 
 
@@ -96,7 +93,7 @@ def server_pem(document: dict[str, object]) -> str:
     """Key and certificate in one file, so that both change at once."""
     parts = [str(document.get(name, "")).strip() for name in ("private_key", "certificate")]
     if not all(part.startswith("-----BEGIN ") for part in parts):
-        raise RefreshError("the certificate secret holds no private_key and certificate yet")
+        raise ValueError("the certificate secret holds no private_key and certificate yet")
     return "\n".join(parts) + "\n"
 
 

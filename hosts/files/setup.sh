@@ -11,8 +11,12 @@ if ! dpkg -s $packages >/dev/null 2>&1; then
         sleep 10
     done
 fi
+timers='pgkeep-credentials.timer apt-daily-upgrade.timer'
+for unit in pgbouncer.service $timers; do
+    systemctl is-enabled --quiet "$unit" || systemctl enable --quiet --no-reload "$unit"
+done
 systemctl daemon-reload
-systemctl enable --quiet --now --no-block pgkeep-credentials.timer apt-daily-upgrade.timer
-systemctl enable --quiet pgbouncer.service
 # Whatever runs was started before its configuration was here.
 systemctl restart --no-block pgbouncer.service
+# shellcheck disable=SC2086
+systemctl start --no-block $timers
