@@ -1,0 +1,341 @@
+"""Functions, their roles, queues and schedules: exact statements, no wildcard, nothing shared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.conftest import Deployed
+from tests.unit.test_network import tags
+
+KEYS = "arn:aws:kms:eu-west-1:123456789012:key/keys-"
+HERE = "eu-west-1:123456789012"
+FUNCTIONS = ("master-credentials", "roles", "migrations", "backup", "pooler-certificates")
+IN_VPC = ("roles", "migrations", "backup")
+ACCOUNT = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+def via(service: str) -> dict[str, Any]:
+    return {"StringEquals": {"kms:ViaService": f"{service}.eu-west-1.amazonaws.com"}}
+
+
+def allow(sid: str, actions: list[str], resources: list[str], **more: Any) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources, **more}
+
+
+def secret(name: str) -> str:
+    return f"arn:aws:secretsmanager/secret:Secret/{name}"
+
+
+def secrets(verb: str, *names: str) -> list[dict[str, Any]]:
+    actions = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+    key_actions = ["kms:Decrypt"]
+    if verb == "Write":
+        actions += ["secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
+        key_actions += ["kms:GenerateDataKey"]
+    return [
+        allow(f"{verb}Secrets", actions, [secret(name) for name in names]),
+        allow(
+            f"{verb}SecretsKey", key_actions, [f"{KEYS}secrets"], Condition=via("secretsmanager")
+        ),
+    ]
+
+
+def own_statements(function: str) -> list[dict[str, Any]]:
+    return [
+        allow(
+            "WriteOwnLog",
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [f"arn:aws:logs:{HERE}:log-group:/aws/lambda/{function}:*"],
+        ),
+        allow("ReportFailedEvents", ["sqs:SendMessage"], [f"arn:aws:sqs:{HERE}:{function}-failed"]),
+        allow(
+            "ReportFailedEventsKey",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [f"{KEYS}telemetry"],
+            Condition=via("sqs"),
+        ),
+    ]
+
+
+def network_statements(function: str) -> list[dict[str, Any]]:
+    changes = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:UnassignPrivateIpAddresses",
+    ]
+    reads = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+    return [
+        allow(
+            "AttachToVpc",
+            changes,
+            [
+                f"arn:aws:ec2:{HERE}:{kind}/*"
+                for kind in ("network-interface", "security-group", "subnet")
+            ],
+        ),
+        allow(
+            "SeeNetworkInterfaces",
+            reads,
+            ["*"],
+            Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}},
+        ),
+        {
+            "Sid": "NotFromTheCode",
+            "Effect": "Deny",
+            "Action": [*changes, *reads],
+            "Resource": "*",
+            "Condition": {
+                "ArnEquals": {
+                    "lambda:SourceFunctionArn": f"arn:aws:lambda:{HERE}:function:{function}"
+                }
+            },
+        },
+    ]
+
+
+def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
+    prefix = f"pgkeep-{environment}"
+    if purpose == "master-credentials":
+        return [
+            allow(
+                "SetMasterPassword",
+                ["rds:DescribeDBInstances", "rds:ModifyDBInstance"],
+                [f"arn:aws:rds:{HERE}:db:{prefix}"],
+            ),
+            *secrets("Write", "master-credentials-secret"),
+        ]
+    if purpose == "roles":
+        return [
+            *secrets("Read", "master-credentials-secret"),
+            *secrets(
+                "Write",
+                "roles-migrator",
+                "roles-app",
+                "roles-readonly",
+                "roles-backup",
+                "roles-pooler-users",
+            ),
+        ]
+    if purpose == "migrations":
+        return secrets("Read", "roles-migrator")
+    if purpose == "backup":
+        return [
+            allow(
+                "AddBackups",
+                ["s3:AbortMultipartUpload", "s3:PutObject"],
+                [f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1/*"],
+            ),
+            allow(
+                "AddBackupsKey",
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                [f"{KEYS}backups"],
+                Condition=via("s3"),
+            ),
+            *secrets("Read", "roles-backup"),
+        ]
+    return [
+        allow(
+            "PublishAuthority",
+            ["ssm:GetParameter", "ssm:PutParameter"],
+            [f"arn:aws:ssm:{HERE}:parameter/{prefix}/pooler/ca-certificate"],
+        ),
+        *secrets("Write", "pooler-certificates-authority", "pooler-certificates-server"),
+    ]
+
+
+@pytest.mark.parametrize("purpose", FUNCTIONS)
+def test_a_role_may_do_exactly_this(deployed: Deployed, environment: str, purpose: str) -> None:
+    recorder, function = deployed(environment), f"pgkeep-{environment}-{purpose}"
+    assert recorder.document(f"{purpose}-policy") == {
+        "Version": "2012-10-17",
+        "Statement": [
+            *own_statements(function),
+            *(network_statements(function) if purpose in IN_VPC else []),
+            *expected_statements(environment, purpose),
+        ],
+    }
+    assert recorder.document(f"{purpose}-role", "assumeRolePolicy")["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": ACCOUNT,
+        }
+    ]
+    assert "managedPolicyArns" not in recorder.inputs(f"{purpose}-role")
+
+
+DATABASE = {
+    "DB_HOST": "database-instance.example.eu-west-1.rds.amazonaws.com",
+    "DB_PORT": "5432",
+    "DB_NAME": "node_pass",
+}
+CA = {"RDS_CA_BUNDLE": "/opt/rds-ca-bundle.pem"}
+
+
+def expected_environment(environment: str, purpose: str) -> dict[str, str]:
+    prefix = f"pgkeep-{environment}"
+    return {
+        "master-credentials": {
+            **DATABASE,
+            "DB_INSTANCE_IDENTIFIER": prefix,
+            "MASTER_SECRET_ARN": secret("master-credentials-secret"),
+        },
+        "roles": {
+            **DATABASE,
+            **CA,
+            "MASTER_SECRET_ARN": secret("master-credentials-secret"),
+            "POOLER_USERS_SECRET_ARN": secret("roles-pooler-users"),
+        },
+        "migrations": {**DATABASE, **CA, "MIGRATOR_SECRET_ARN": secret("roles-migrator")},
+        "backup": {
+            **DATABASE,
+            **CA,
+            "BACKUP_SECRET_ARN": secret("roles-backup"),
+            "BACKUP_BUCKET": f"{prefix}-backups-123456789012-eu-west-1",
+            "KMS_KEY_ARN": f"{KEYS}backups",
+            "RETENTION_DAYS": '{"daily": 30, "weekly": 84, "monthly": 365}',
+        },
+        "pooler-certificates": {
+            "AUTHORITY_SECRET_ARN": secret("pooler-certificates-authority"),
+            "SERVER_SECRET_ARN": secret("pooler-certificates-server"),
+            "CA_PARAMETER_NAME": f"/{prefix}/pooler/ca-certificate",
+        },
+    }[purpose]
+
+
+@pytest.mark.parametrize("purpose", FUNCTIONS)
+def test_a_function(deployed: Deployed, environment: str, purpose: str) -> None:
+    recorder, function = deployed(environment), f"pgkeep-{environment}-{purpose}"
+    inputs = dict(recorder.inputs(f"{purpose}-function"))
+    assert inputs.pop("code") is not None
+    assert inputs.pop("description")
+    zones = range(1, 4 if environment == "prod" else 3)
+    vpc = {
+        "vpcConfig": {
+            "subnetIds": [f"network-functions-{zone}-id" for zone in zones],
+            "securityGroupIds": ["security-groups-functions-id"],
+        }
+    }
+    layer = "arn:aws:lambda/layerVersion:LayerVersion/function-code-"
+    layers = {
+        "backup": [f"{layer}rds-ca", f"{layer}postgresql-client"],
+        "roles": [f"{layer}rds-ca"],
+        "migrations": [f"{layer}rds-ca"],
+    }
+    memory = {"backup": 1024 if environment == "local" else 2048}
+    slow = ("master-credentials", "migrations", "backup")
+    assert inputs == {
+        "name": function,
+        "runtime": "python3.13",
+        "architectures": ["x86_64" if environment == "local" else "arm64"],
+        "handler": f"operations.functions.{purpose.replace('-', '_')}.handler",
+        "layers": layers.get(purpose, []),
+        "role": f"arn:aws:iam/role:Role/{purpose}-role",
+        "memorySize": memory.get(purpose, 256),
+        "timeout": 900 if purpose in slow else 300,
+        "reservedConcurrentExecutions": 1,
+        "environment": {"variables": expected_environment(environment, purpose)},
+        "kmsKeyArn": f"{KEYS}secrets",
+        "deadLetterConfig": {"targetArn": f"arn:aws:sqs/queue:Queue/{purpose}-failed"},
+        "tags": tags(environment, function),
+        **(vpc if purpose in IN_VPC else {}),
+    }
+
+
+@pytest.mark.parametrize("purpose", FUNCTIONS)
+def test_what_stands_around_a_function(deployed: Deployed, environment: str, purpose: str) -> None:
+    recorder, function = deployed(environment), f"pgkeep-{environment}-{purpose}"
+    path = f"/aws/lambda/{function}"
+    assert recorder.inputs(f"{purpose}-log") == {
+        "name": path,
+        "kmsKeyId": f"{KEYS}telemetry",
+        "retentionInDays": {"local": 7, "dev": 30, "staging": 90, "prod": 365}[environment],
+        "tags": tags(environment, path),
+    }
+    assert recorder.inputs(f"{purpose}-failed") == {
+        "name": f"{function}-failed",
+        "kmsMasterKeyId": f"{KEYS}telemetry",
+        "messageRetentionSeconds": 1_209_600,
+        "tags": tags(environment, f"{function}-failed"),
+    }
+    assert recorder.inputs(f"{purpose}-retries") == {
+        "functionName": function,
+        "maximumRetryAttempts": 1,
+        "maximumEventAgeInSeconds": 3600,
+    }
+
+
+SCHEDULES = [
+    ("backup", "daily", "cron(0 2 * * ? *)", '{"class": "daily"}'),
+    ("backup", "weekly", "cron(30 2 ? * SUN *)", '{"class": "weekly"}'),
+    ("backup", "monthly", "cron(0 3 1 * ? *)", '{"class": "monthly"}'),
+    ("master-credentials", "rotate", "rate(90 days)", '{"action": "rotate"}'),
+    (
+        "pooler-certificates",
+        "renew",
+        "rate(1 day)",
+        '{"dns_names": ["pooler-load-balancer.elb.eu-west-1.amazonaws.com"], '
+        '"server_valid_days": 90, "authority_valid_days": 3650}',
+    ),
+]
+
+
+def test_schedules(deployed: Deployed, environment: str) -> None:
+    prefix = f"pgkeep-{environment}"
+    assert deployed(environment).of_type("aws:scheduler/schedule:Schedule") == {
+        f"{purpose}-schedule-{label}": {
+            "name": f"{prefix}-{purpose}-{label}",
+            "description": f"{prefix}-{purpose}: {label}",
+            "scheduleExpression": expression,
+            "scheduleExpressionTimezone": "UTC",
+            "flexibleTimeWindow": {"mode": "OFF"},
+            "state": "ENABLED",
+            "target": {
+                "arn": f"arn:aws:lambda/function:Function/{purpose}-function",
+                "roleArn": f"arn:aws:iam/role:Role/{purpose}-schedule-role",
+                "input": event,
+                "deadLetterConfig": {"arn": f"arn:aws:sqs/queue:Queue/{purpose}-failed"},
+                "retryPolicy": {"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 3600},
+            },
+        }
+        for purpose, label, expression, event in SCHEDULES
+    }
+
+
+@pytest.mark.parametrize("purpose", ["backup", "master-credentials", "pooler-certificates"])
+def test_a_timer_may_invoke_its_function_only(
+    deployed: Deployed, environment: str, purpose: str
+) -> None:
+    recorder, function = deployed(environment), f"pgkeep-{environment}-{purpose}"
+    assert recorder.document(f"{purpose}-schedule-policy")["Statement"] == [
+        allow(
+            "InvokeFunction",
+            ["lambda:InvokeFunction"],
+            [f"arn:aws:lambda:{HERE}:function:{function}"],
+        ),
+        allow("ReportUndelivered", ["sqs:SendMessage"], [f"arn:aws:sqs:{HERE}:{function}-failed"]),
+        allow(
+            "ReportUndeliveredKey",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [f"{KEYS}telemetry"],
+            Condition=via("sqs"),
+        ),
+    ]
+
+
+def test_layers(deployed: Deployed, environment: str) -> None:
+    architecture = "x86_64" if environment == "local" else "arm64"
+    layers = deployed(environment).of_type("aws:lambda/layerVersion:LayerVersion")
+    for name, label in (("rds-ca", "rds-ca"), ("postgresql-client", "postgresql-client-17")):
+        inputs = dict(layers[f"function-code-{name}"])
+        assert inputs.pop("code") is not None
+        assert inputs.pop("description")
+        assert inputs == {
+            "layerName": f"pgkeep-{environment}-{label}",
+            "compatibleRuntimes": ["python3.13"],
+            "compatibleArchitectures": [architecture],
+        }

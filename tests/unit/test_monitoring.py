@@ -1,0 +1,136 @@
+"""Every alarm, its threshold and where it goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stacks.settings import load
+from tests.unit.conftest import Deployed
+from tests.unit.recorder import deploy, raw_settings
+from tests.unit.test_functions import FUNCTIONS
+from tests.unit.test_network import tags
+
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+GIB = 1024**3
+STORAGE_GIB = {"local": 20, "dev": 20, "staging": 50, "prod": 100}
+CONNECTIONS = {"local": 160, "dev": 120, "staging": 160, "prod": 320}
+
+
+def alarm(metric: str, dimensions: dict[str, str], threshold: float, **more: Any) -> dict[str, Any]:
+    return {
+        "metricName": metric,
+        "dimensions": dimensions,
+        "threshold": threshold,
+        "statistic": "Average",
+        "comparisonOperator": "GreaterThanThreshold",
+        "period": 300,
+        "evaluationPeriods": 3,
+        "treatMissingData": "missing",
+        **more,
+    }
+
+
+def expected(environment: str) -> dict[str, dict[str, Any]]:
+    prefix = f"pgkeep-{environment}"
+    rds = {"namespace": "AWS/RDS"}
+    quick = {"statistic": "Maximum", "period": 60}
+    found: dict[str, dict[str, Any]] = {}
+    for label, identifier in (("primary", prefix), ("replica-1", f"{prefix}-replica-1")):
+        dimensions = {"DBInstanceIdentifier": identifier}
+        found[f"{label}-cpu"] = alarm("CPUUtilization", dimensions, 80, **rds)
+        found[f"{label}-storage"] = alarm(
+            "FreeStorageSpace",
+            dimensions,
+            STORAGE_GIB[environment] * GIB / 5,
+            comparisonOperator="LessThanThreshold",
+            evaluationPeriods=1,
+            **rds,
+        )
+        found[f"{label}-connections"] = alarm(
+            "DatabaseConnections", dimensions, CONNECTIONS[environment], **rds, **quick
+        )
+    found["replica-1-lag"] = alarm(
+        "ReplicaLag",
+        {"DBInstanceIdentifier": f"{prefix}-replica-1"},
+        30,
+        treatMissingData="breaching",
+        **rds,
+        **quick,
+    )
+    once = {"period": 60, "evaluationPeriods": 1, "treatMissingData": "notBreaching"}
+    for purpose in FUNCTIONS:
+        function = f"{prefix}-{purpose}"
+        found[f"{purpose}-errors"] = alarm(
+            "Errors",
+            {"FunctionName": function},
+            0,
+            namespace="AWS/Lambda",
+            statistic="Sum",
+            **once,
+        )
+        found[f"{purpose}-failed-events"] = alarm(
+            "ApproximateNumberOfMessagesVisible",
+            {"QueueName": f"{function}-failed"},
+            0,
+            namespace="AWS/SQS",
+            statistic="Maximum",
+            **once,
+        )
+    found["pooler-unhealthy"] = alarm(
+        "UnHealthyHostCount",
+        {"LoadBalancer": "net/pooler-load-balancer", "TargetGroup": "targets/pooler-targets"},
+        0,
+        namespace="AWS/NetworkELB",
+        treatMissingData="notBreaching",
+        **quick,
+    )
+    return found
+
+
+def test_alarms(deployed: Deployed, environment: str) -> None:
+    recorder = deployed(environment)
+    found: dict[str, dict[str, Any]] = {}
+    for name, inputs in recorder.of_type(ALARM).items():
+        label = name.removeprefix("monitoring-")
+        rest = dict(inputs)
+        assert rest.pop("alarmDescription")
+        assert rest.pop("name") == f"pgkeep-{environment}-{label}"
+        assert rest.pop("tags") == tags(environment, f"pgkeep-{environment}-{label}")
+        assert rest.pop("actionsEnabled") is True
+        topic = ["arn:aws:sns/topic:Topic/alarms-topic"]
+        assert (rest.pop("alarmActions"), rest.pop("okActions")) == (topic, topic)
+        found[label] = rest
+    assert found == expected(environment)
+
+
+def test_the_topic(deployed: Deployed, environment: str) -> None:
+    recorder, name = deployed(environment), f"pgkeep-{environment}-alarms"
+    assert recorder.inputs("alarms-topic") == {
+        "name": name,
+        "kmsMasterKeyId": "arn:aws:kms:eu-west-1:123456789012:key/keys-telemetry",
+        "tags": tags(environment, name),
+    }
+    assert recorder.document("alarms-policy")["Statement"] == [
+        {
+            "Sid": "AlarmsOfThisAccount",
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": f"arn:aws:sns:eu-west-1:123456789012:{name}",
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": "123456789012"},
+                "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:*"},
+            },
+        }
+    ]
+
+
+def test_each_address_is_subscribed() -> None:
+    raw = raw_settings("prod")
+    raw["monitoring"] = {"emails": ["dba@example.com"]}
+    recorder = deploy(load(raw, "prod"))
+    assert recorder.inputs("alarms-dba@example.com") == {
+        "topic": "arn:aws:sns/topic:Topic/alarms-topic",
+        "protocol": "email",
+        "endpoint": "dba@example.com",
+    }

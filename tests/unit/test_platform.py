@@ -1,0 +1,164 @@
+"""The whole stack: exports, name limits, determinism, and what is refused before it begins."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pulumi import RunError
+
+from components.ca_bundle import expand
+from stacks.settings import load
+from tests.unit.conftest import Deployed
+from tests.unit.recorder import Recorder, deploy, raw_settings, settings
+
+# Characters that AWS takes. AWS API references of CreateFunction, CreateRole, CreateQueue,
+# CreateLoadBalancer, CreateTargetGroup, CreateSchedule, CreateDBInstance, CreateBucket.
+NAME_LIMITS = {
+    "aws:lambda/function:Function": ("name", 64),
+    "aws:iam/role:Role": ("name", 64),
+    "aws:sqs/queue:Queue": ("name", 80),
+    "aws:lb/loadBalancer:LoadBalancer": ("name", 32),
+    "aws:lb/targetGroup:TargetGroup": ("name", 32),
+    "aws:scheduler/schedule:Schedule": ("name", 64),
+    "aws:rds/instance:Instance": ("identifier", 63),
+    "aws:s3/bucket:Bucket": ("bucket", 63),
+    "aws:autoscaling/group:Group": ("name", 255),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": ("name", 255),
+}
+
+
+def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
+    prefix = "security-groups-"
+    assert deployed("local").exports == {
+        "environment": "local",
+        "region": "eu-west-1",
+        "vpc_id": "network-vpc-id",
+        "private_subnet_ids": ["network-functions-1-id", "network-functions-2-id"],
+        "database_endpoint": "database-instance.example.eu-west-1.rds.amazonaws.com",
+        "database_port": 5432,
+        "database_name": "node_pass",
+        "replica_endpoints": ["replica-1-instance.example.eu-west-1.rds.amazonaws.com"],
+        "pooler_endpoint": "pooler-load-balancer.elb.eu-west-1.amazonaws.com",
+        "pooler_port": 6543,
+        "pooler_ca_certificate": "PEM",
+        "pooler_group_name": "pgkeep-local-pooler",
+        "application_security_group_id": f"{prefix}application-id",
+        "migration_security_group_id": f"{prefix}migration-id",
+        "analytics_security_group_id": f"{prefix}analytics-id",
+        "administration_security_group_id": f"{prefix}administration-id",
+        "backup_bucket": "pgkeep-local-backups-123456789012-eu-west-1",
+        "backup_function": "pgkeep-local-backup",
+        "role_secret_names": {
+            kind: f"pgkeep-local/node_pass/{kind}"
+            for kind in ("migrator", "app", "readonly", "backup")
+        },
+        "alarm_topic_arn": "arn:aws:sns/topic:Topic/alarms-topic",
+    }
+
+
+def test_components(deployed: Deployed, environment: str) -> None:
+    types = {type_ for type_, _ in deployed(environment).components} - {"pulumi:pulumi:Stack"}
+    assert {type_.removeprefix("pgkeep:components:") for type_ in types} == {
+        "AlarmTopic",
+        "BackupFunction",
+        "BackupStorage",
+        "Database",
+        "EncryptionKeys",
+        "FunctionCode",
+        "FunctionSchedule",
+        "MasterCredentials",
+        "Migrations",
+        "Monitoring",
+        "Network",
+        "OperationFunction",
+        "Platform",
+        "Pooler",
+        "PoolerCertificates",
+        "PoolerHosts",
+        "ReadReplica",
+        "SecurityGroups",
+        "ServiceEndpoints",
+        "WorkloadRoles",
+    }
+
+
+def test_the_longest_name_fits_every_limit() -> None:
+    raw = raw_settings("staging")
+    raw["name"] = "abcdefghijkl"
+    recorder = deploy(load(raw, "staging"))
+    for type_, (property_, limit) in NAME_LIMITS.items():
+        found = recorder.of_type(type_)
+        assert found, type_
+        for name, inputs in found.items():
+            assert len(inputs[property_]) <= limit, (name, inputs[property_])
+
+
+def test_two_runs_ask_for_the_same(deployed: Deployed) -> None:
+    first, second = deployed("prod"), deploy(settings("prod"))
+
+    def comparable(recorder: Recorder) -> str:
+        inputs = {name: inputs for name, (_, inputs) in recorder.resources.items()}
+        # A throwaway that is ignored after the first run.
+        inputs["database-instance"] = {**inputs["database-instance"], "passwordWo": None}
+        return json.dumps(inputs, sort_keys=True, default=lambda archive: vars(archive).get("path"))
+
+    assert comparable(first) == comparable(second)
+
+
+def test_a_changed_pool_size_changes_the_launch_template_alone(deployed: Deployed) -> None:
+    raw = raw_settings("prod")
+    raw["pooler"]["default_pool_size"] = 21
+    before, after = deployed("prod").resources, deploy(load(raw, "prod")).resources
+    assert set(before) == set(after)
+    changed = {
+        name
+        for name, (_, inputs) in after.items()
+        if {**inputs, "code": None, "passwordWo": None}
+        != {**before[name][1], "code": None, "passwordWo": None}
+    }
+    assert changed == {"pooler-hosts-template"}
+
+
+def test_an_unknown_workload_is_refused_before_anything_is_made() -> None:
+    raw = raw_settings("prod")
+    raw["workload"] = "nothing"
+    recorder = Recorder()
+    with pytest.raises(
+        RunError, match=r"workload: 'nothing' refused, .* known workloads: node_pass"
+    ):
+        deploy(load(raw, "prod"), recorder)
+    assert recorder.resources == {}
+
+
+def test_a_workload_of_another_database_is_refused() -> None:
+    raw = raw_settings("prod")
+    raw["database"]["name"] = "other"
+    with pytest.raises(RunError, match=r"database\.name: 'other' refused, must be 'node_pass'"):
+        deploy(load(raw, "prod"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "path", "expected"),
+    [
+        (None, "stacks/rds_ca/{region}.pem", "stacks/rds_ca/eu-west-1.pem"),
+        (None, "${PGKEEP_TEST_HOME:-.localcloud}/b.pem", ".localcloud/b.pem"),
+        ("", "${PGKEEP_TEST_HOME:-.localcloud}/b.pem", ".localcloud/b.pem"),
+        ("/tmp/x", "${PGKEEP_TEST_HOME:-.localcloud}/b.pem", "/tmp/x/b.pem"),
+        ("/tmp/x", "${PGKEEP_TEST_HOME}/b.pem", "/tmp/x/b.pem"),
+    ],
+)
+def test_the_bundle_s_path_expands(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, path: str, expected: str
+) -> None:
+    monkeypatch.delenv("PGKEEP_TEST_HOME", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("PGKEEP_TEST_HOME", variable)
+    assert expand(path, "eu-west-1") == expected
+
+
+def test_a_file_without_certificates_is_refused() -> None:
+    raw = raw_settings("prod")
+    raw["database"]["ca_bundle_path"] = "Pulumi.yaml"
+    with pytest.raises(RunError, match=r"ca_bundle_path: 'Pulumi.yaml' refused, must hold PEM"):
+        deploy(load(raw, "prod"))
