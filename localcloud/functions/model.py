@@ -106,7 +106,8 @@ class LocalFunction(LambdaFunction):
     @property
     def log_group_arn(self) -> str:
         """ARN of the log group's streams, as IAM sees it."""
-        return f"arn:aws:logs:{self.region}:{self.account_id}:log-group:{self.log_group}:*"
+        group = f"log-group:{self.log_group}:log-stream:*"
+        return f"arn:aws:logs:{self.region}:{self.account_id}:{group}"
 
     def may(self, action: str, resource: str) -> bool:
         """Whether the function's role allows what Lambda does in its name."""

@@ -1,0 +1,28 @@
+"""Where moto would make the local cloud lie: what is mended, one module a defect."""
+
+from localcloud.cloud import Cloud
+
+_watchers: dict[str, object] = {}
+
+
+def install(cloud: Cloud) -> None:
+    """Mend moto and enforce permissions; before moto's first use."""
+    from localcloud.defects import errors, objects
+    from localcloud.defects.alarms import AlarmWatcher
+    from localcloud.permissions import enforcement
+
+    objects.install()
+    enforcement.install()
+    errors.install()
+    watcher = AlarmWatcher(cloud.account_id, cloud.region)
+    watcher.start()
+    _watchers[cloud.home.prefix] = watcher
+
+
+def shutdown(cloud: Cloud) -> None:
+    """Evaluate no more alarms."""
+    from localcloud.defects.alarms import AlarmWatcher
+
+    watcher = _watchers.pop(cloud.home.prefix, None)
+    if isinstance(watcher, AlarmWatcher):
+        watcher.stop()

@@ -1,0 +1,252 @@
+"""S3's part of the check: its action names, bucket policies with all conditions, object keys.
+
+moto ignores Condition in a bucket policy, so that a TLS-only Deny refuses everything; here the
+whole policy counts. An explicit Deny also holds for the administrator, as on AWS.
+"""
+
+import contextvars
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from moto.core.authorization import ActionAuthenticatorMixin
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.responses import S3Response
+
+from localcloud.permissions import callers, encryption, enforcement
+from localcloud.permissions.callers import Caller
+from localcloud.permissions.policies import Decision, Request, evaluate
+
+_ARN = "arn:aws:s3:::"
+
+# Sub-resource in the query string -> what follows Get, Put or Delete in the IAM action.
+_BUCKET_PARTS = {
+    "acl": "BucketAcl", "accelerate": "AccelerateConfiguration", "cors": "BucketCORS",
+    "encryption": "EncryptionConfiguration", "inventory": "InventoryConfiguration",
+    "lifecycle": "LifecycleConfiguration", "location": "BucketLocation",
+    "logging": "BucketLogging", "notification": "BucketNotification",
+    "object-lock": "BucketObjectLockConfiguration",
+    "ownershipControls": "BucketOwnershipControls", "policy": "BucketPolicy",
+    "policyStatus": "BucketPolicyStatus", "publicAccessBlock": "BucketPublicAccessBlock",
+    "replication": "ReplicationConfiguration", "tagging": "BucketTagging",
+    "versioning": "BucketVersioning", "website": "BucketWebsite",
+}  # fmt: skip
+_BUCKET_LISTS = {"uploads": "ListBucketMultipartUploads", "versions": "ListBucketVersions"}
+_BUCKET_DEFAULTS = {
+    "GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket",
+    "POST": "PutObject",
+}  # fmt: skip
+_OBJECT_PARTS = {
+    "acl": "ObjectAcl", "tagging": "ObjectTagging", "retention": "ObjectRetention",
+    "legal-hold": "ObjectLegalHold", "attributes": "ObjectAttributes",
+}  # fmt: skip
+# Removing a bucket's configuration needs the permission to put it, but for these.
+_DELETED = frozenset({"policy", "website"})
+
+_current: contextvars.ContextVar[Any] = contextvars.ContextVar("s3_response", default=None)
+_moto_setup: Any = S3Response.setup_class
+
+
+def action(method: str, query: Mapping[str, Any], has_key: bool) -> str:
+    """The IAM action of an S3 request.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+    """
+    name = _object_action(method, query) if has_key else _bucket_action(method, query)
+    return f"s3:{name}"
+
+
+def _bucket_action(method: str, query: Mapping[str, Any]) -> str:
+    if method == "GET":
+        for name, listing in _BUCKET_LISTS.items():
+            if name in query:
+                return listing
+    for name, part in _BUCKET_PARTS.items():
+        if name in query:
+            deletes = method == "DELETE" and name in _DELETED
+            verb = "Get" if method in ("GET", "HEAD") else "Delete" if deletes else "Put"
+            return f"{verb}{part}"
+    return _BUCKET_DEFAULTS.get(method, "ListBucket")
+
+
+def _object_action(method: str, query: Mapping[str, Any]) -> str:
+    verb = {"PUT": "Put", "DELETE": "Delete"}.get(method, "Get")
+    for name, part in _OBJECT_PARTS.items():
+        if name in query:
+            return f"{verb}{part}"
+    if method in ("PUT", "POST"):
+        return "RestoreObject" if "restore" in query else "PutObject"
+    if "uploadId" in query:
+        return "ListMultipartUploadParts" if method == "GET" else "AbortMultipartUpload"
+    return f"{verb}Object{'Version' if 'versionId' in query else ''}"
+
+
+def _conditions(response: Any, caller: Caller) -> dict[str, Any]:
+    """Global condition keys and those of S3."""
+    values: dict[str, Any] = enforcement.context(response, caller)
+    values["s3:resourceaccount"] = response.current_account
+    if response.headers.get("X-Forwarded-Proto", "https") == "https":
+        values["s3:tlsversion"] = "1.3"
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    for name, value in headers.items():
+        if name.startswith("x-amz-"):
+            values[f"s3:{name}"] = value
+    for name in ("mode", "retain-until-date", "legal-hold"):
+        if value := headers.get(f"x-amz-object-lock-{name}"):
+            values[f"s3:object-lock-{name}"] = value
+    _add_upload(response, values)
+    if "if-none-match" in headers:
+        values["s3:if-none-match"] = headers["if-none-match"]
+    query: Any = response.normalized_request.args
+    for name, key in (
+        ("prefix", "prefix"),
+        ("delimiter", "delimiter"),
+        ("max-keys", "max-keys"),
+        ("versionId", "versionid"),
+    ):
+        if name in query:
+            values[f"s3:{key}"] = query[name]
+    return values
+
+
+def _add_upload(response: Any, values: dict[str, Any]) -> None:
+    """Parts and completion of an upload count as encrypted as the upload was begun."""
+    upload_id = response.normalized_request.args.get("uploadId")
+    bucket: Any = s3_backends[response.current_account]["aws"].buckets.get(response.bucket_name)
+    upload: Any = bucket.multiparts.get(upload_id) if bucket and upload_id else None
+    if upload and upload.sse_encryption:
+        values["s3:x-amz-server-side-encryption"] = upload.sse_encryption
+    if upload and upload.kms_key_id:
+        values["s3:x-amz-server-side-encryption-aws-kms-key-id"] = upload.kms_key_id
+
+
+def _requests(response: Any, bucket: str, key: str | None) -> list[tuple[str, str]]:
+    """Actions and ARNs that the request needs."""
+    method: str = response.method
+    query: Any = response.normalized_request.args
+    name = action(method, query, key is not None)
+    arn = f"{_ARN}{bucket}/{key}" if key is not None else f"{_ARN}{bucket}"
+    found = [(name, arn)]
+    if name != "s3:PutObject":
+        return found
+    headers = response.headers
+    if headers.get("x-amz-tagging"):
+        found.append(("s3:PutObjectTagging", arn))
+    if headers.get("x-amz-object-lock-mode"):
+        found.append(("s3:PutObjectRetention", arn))
+    if source := headers.get("x-amz-copy-source"):
+        path = unquote(source).lstrip("/").partition("?")[0]
+        found.append(("s3:GetObject", f"{_ARN}{path}"))
+    return found
+
+
+def _check(response: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
+    """Take the place of moto's check of S3 requests."""
+    caller = callers.identify(response)
+    values = _conditions(response, caller)
+    if not bucket_name:
+        if caller.role is not None:
+            everywhere = Request("s3:ListAllMyBuckets", "*", caller.principal, values)
+            enforcement.require(caller, everywhere)
+        return
+    if response.method == "POST" and "delete" in response.normalized_request.args:
+        # DeleteObjects is checked for each object: get_permission.
+        return
+    for name, arn in _requests(response, bucket_name, key_name):
+        request = Request(name, arn, caller.principal, values)
+        enforcement.check_endpoint(caller, request, response)
+        _require(response, caller, request)
+        _check_encryption(response, caller, request)
+    if key_name is not None and response.method in ("GET", "HEAD") and caller.role is not None:
+        _hide_missing(response, caller, bucket_name, key_name, values)
+
+
+def _policy(response: Any, bucket_name: str) -> list[str]:
+    bucket: Any = s3_backends[response.current_account]["aws"].buckets.get(bucket_name)
+    return [bucket.policy.decode()] if bucket and bucket.policy else []
+
+
+def _require(response: Any, caller: Caller, request: Request) -> None:
+    if caller.role is not None:
+        enforcement.require(caller, request)
+        return
+    bucket_name = str(request.resource).removeprefix(_ARN).partition("/")[0]
+    decision = evaluate(_policy(response, bucket_name), request)
+    if caller.administrator:
+        # The account's root may always repair a policy that shuts it out.
+        repairs = request.action in ("s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
+        if decision is Decision.DENY and not repairs:
+            enforcement.refuse(caller, request, "with an explicit deny in a resource-based policy")
+        return
+    if decision is Decision.DENY:
+        enforcement.refuse(caller, request, "with an explicit deny in a resource-based policy")
+
+
+def _check_encryption(response: Any, caller: Caller, request: Request) -> None:
+    if caller.role is None:
+        return
+    account, region = response.current_account, response.region
+    headers = response.headers
+    key = headers.get("x-amz-server-side-encryption-aws-kms-key-id")
+    algorithm = headers.get("x-amz-server-side-encryption", "")
+    if request.action == "s3:PutObject" and algorithm:
+        if not algorithm.startswith("aws:kms") or not key:
+            return
+        uses = encryption.uses(("kms:GenerateDataKey",), key, "s3", account, region)
+    else:
+        uses = encryption.needed(request.action, request.resource, account, region)
+    if uses and request.action == "s3:PutObject" and _is_multipart(response):
+        # The parts are read again when they are put together.
+        uses += encryption.uses(("kms:Decrypt",), uses[0].key_arn, "s3", account, region)
+    enforcement.check_keys(caller, uses, request.context)
+
+
+def _is_multipart(response: Any) -> bool:
+    query: Any = response.normalized_request.args
+    return "uploads" in query or "uploadId" in query
+
+
+def _hide_missing(
+    response: Any, caller: Caller, bucket_name: str, key_name: str, values: dict[str, Any]
+) -> None:
+    """Without s3:ListBucket a missing object is answered with 403, not 404."""
+    bucket: Any = s3_backends[response.current_account]["aws"].buckets.get(bucket_name)
+    if bucket is None or key_name in bucket.keys:
+        return
+    request = Request("s3:ListBucket", f"{_ARN}{bucket_name}", caller.principal, values)
+    enforcement.require(caller, request)
+
+
+def _get_permission(bucket: Any, action_name: str, resource: str) -> PermissionResult:
+    """Answer moto's own questions: anonymous reads, and each object of DeleteObjects."""
+    response = _current.get()
+    if response is None:
+        return PermissionResult.NEUTRAL
+    caller = callers.identify(response)
+    request = Request(action_name, resource, caller.principal, _conditions(response, caller))
+    if response.method == "POST":
+        try:
+            _require(response, caller, request)
+        except enforcement.AccessDeniedError:
+            return PermissionResult.DENIED
+        return PermissionResult.NEUTRAL
+    if not caller.principal.anonymous or not bucket.policy:
+        return PermissionResult.NEUTRAL
+    request = Request(
+        action_name.replace("HeadObject", "GetObject"), resource, request.principal, request.context
+    )
+    allowed = evaluate([bucket.policy.decode()], request) is Decision.ALLOW
+    return PermissionResult.PERMITTED if allowed else PermissionResult.NEUTRAL
+
+
+def _setup(response: Any, *arguments: Any, **named: Any) -> None:
+    _moto_setup(response, *arguments, **named)
+    _current.set(response)
+
+
+def install() -> None:
+    """Put these checks in the place of moto's."""
+    setattr(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", _check)  # noqa: B010
+    setattr(S3Response, "setup_class", _setup)  # noqa: B010
+    setattr(FakeBucket, "get_permission", _get_permission)  # noqa: B010

@@ -1,0 +1,104 @@
+"""The KMS permissions that a call to another service needs as well.
+
+A role that may read a secret but not use its key fails on AWS: so it does here. Keys that AWS
+manages (`alias/aws/…`) need no permission of the caller.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moto.kms.models import kms_backends
+from moto.s3.models import s3_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+
+from localcloud.permissions import resources
+
+_WRITE = ("kms:GenerateDataKey",)
+_READ = ("kms:Decrypt",)
+_BOTH = _WRITE + _READ
+
+_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "secretsmanager:GetSecretValue": _READ,
+    "secretsmanager:PutSecretValue": _BOTH,
+    "secretsmanager:UpdateSecret": _BOTH,
+    "sqs:SendMessage": _BOTH,
+    "sqs:ReceiveMessage": _READ,
+    "sns:Publish": _BOTH,
+    "s3:GetObject": _READ,
+    "s3:GetObjectVersion": _READ,
+    "s3:PutObject": _WRITE,
+}
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """A KMS action on a key that a service performs as the caller."""
+
+    action: str
+    key_arn: str
+    via_service: str
+
+
+def needed(action: str, resource: str | None, account: str, region: str) -> list[KeyUse]:
+    """What the call needs of KMS; nothing for unencrypted resources and AWS's own keys."""
+    actions = _ACTIONS.get(action)
+    if not actions or not resource:
+        return []
+    service = action.partition(":")[0]
+    key = _KEYS[service](resource, account, region)
+    if not key:
+        return []
+    return uses(actions, key, service, account, region)
+
+
+def uses(
+    actions: tuple[str, ...], key_id: str, service: str, account: str, region: str
+) -> list[KeyUse]:
+    """The key uses of `actions` through a service."""
+    arn = resources.key_arn(key_id, account, region)
+    key: Any = kms_backends[account][region].keys.get(arn.rpartition("/")[2])
+    if key is not None and any(alias.startswith("alias/aws/") for alias in key.aliases):
+        return []
+    return [KeyUse(action, arn, f"{service}.{region}.amazonaws.com") for action in actions]
+
+
+def _of_secret(arn: str, account: str, region: str) -> str | None:
+    secret: Any = secretsmanager_backends[account][region].secrets.get(arn)
+    return secret.kms_key_id if secret else None
+
+
+def _of_queue(arn: str, account: str, region: str) -> str | None:
+    queue: Any = sqs_backends[account][region].queues.get(arn.rpartition(":")[2])
+    return getattr(queue, "kms_master_key_id", None) if queue else None
+
+
+def _of_topic(arn: str, account: str, region: str) -> str | None:
+    topic: Any = sns_backends[account][region].topics.get(arn)
+    return topic.kms_master_key_id if topic else None
+
+
+def bucket_key(bucket: Any) -> str | None:
+    """Key of a bucket's default encryption, None without one."""
+    rule: Any = (bucket.encryption or {}).get("Rule") if bucket else None
+    if isinstance(rule, list):
+        rule = rule[0]
+    default: dict[str, str] = (rule or {}).get("ApplyServerSideEncryptionByDefault") or {}
+    if not default.get("SSEAlgorithm", "").startswith("aws:kms"):
+        return None
+    return default.get("KMSMasterKeyID") or "alias/aws/s3"
+
+
+def _of_object(arn: str, account: str, region: str) -> str | None:
+    del region
+    name, _, key = arn.removeprefix("arn:aws:s3:::").partition("/")
+    bucket: Any = s3_backends[account]["aws"].buckets.get(name)
+    stored: Any = bucket.keys.get(key) if bucket else None
+    if stored is not None and getattr(stored, "kms_key_id", None):
+        return stored.kms_key_id
+    return bucket_key(bucket)
+
+
+_KEYS = {"secretsmanager": _of_secret, "sqs": _of_queue, "sns": _of_topic, "s3": _of_object}
