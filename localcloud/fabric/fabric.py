@@ -3,6 +3,7 @@
 import ipaddress
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -183,28 +184,36 @@ class Fabric:
         """
         with self._lock:
             changed = set(changed_group_ids)
+            outdated: list[tuple[NetworkInterface, str]] = []
             for interface in self._attached():
-                if not interface.security_group_ids:
-                    continue
-                groups = [
-                    security_groups.read_group(self.ec2, group_id)
-                    for group_id in interface.security_group_ids
-                ]
-                rules = [rule for group in groups for rule in (*group.ingress, *group.egress)]
-                referred = {rule.group_id for rule in rules if rule.group_id}
-                if changed and not changed & (referred | set(interface.security_group_ids)):
-                    continue
-                lists = {rule.prefix_list_id for rule in rules if rule.prefix_list_id}
-                text = security_groups.render(
-                    interface,
-                    self.table,
-                    groups,
-                    {group_id: self._members(group_id) for group_id in referred},
-                    {each: security_groups.read_prefix_list(self.ec2, each) for each in lists},
-                )
-                if text != interface.loaded_rules:
-                    namespaces.load_rules(interface.namespace, text)
-                    interface.loaded_rules = text
+                text = self._rules(interface, changed)
+                if text is not None and text != interface.loaded_rules:
+                    outdated.append((interface, text))
+            if outdated:
+                # The kernel lets each transaction wait some 10 ms: they wait together.
+                with ThreadPoolExecutor(max_workers=min(16, len(outdated))) as pool:
+                    list(pool.map(_load, outdated))
+
+    def _rules(self, interface: NetworkInterface, changed: set[str]) -> str | None:
+        """The interface's rules as they have to be; None if no changed group is in them."""
+        if not interface.security_group_ids:
+            return None
+        groups = [
+            security_groups.read_group(self.ec2, group_id)
+            for group_id in interface.security_group_ids
+        ]
+        rules = [rule for group in groups for rule in (*group.ingress, *group.egress)]
+        referred = {rule.group_id for rule in rules if rule.group_id}
+        if changed and not changed & (referred | set(interface.security_group_ids)):
+            return None
+        lists = {rule.prefix_list_id for rule in rules if rule.prefix_list_id}
+        return security_groups.render(
+            interface,
+            self.table,
+            groups,
+            {group_id: self._members(group_id) for group_id in referred},
+            {each: security_groups.read_prefix_list(self.ec2, each) for each in lists},
+        )
 
     def _members(self, group_id: str) -> list[str]:
         members = self.interfaces_of(security_group_id=group_id)
@@ -311,3 +320,9 @@ class Fabric:
             # Only what was reserved here: an instance's address is given back by moto.
             if subnet.vpc_id == vpc_id and subnet._subnet_ips.get(address) is self:
                 subnet.del_subnet_ip(address)
+
+
+def _load(outdated: tuple[NetworkInterface, str]) -> None:
+    interface, rules = outdated
+    namespaces.load_rules(interface.namespace, rules)
+    interface.loaded_rules = rules

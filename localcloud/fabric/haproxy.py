@@ -79,7 +79,13 @@ class Haproxy:
         log_file = self._folder / "haproxy.log"
         with log_file.open("wb") as log:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                # No terminal, so no Ctrl-C, and `cleanup` knows it is no person's shell.
+                start_new_session=True,
             )
         self._wait_until_listening(process, socket_name, log_file)
         self._generations = [g for g in self._generations if g.process.poll() is None]
