@@ -7,12 +7,12 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
-from hosts.cloud_init import PoolerHostConfig, render
 
 from components.database import Database
 from components.deployment import Deployment
 from components.read_replica import ReadReplica
 from components.security_groups import POSTGRESQL_PORT
+from hosts.cloud_init import PoolerHostConfig, render
 
 
 def pooler_user_data(
