@@ -132,7 +132,7 @@ class Aws:
             code = str(details.get("Code", "Unknown"))
             message = " ".join(str(details.get("Message", error)).split())
             if code in not_found:
-                raise NotFoundError(f"{operation}: {subject} does not exist: {message}") from None
+                raise NotFoundError(f"{operation} refused {subject}: {message} ({code})") from None
             raise RefusedError(operation, subject, code, message) from None
         except exceptions.ParamValidationError as error:
             report = "; ".join(str(error).splitlines()[1:]) or str(error)

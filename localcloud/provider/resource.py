@@ -74,6 +74,8 @@ class Context:
     inputs: dict[str, Any]
     old_inputs: dict[str, Any] = field(default_factory=dict[str, Any])
     state: dict[str, Any] = field(default_factory=dict[str, Any])
+    # Outputs read so far in this request, for parameters of further reads.
+    observed: dict[str, Any] = field(default_factory=dict[str, Any])
     id: str = ""
     region: str = ""
     timeout_seconds: float = 0.0
@@ -102,7 +104,10 @@ class Context:
             key = template[1:]
             if key == "id":
                 return self.id
-            return self.inputs[key] if key in self.inputs else self.state.get(key)
+            for known in (self.inputs, self.observed, self.state):
+                if key in known:
+                    return known[key]
+            return None
         if isinstance(template, list | tuple):
             return [self.fill(item) for item in template]
         if isinstance(template, Mapping):
@@ -197,7 +202,8 @@ class Resource:
             shape = aws.input_shape(self.service, update.operation)
             chosen = {k: v for k, v in inputs.items() if k in update.properties & self.later}
             requests.append(shapes.to_request(shape, chosen, self.renames))
-        if inputs.get("tags") and self.tags is None:
+        # Auto Scaling groups have a list of tags that are part of their requests.
+        if isinstance(inputs.get("tags"), Mapping) and self.tags is None:
             raise ProviderError(f"{self.token} takes no tags on AWS")
         return requests
 
@@ -233,8 +239,6 @@ class Resource:
         with keeping(context):
             changed = frozenset(k for k in self.later if context.inputs.get(k) is not None)
             self.apply_updates(context, changed)
-            if tags and self.tags and not self.tags.create_member:
-                self.tags.apply(context, {}, tags)
 
     def settle(self, context: Context) -> dict[str, Any]:
         """Waits until the resource is ready and reads its outputs."""
@@ -271,6 +275,7 @@ class Resource:
                 values[name] = value
         for name, template in self.formats.items():
             values[name] = context.format(template)
+        context.observed = values
         if self.tags is not None:
             observed = self.tags.observe(context, found)
             if observed is not None:

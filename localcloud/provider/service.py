@@ -29,6 +29,8 @@ _KINDS = {
     ("update", False): provider_pb2.PropertyDiff.UPDATE,
     ("update", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
 }
+# What pulumi-aws gives for a computed output that AWS does not report; by the type's first letters.
+_EMPTY: dict[str, Any] = {"st": "", "bo": False, "in": 0, "nu": 0.0, "[]": [], "{}": {}}
 
 
 class _ErrorsToStatus(grpc.ServerInterceptor):
@@ -350,7 +352,12 @@ def _state(
 ) -> dict[str, Any]:
     """Outputs after apply: what was asked for, and what AWS reports beyond it."""
     known = sdk_types.output_types(resource.token)
-    outputs = {k: v for k, v in observed.items() if k in known}
+    outputs = {
+        name: _EMPTY[notation[:2]]
+        for name, notation in known.items()
+        if notation[:2] in _EMPTY and not notation.endswith("?")
+    }
+    outputs |= {k: v for k, v in observed.items() if k in known and v is not None}
     outputs |= _without_write_only(resource, inputs)
     _common(resource, outputs, inputs, region)
     return outputs

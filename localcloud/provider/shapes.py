@@ -67,8 +67,9 @@ def _convert(shape: Shape, value: Any, renames: Renames, path: str) -> Any:
     if isinstance(value, Unknown):
         return value
     if isinstance(shape, ListShape):
-        if isinstance(value, Mapping) and _is_key_value(shape.member):
-            return key_values(value)
+        pair = _pair(shape.member)
+        if isinstance(value, Mapping) and pair:
+            return [{pair: key, "Value": item} for key, item in sorted(value.items())]
         # A Terraform block of at most one item arrives as an object.
         items = value if isinstance(value, list) else [value]
         return [_convert(shape.member, i, renames, path) for i in items if i is not None]
@@ -97,8 +98,10 @@ def _scalar(shape: Shape, value: Any, path: str) -> Any:
     return value
 
 
-def _is_key_value(shape: Shape) -> bool:
-    return isinstance(shape, StructureShape) and set(shape.members) == {"Key", "Value"}
+def _pair(shape: Shape) -> str:
+    # Maps travel as lists of Key and Value (tags) or Name and Value (dimensions).
+    members = set(shape.members) if isinstance(shape, StructureShape) else set[str]()
+    return next((name for name in ("Key", "Name") if members == {name, "Value"}), "")
 
 
 def key_values(tags: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -86,6 +86,12 @@ class _LaunchTemplate(Resource):
         }
         data = answer[0].get("LaunchTemplateData") or {} if answer else {}
         values = from_response(types, data, self.renames)
+        # The template's own tags stand here too, but are not of the instances.
+        values["tagSpecifications"] = [
+            item
+            for item in values.get("tagSpecifications", [])
+            if item.get("resourceType") != "launch-template"
+        ]
         return values | {
             **super().outputs(context, found),
             "name": found["LaunchTemplateName"],

@@ -120,7 +120,9 @@ _FROM_SOURCE = names(
     "allowMajorVersionUpgrade replicateSourceDb"
 )
 # Switches that are sent even when they are off, because AWS has them on.
-_REPLICA_SWITCHES = names("autoMinorVersionUpgrade publiclyAccessible")
+_REPLICA_SWITCHES = names(
+    "autoMinorVersionUpgrade publiclyAccessible copyTagsToSnapshot deletionProtection"
+)
 _CHANGEABLE = names(
     "allocatedStorage allowMajorVersionUpgrade autoMinorVersionUpgrade backupRetentionPeriod "
     "backupWindow caCertIdentifier copyTagsToSnapshot dbSubnetGroupName deletionProtection "
@@ -223,7 +225,9 @@ class _Instance(Resource):
         given: dict[str, str] = {}
         for name, value in context.inputs.items():
             member = self.renames.get(name) or member_for(shape, name)
-            if (member and name not in _FROM_SOURCE and value not in (None, 0, False, [])) or (member and name in _REPLICA_SWITCHES):
+            if (member and name not in _FROM_SOURCE and value not in (None, 0, False, [])) or (
+                member and name in _REPLICA_SWITCHES
+            ):
                 given[member] = name
         return given
 

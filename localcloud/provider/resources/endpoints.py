@@ -59,7 +59,11 @@ RESOURCES: tuple[Resource, ...] = (
         service="ec2",
         create_with=Operation("CreateVpcEndpoint", result="VpcEndpoint"),
         identifier="result.VpcEndpointId",
-        read_with=Operation("DescribeVpcEndpoints", {"VpcEndpointIds": ["$id"]}, "VpcEndpoints[0]"),
+        read_with=Operation(
+            "DescribeVpcEndpoints",
+            {"VpcEndpointIds": ["$id"]},
+            "VpcEndpoints[?State!='deleted' && State!='Deleted']|[0]",
+        ),
         delete_with=Operation("DeleteVpcEndpoints", {"VpcEndpointIds": ["$id"]}),
         renames={"policy": "PolicyDocument"},
         local=names("autoAccept"),

@@ -93,22 +93,6 @@ class _MetricAlarm(Resource):
             if inputs.get(name) is None
         ]
 
-    def request(self, aws: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        request = super().request(aws, inputs)
-        dimensions = inputs.get("dimensions")
-        if dimensions:
-            request["Dimensions"] = [
-                {"Name": name, "Value": value} for name, value in sorted(dimensions.items())
-            ]
-        for query in request.get("Metrics") or []:
-            metric = (query.get("MetricStat") or {}).get("Metric") or {}
-            if isinstance(metric.get("Dimensions"), list):
-                metric["Dimensions"] = [
-                    {"Name": item.get("Key") or item["Name"], "Value": item["Value"]}
-                    for item in metric["Dimensions"]
-                ]
-        return request
-
     def apply_updates(self, context: Context, changed: Names) -> None:
         if changed - {"tags"}:
             context.call(
@@ -165,7 +149,6 @@ RESOURCES: tuple[Resource, ...] = (
             "metricQueries.metric.dimensions": "Metric.Dimensions",
             "evaluateLowSampleCountPercentiles": "EvaluateLowSampleCountPercentile",
         },
-        special=names("dimensions"),
         replaces=names("name namePrefix"),
         defaults={"actionsEnabled": True, "treatMissingData": "missing"},
         autoname="name",

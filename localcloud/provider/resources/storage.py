@@ -156,7 +156,9 @@ class _Lifecycle(_Setting):
         body = super().body(shape, {k: v for k, v in chosen.items() if k == "rules"})
         for rule in body[self.member].get("Rules", []):
             wanted = rule.get("Filter")
-            if (wanted is None and "Prefix" not in rule) or (isinstance(wanted, dict) and not wanted):
+            if (wanted is None and "Prefix" not in rule) or (
+                isinstance(wanted, dict) and not wanted
+            ):
                 rule["Filter"] = {"Prefix": ""}
         size = chosen.get("transitionDefaultMinimumObjectSize")
         return body | ({"TransitionDefaultMinimumObjectSize": size} if size else {})
