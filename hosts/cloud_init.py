@@ -123,6 +123,7 @@ def _files(config: PoolerHostConfig) -> list[dict[str, str]]:
         _file(f"{units}/pgkeep-credentials.timer", _fill("pgkeep-credentials.timer", values)),
         _file("/etc/ssh/sshd_config.d/10-pgkeep.conf", _read("sshd.conf")),
         _file("/etc/apt/apt.conf.d/52pgkeep", _read("apt.conf")),
+        _file("/etc/systemd/resolved.conf.d/pgkeep.conf", _read("resolved.conf")),
     ]
 
 

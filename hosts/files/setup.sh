@@ -20,3 +20,4 @@ systemctl daemon-reload
 systemctl restart --no-block pgbouncer.service
 # shellcheck disable=SC2086
 systemctl start --no-block $timers
+systemctl try-restart --no-block systemd-resolved.service
