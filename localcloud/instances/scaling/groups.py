@@ -269,7 +269,7 @@ def choose_victims(members: list[Any], count: int) -> list[Any]:
 def _age(member: Any) -> tuple[int, datetime.datetime]:
     # Instances attached by hand come from no template: they go first.
     if not isinstance(member, Member):
-        return 0, datetime.datetime(1, 1, 1)  # noqa: DTZ001 (as moto's records, without a zone)
+        return 0, datetime.datetime.fromtimestamp(0, datetime.UTC)
     return int(member.version), member.launched_at
 
 

@@ -17,8 +17,8 @@ _KEPT_ACTIVITIES = 200
 
 
 def now() -> datetime.datetime:
-    """UTC, without a zone as moto's records have it."""
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    """The time, in UTC."""
+    return datetime.datetime.now(datetime.UTC)
 
 
 class Member(InstanceState):
