@@ -243,19 +243,23 @@ def _check(spec: dict[str, Any], account_id: str, region: str) -> None:
         )
     if len(spec.get("Layers") or []) > _MAXIMUM_LAYERS:
         raise InvalidParameterValueException(f"Layers of {name}: at most {_MAXIMUM_LAYERS}.")
-    _check_role(spec, account_id)
+    _check_role(spec, account_id, region)
     _check_network(spec, account_id, region)
 
 
-def _check_role(spec: dict[str, Any], account_id: str) -> None:
+def _check_role(spec: dict[str, Any], account_id: str, region: str) -> None:
     role = spec["Role"]
     if not roles.trusts(account_id, role, "lambda.amazonaws.com"):
         raise InvalidParameterValueException(
             "The role defined for the function cannot be assumed by Lambda."
         )
     if (spec.get("VpcConfig") or {}).get("SubnetIds"):
+        interfaces = f"arn:aws:ec2:{region}:{account_id}:network-interface/*"
         for action in _VPC_ACTIONS:
-            if not roles.allows(account_id, role, action, "*"):
+            # Only the read actions of EC2 know no resources.
+            resource = "*" if ":Describe" in action else interfaces
+            context = {"aws:requestedregion": region}
+            if not roles.allows(account_id, role, action, resource, context):
                 raise InvalidParameterValueException(
                     "The provided execution role does not have permissions to call "
                     f"{action.partition(':')[2]} on EC2"

@@ -67,9 +67,13 @@ def trusts(
     service: str,
     context: Mapping[str, str | Sequence[str]] | None = None,
 ) -> bool:
-    """Whether `service` (such as lambda.amazonaws.com) may assume the role."""
+    """Whether `service` (such as lambda.amazonaws.com) may assume the role.
+
+    A service names the account it acts for (`aws:SourceAccount`), against the confused deputy.
+    """
     role = find(account_id, role_arn)
     if role is None:
         return False
-    request = Request("sts:AssumeRole", None, Principal(account_id, service=service), context or {})
+    known = {"aws:sourceaccount": account_id, **(context or {})}
+    request = Request("sts:AssumeRole", None, Principal(account_id, service=service), known)
     return evaluate([role.assume_role_policy_document], request) is Decision.ALLOW
