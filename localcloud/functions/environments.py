@@ -60,9 +60,9 @@ class ExecutionEnvironment:
     """A started sandbox. Not for use by two threads at once."""
 
     def __init__(
-        self, name: str, folder: Path, sandbox: Sandbox, environment: dict[str, str]
+        self, prefix: str, folder: Path, sandbox: Sandbox, environment: dict[str, str]
     ) -> None:
-        """Mount the root and start the runtime; `name` is also the cgroup's.
+        """Mount the root in `folder` and start the runtime; `prefix` is that of the local cloud.
 
         Raises LocalCloudError where a mount or the process cannot be made; nothing is left then.
         """
@@ -74,12 +74,14 @@ class ExecutionEnvironment:
         self._root = folder / "root"
         self._mounts: list[Path] = []
         self._received = b""
-        self._memory = limits.create(name, sandbox.memory_mib, sandbox.tmp_mib)
+        self._memory = limits.create(
+            prefix, f"fn-{folder.name}", sandbox.memory_mib, sandbox.tmp_mib
+        )
         self._process: subprocess.Popen[bytes] | None = None
         self._control, remote = socket.socketpair()
         self._control.setblocking(False)
         try:
-            self._mount(name)
+            self._mount(f"{prefix}-fn-{folder.name}")
             self._start(remote, environment)
         except BaseException:
             self.close()

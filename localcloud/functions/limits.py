@@ -71,16 +71,20 @@ class MemoryLimit:
                 time.sleep(_KILL_PAUSE_SECONDS)
 
 
-def create(name: str, memory_mib: int, tmp_mib: int) -> MemoryLimit:
-    """Make the cgroup `name` with room for `memory_mib` and a full /tmp of `tmp_mib`."""
-    for parent, file, unified in (
+def create(prefix: str, name: str, memory_mib: int, tmp_mib: int) -> MemoryLimit:
+    """Make the cgroup `<prefix>/<name>` with room for `memory_mib` and a full /tmp of `tmp_mib`."""
+    for root, file, unified in (
         (_CGROUP_ROOT / "memory", "memory.limit_in_bytes", False),
         (_CGROUP_ROOT, "memory.max", True),
     ):
+        parent = root / prefix
         folder = parent / name
         try:
-            if not parent.is_dir() or (unified and not _delegates_memory()):
+            if not root.is_dir() or (unified and not _delegate_memory(root)):
                 continue
+            parent.mkdir(exist_ok=True)
+            if unified:
+                _delegate_memory(parent)
             folder.mkdir(exist_ok=True)
             (folder / file).write_text(str((memory_mib + tmp_mib) * _MIB))
         except OSError:
@@ -91,8 +95,16 @@ def create(name: str, memory_mib: int, tmp_mib: int) -> MemoryLimit:
     return MemoryLimit(None, False, memory_mib)
 
 
-def _delegates_memory() -> bool:
-    controllers = _CGROUP_ROOT / "cgroup.subtree_control"
+def remove_parent(prefix: str) -> None:
+    """Remove the group that held the functions' groups, unless somebody else uses it."""
+    for root in (_CGROUP_ROOT / "memory", _CGROUP_ROOT):
+        with contextlib.suppress(OSError):
+            (root / prefix).rmdir()
+
+
+def _delegate_memory(folder: Path) -> bool:
+    """Let the groups below limit their memory (cgroup v2)."""
+    controllers = folder / "cgroup.subtree_control"
     try:
         if "memory" not in controllers.read_text().split():
             controllers.write_text("+memory")

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cloud import Cloud
-from localcloud.functions import archives, environments, observations, results
+from localcloud.functions import archives, environments, limits, observations, results
 from localcloud.functions.environments import Answer, ExecutionEnvironment, Sandbox
 from localcloud.functions.results import Result
 from localcloud.permissions import credentials
@@ -178,15 +178,14 @@ class FunctionPlane:
         return self._start(function)
 
     def _start(self, function: "LocalFunction") -> tuple[ExecutionEnvironment, Answer]:
-        number = uuid.uuid4().hex[:8]
-        folder = self.cloud.home.functions / "environments" / number
+        folder = self.cloud.home.functions / "environments" / uuid.uuid4().hex[:8]
         today = datetime.datetime.now(datetime.UTC)
         stream = f"{today:%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
         session = credentials.assume(
             function.account_id, function.region, function.role, function.function_name
         )
         environment = ExecutionEnvironment(
-            f"{self.cloud.home.prefix}-fn-{number}",
+            self.cloud.home.prefix,
             folder,
             self._sandbox(function),
             self._variables(function, stream, session),
@@ -257,6 +256,7 @@ class FunctionPlane:
         for name in list(self._interfaces):
             self.disconnect(name)
         shutil.rmtree(self.cloud.home.functions / "environments", ignore_errors=True)
+        limits.remove_parent(self.cloud.home.prefix)
 
     # What an environment is made of
 
