@@ -43,7 +43,8 @@ class FunctionCode(pulumi.ComponentResource):
             f"{name}-rds-ca",
             layer_name=deployment.name("rds-ca"),
             description="Roots of the RDS certificate authorities of this region",
-            code=pulumi.AssetArchive({CA_BUNDLE_FILE: pulumi.StringAsset(ca_bundle)}),
+            # Pulumi cannot read an asset without any text back; only a preview has no bundle.
+            code=pulumi.AssetArchive({CA_BUNDLE_FILE: pulumi.StringAsset(ca_bundle or "\n")}),
             compatible_runtimes=[RUNTIME],
             compatible_architectures=[self.architecture],
             opts=child,
