@@ -172,9 +172,8 @@ class LoadBalancer:
                 "  timeout connect 10s",
                 f"  timeout client {idle}s",
                 f"  timeout server {idle}s",
-                # Another target gets the connection when one does not answer.
-                "  retries 2",
-                "  option redispatch 1",
+                # AWS's balancer passes packets on: a client whose target refuses is refused.
+                "  retries 0",
                 "frontend listener",
                 *binds,
                 "  default_backend targets",

@@ -159,7 +159,7 @@ class Plane:
             "modify_target_group_attributes",
             "modify_listener_attributes",
         )
-        self._hooks.after(ELBv2Backend, follow, self.load_balancers.reconcile)
+        self._hooks.after(ELBv2Backend, follow, self._follow_elbv2)
         for name, replacement in {
             "create_load_balancer": self._create_load_balancer,
             "delete_load_balancer": self._delete_load_balancer,
@@ -170,6 +170,10 @@ class Plane:
             "describe_target_health": self._describe_target_health,
         }.items():
             self._hooks.around(ELBv2Backend, name, replacement)
+
+    def _follow_elbv2(self) -> None:
+        with _as_elb_error("InvalidConfigurationRequest"):
+            self.load_balancers.reconcile()
 
     def _create_load_balancer(
         self, original: Original, backend: Any, *args: Any, **kwargs: Any
@@ -227,8 +231,7 @@ class Plane:
     def _create_listener(self, original: Original, backend: Any, *args: Any, **kwargs: Any) -> Any:
         listener = original(*args, **kwargs)
         try:
-            with _as_elb_error("InvalidConfigurationRequest"):
-                self.load_balancers.reconcile()
+            self._follow_elbv2()
         except BaseException:
             del backend.load_balancers[listener.load_balancer_arn].listeners[listener.arn]
             raise
@@ -236,8 +239,7 @@ class Plane:
 
     def _modify_listener(self, original: Original, _backend: Any, *args: Any, **kwargs: Any) -> Any:
         listener = original(*args, **kwargs)
-        with _as_elb_error("InvalidConfigurationRequest"):
-            self.load_balancers.reconcile()
+        self._follow_elbv2()
         return listener
 
     def _describe_target_health(

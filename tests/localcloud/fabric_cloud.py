@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 from moto.core.base_backend import BackendDict
@@ -42,6 +44,10 @@ class FabricCloud:
 
     @contextmanager
     def running(self) -> Generator["FabricCloud"]:
+        with patch.dict(os.environ, MOTO_EC2_LOAD_DEFAULT_AMIS="false"):
+            yield from self._run()
+
+    def _run(self) -> Generator["FabricCloud"]:
         self.fabric.start()
         fabric_plane.install(self.cloud)
         server = ThreadedMotoServer("127.0.0.1", self.home.port, verbose=False)
@@ -58,6 +64,13 @@ class FabricCloud:
             self.fabric.stop()
             server.stop()
             BackendDict.reset()
+
+    def instance(self) -> tuple[str, str]:
+        """Id and address of a new instance in the first subnet, without a host behind it."""
+        instance = self.ec2.run_instances(
+            ImageId="ami-12345678", MinCount=1, MaxCount=1, SubnetId=self.subnet_ids[0]
+        )["Instances"][0]
+        return instance["InstanceId"], instance["PrivateIpAddress"]
 
     def client(self, service: str) -> Any:
         return boto3.client(

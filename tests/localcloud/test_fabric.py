@@ -210,20 +210,17 @@ def test_addresses_are_given_once_and_come_back(cloud: FabricCloud) -> None:
 
 def test_moto_and_the_fabric_share_one_list_of_addresses(cloud: FabricCloud) -> None:
     interface = cloud.attach("host", "host")
-    image = cloud.ec2.describe_images()["Images"][0]["ImageId"]
-    instance = cloud.ec2.run_instances(
-        ImageId=image, MinCount=1, MaxCount=1, SubnetId=cloud.subnet_ids[0]
-    )["Instances"][0]
-    assert instance["PrivateIpAddress"] != interface.address
+    instance_id, address = cloud.instance()
+    assert address != interface.address
     host = cloud.fabric.attach(
         name="instance",
         subnet_id=cloud.subnet_ids[0],
         security_group_ids=[cloud.group("host")],
-        address=instance["PrivateIpAddress"],
+        address=address,
     )
-    assert host.address == instance["PrivateIpAddress"]
+    assert host.address == address
     assert cloud.attach("next", "host").address not in (interface.address, host.address)
-    cloud.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+    cloud.ec2.terminate_instances(InstanceIds=[instance_id])
 
 
 @pytest.mark.parametrize(

@@ -279,15 +279,12 @@ def test_the_balancer_outlives_its_haproxy(pool: Pool) -> None:
 
 def test_instances_are_targets_by_id(pool: Pool) -> None:
     cloud = pool.cloud
-    image = cloud.ec2.describe_images()["Images"][0]["ImageId"]
-    instance = cloud.ec2.run_instances(
-        ImageId=image, MinCount=1, MaxCount=1, SubnetId=cloud.subnet_ids[0]
-    )["Instances"][0]
+    instance_id, address = cloud.instance()
     host = cloud.fabric.attach(
         name="instance",
         subnet_id=cloud.subnet_ids[0],
         security_group_ids=[cloud.group("host")],
-        address=instance["PrivateIpAddress"],
+        address=address,
     )
     cloud.serve(host, PORT)
     pool.group_arn = cloud.elbv2.create_target_group(
@@ -300,12 +297,12 @@ def test_instances_are_targets_by_id(pool: Pool) -> None:
         HealthCheckTimeoutSeconds=2,
     )["TargetGroups"][0]["TargetGroupArn"]
     pool.listen()
-    target = {"Id": instance["InstanceId"]}
+    target = {"Id": instance_id}
     cloud.elbv2.register_targets(TargetGroupArn=pool.group_arn, Targets=[target])
-    until(lambda: pool.health() == {instance["InstanceId"]: ("healthy", None)}, 3)
+    until(lambda: pool.health() == {instance_id: ("healthy", None)}, 3)
     assert pool.answers(2) == {"instance"}
-    cloud.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
-    assert pool.health()[instance["InstanceId"]][0] == "draining"
+    cloud.ec2.terminate_instances(InstanceIds=[instance_id])
+    assert pool.health()[instance_id][0] == "draining"
 
 
 def test_what_it_cannot_do_is_refused_and_leaves_nothing(pool: Pool) -> None:
