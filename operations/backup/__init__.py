@@ -1,5 +1,5 @@
 """Logical dumps of the whole database to S3."""
 
-from operations.backup.dump import Backup, BackupTarget, run
+from operations.backup.dump import SCHEDULED_CLASSES, Backup, BackupTarget, run
 
-__all__ = ["Backup", "BackupTarget", "run"]
+__all__ = ["SCHEDULED_CLASSES", "Backup", "BackupTarget", "run"]

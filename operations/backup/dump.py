@@ -12,11 +12,11 @@ import secrets
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import IO, TYPE_CHECKING, Any, Literal, get_args
+from typing import IO, TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -30,8 +30,8 @@ from operations.structured_log import log_metrics
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-BackupClass = Literal["daily", "weekly", "monthly", "pre_migration"]
-CLASSES: tuple[str, ...] = get_args(BackupClass)
+SCHEDULED_CLASSES = ("daily", "weekly", "monthly")
+CLASSES = (*SCHEDULED_CLASSES, "pre_migration")
 
 MANIFEST_FORMAT = 1
 # Level 1 of zstd is faster than gzip and smaller; Lambda's processor is the bottleneck, not S3.
@@ -41,11 +41,14 @@ _ERROR_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class BackupTarget:
-    """Where backups go, and for how long (`retention_days` is recorded, the bucket enforces)."""
+    """Where backups go, and for how many days by class; without an entry, for ever.
+
+    The days are recorded in the manifest; the bucket's lifecycle enforces them.
+    """
 
     bucket: str
     kms_key: str
-    retention_days: int
+    retention_days: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def _run(
         "database": endpoint.database,
         "started_at": started_at.isoformat(),
         "finished_at": datetime.now(UTC).isoformat(),
-        "keep_until": (started_at + timedelta(days=target.retention_days)).isoformat(),
+        "keep_until": _keep_until(backup_class, started_at, target),
         "server_version": server_version,
         "dump": {
             "key": key,
@@ -157,6 +160,11 @@ def _run(
         ChecksumAlgorithm="SHA256",
     )
     return Backup(identifier, key, upload.size_bytes, row_counts)
+
+
+def _keep_until(backup_class: str, started_at: datetime, target: BackupTarget) -> str | None:
+    days = target.retention_days.get(backup_class)
+    return None if days is None else (started_at + timedelta(days=days)).isoformat()
 
 
 def _export_snapshot(connection: psycopg.Connection[Any]) -> str:

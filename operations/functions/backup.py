@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
 
 from operations import environment, secret_store
-from operations.backup import BackupTarget, run
+from operations.backup import SCHEDULED_CLASSES, BackupTarget, run
 from operations.database import Endpoint, credentials
+from operations.errors import OperationError
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -17,7 +19,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     target = BackupTarget(
         bucket=environment.required("BACKUP_BUCKET"),
         kms_key=environment.required("KMS_KEY_ARN"),
-        retention_days=environment.required_int("RETENTION_DAYS"),
+        retention_days=_retention_days(environment.required("RETENTION_DAYS")),
     )
     endpoint = Endpoint.from_environment()
     user, password = credentials(secret_store.read(secret_store.connect(), secret), secret)
@@ -35,3 +37,17 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         "size_bytes": backup.size_bytes,
         "row_counts": backup.row_counts,
     }
+
+
+def _retention_days(text: str) -> dict[str, int]:
+    """`{"daily": 30, ...}`, or one number for every scheduled class."""
+    try:
+        value = json.loads(text)
+        if isinstance(value, int):
+            return dict.fromkeys(SCHEDULED_CLASSES, value)
+        return {str(name): int(days) for name, days in value.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise OperationError(
+            f"RETENTION_DAYS is {text!r}; it must be days by class as JSON, such as "
+            '{"daily": 30, "weekly": 84}'
+        ) from error

@@ -7,6 +7,7 @@ import json
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def s3(aws: None) -> Any:
 @pytest.fixture
 def target(aws: None) -> BackupTarget:
     key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
-    return BackupTarget(BUCKET, key, retention_days=35)
+    return BackupTarget(BUCKET, key, retention_days={"daily": 35})
 
 
 @pytest.fixture
@@ -223,9 +224,18 @@ def test_handler_backs_up_by_class(
         BACKUP_SECRET_ARN="pgkeep/node_pass_backup",
         BACKUP_BUCKET=BUCKET,
         KMS_KEY_ARN=target.kms_key,
-        RETENTION_DAYS="35",
+        RETENTION_DAYS='{"daily": 35, "weekly": 84}',
     )
     answer = backup_function.handler({"class": "weekly"}, None)
+    body = s3.get_object(Bucket=BUCKET, Key=f"weekly/node_pass/{answer['id']}/manifest.json")
+    manifest = json.loads(body["Body"].read())
+    kept = datetime.fromisoformat(manifest["keep_until"]) - datetime.fromisoformat(
+        manifest["started_at"]
+    )
+    assert kept.days == 84
     assert answer["key"] == f"weekly/node_pass/{answer['id']}/database.dump"
     with pytest.raises(OperationError, match="class is 'hourly'; it must be one of daily"):
         backup_function.handler({"class": "hourly"}, None)
+    monkeypatch.setenv("RETENTION_DAYS", "a month")
+    with pytest.raises(OperationError, match="RETENTION_DAYS is 'a month'; it must be days by"):
+        backup_function.handler({"class": "daily"}, None)
