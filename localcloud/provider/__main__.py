@@ -1,6 +1,7 @@
 """`pulumi-resource-aws`: started by the Pulumi engine, serves package `aws` on a port that it
 prints. The first argument is the engine's own address."""
 
+import os
 import signal
 import sys
 import threading
@@ -37,10 +38,14 @@ def main(arguments: list[str]) -> None:
     addresses = [argument for argument in arguments if not argument.startswith("-")]
     server, port = serve(addresses[0] if addresses else "")
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    # Ctrl-C reaches the whole group; the engine asks to cancel and ends this process itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
     print(port, flush=True)
-    stopped.wait()
+    # An engine that was killed leaves nobody to ask for anything.
+    while not stopped.wait(timeout=2) and os.getppid() == parent:
+        pass
     server.stop(grace=1).wait()
 
 

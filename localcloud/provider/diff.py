@@ -51,7 +51,7 @@ def _is_empty(value: Any) -> bool:
 
 def _keeps_when_removed(resource: Resource, name: str) -> bool:
     # An optional value that AWS computes stays as it is when the program stops giving it.
-    notation = sdk_types.output_types(resource.token).get(name, "?")
+    notation = sdk_types.output_types(resource.kind).get(name, "?")
     return not notation.endswith("?") and name not in resource.defaults
 
 

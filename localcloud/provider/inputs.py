@@ -93,7 +93,7 @@ def _property_in(resource: Resource, line: str) -> str:
     # "Invalid type for parameter Port, value: …" → the input that maps to Port.
     from localcloud.provider.shapes import normalised
 
-    for name in sdk_types.input_types(resource.token):
+    for name in sdk_types.input_types(resource.kind):
         member = resource.renames.get(name, name)
         if f"parameter {normalised(member)}" in line.lower().replace("_", ""):
             return name

@@ -42,7 +42,7 @@ def _all() -> Iterator[Resource]:
         yield from table.RESOURCES
 
 
-RESOURCES = {resource.token: resource for resource in _all()}
+RESOURCES = {resource.kind: resource for resource in _all()}
 RESOURCE_TOKENS = frozenset(RESOURCES)
 FUNCTION_TOKENS = frozenset(
     {

@@ -17,7 +17,8 @@ from localcloud.provider.aws import DEFAULT_REGION, Aws, Settings
 from localcloud.provider.diff import Change, compare, drifted
 from localcloud.provider.errors import InitializationError, NotFoundError, ProviderError
 from localcloud.provider.inputs import DEFAULTS_KEY, complete, failures
-from localcloud.provider.resource import Context, Resource
+from localcloud.provider.context import Context
+from localcloud.provider.resource import Resource
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.wire import UNKNOWN, contains_unknown, decode, encode
 
@@ -264,7 +265,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
             observed = resource.observe(call)
         except NotFoundError:
             return provider_pb2.ReadResponse()
-        known = sdk_types.input_types(resource.token)
+        known = sdk_types.input_types(resource.kind)
         if given.values:
             inputs = dict(given.values)
             for name in drifted(resource, call.inputs, observed):
@@ -312,7 +313,7 @@ def _changes(changed: list[Any]) -> Any:
 def _check_failures(
     resource: Resource, name: str, found: list[Failure]
 ) -> provider_pb2.CheckResponse:
-    kind = resource.token.rsplit(":", 1)[-1]
+    kind = resource.kind.rsplit(":", 1)[-1]
     return provider_pb2.CheckResponse(
         failures=[
             provider_pb2.CheckFailure(
@@ -340,7 +341,7 @@ def _without_write_only(resource: Resource, inputs: Mapping[str, Any]) -> dict[s
 def _predicted(resource: Resource, inputs: Mapping[str, Any], region: str) -> dict[str, Any]:
     """Outputs at preview: the inputs, and everything that AWS will compute as unknown."""
     outputs = _without_write_only(resource, inputs)
-    for name, notation in sdk_types.output_types(resource.token).items():
+    for name, notation in sdk_types.output_types(resource.kind).items():
         if name not in outputs and not notation.endswith("?"):
             outputs[name] = UNKNOWN
     _common(resource, outputs, inputs, region)
@@ -351,7 +352,7 @@ def _state(
     resource: Resource, inputs: Mapping[str, Any], observed: Mapping[str, Any], region: str
 ) -> dict[str, Any]:
     """Outputs after apply: what was asked for, and what AWS reports beyond it."""
-    known = sdk_types.output_types(resource.token)
+    known = sdk_types.output_types(resource.kind)
     outputs = {
         name: _EMPTY[notation[:2]]
         for name, notation in known.items()
@@ -366,7 +367,7 @@ def _state(
 def _common(
     resource: Resource, outputs: dict[str, Any], inputs: Mapping[str, Any], region: str
 ) -> None:
-    known = sdk_types.output_types(resource.token)
+    known = sdk_types.output_types(resource.kind)
     if "tags" in known and "tags" not in inputs:
         outputs.pop("tags", None)
     if "tagsAll" in known:

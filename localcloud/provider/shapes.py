@@ -5,6 +5,7 @@ A property maps to the request member whose name is the same without case and pu
 member that a table's rename gives. Anything that has no member is refused, never dropped.
 """
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -93,6 +94,8 @@ def _scalar(shape: Shape, value: Any, path: str) -> Any:
             return _NUMBERS[kind](value)
     except (KeyError, ValueError):
         raise UnsupportedPropertyError(path, f"{value!r} is not a {kind}") from None
+    if kind == "string" and isinstance(value, Mapping):
+        return json.dumps(value)  # A policy document written as an object.
     if kind == "string" and not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else str(value)
     return value

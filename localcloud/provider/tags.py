@@ -9,7 +9,8 @@ import jmespath
 from localcloud.provider import shapes
 
 if TYPE_CHECKING:
-    from localcloud.provider.resource import Context, Operation
+    from localcloud.provider.context import Context
+    from localcloud.provider.resource import Operation
 
 
 @dataclass(frozen=True)

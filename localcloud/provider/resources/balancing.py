@@ -4,15 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import (
-    Context,
-    Names,
-    Operation,
-    Ready,
-    Resource,
-    Update,
-    names,
-)
+from localcloud.provider.context import Context, Names, names
+from localcloud.provider.resource import Operation, Ready, Resource, Update
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.tags import Tags
 
@@ -235,7 +228,7 @@ class _Listener(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _LoadBalancer(
-        token="aws:lb/loadBalancer:LoadBalancer",
+        kind="aws:lb/loadBalancer:LoadBalancer",
         service="elbv2",
         create_with=Operation("CreateLoadBalancer", result="LoadBalancers[0]"),
         identifier="result.LoadBalancerArn",
@@ -270,7 +263,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=names("ResourceInUse DependencyViolation"),
     ),
     _TargetGroup(
-        token="aws:lb/targetGroup:TargetGroup",
+        kind="aws:lb/targetGroup:TargetGroup",
         service="elbv2",
         create_with=Operation("CreateTargetGroup", result="TargetGroups[0]"),
         identifier="result.TargetGroupArn",
@@ -298,7 +291,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=names("ResourceInUse"),
     ),
     _Listener(
-        token="aws:lb/listener:Listener",
+        kind="aws:lb/listener:Listener",
         service="elbv2",
         create_with=Operation("CreateListener", result="Listeners[0]"),
         identifier="result.ListenerArn",

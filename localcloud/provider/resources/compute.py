@@ -7,15 +7,8 @@ from typing import Any
 import jmespath
 
 from localcloud.provider.errors import NotFoundError, ProviderError
-from localcloud.provider.resource import (
-    Context,
-    Names,
-    Operation,
-    Resource,
-    call_until_free,
-    keeping,
-    names,
-)
+from localcloud.provider.context import Context, Names, call_until_free, keeping, names
+from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.resources.network import ec2_arn, ec2_tags
 from localcloud.provider.sdk_types import Failure, output_types
 from localcloud.provider.shapes import from_response, to_request
@@ -81,7 +74,7 @@ class _LaunchTemplate(Resource):
         )["LaunchTemplateVersions"]
         types = {
             k: v
-            for k, v in output_types(self.token).items()
+            for k, v in output_types(self.kind).items()
             if k not in _OF_TEMPLATE | {"tags", "tagsAll", "arn", "latestVersion", "region"}
         }
         data = answer[0].get("LaunchTemplateData") or {} if answer else {}
@@ -350,7 +343,7 @@ class _Group(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _LaunchTemplate(
-        token="aws:ec2/launchTemplate:LaunchTemplate",
+        kind="aws:ec2/launchTemplate:LaunchTemplate",
         service="ec2",
         create_with=Operation("CreateLaunchTemplate", result="LaunchTemplate"),
         identifier="result.LaunchTemplateId",
@@ -378,7 +371,7 @@ RESOURCES: tuple[Resource, ...] = (
         ),
     ),
     _Group(
-        token="aws:autoscaling/group:Group",
+        kind="aws:autoscaling/group:Group",
         service="autoscaling",
         create_with=Operation("CreateAutoScalingGroup"),
         identifier="inputs.name",

@@ -6,18 +6,8 @@ from typing import Any
 
 from localcloud.provider.aws import Aws
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import (
-    NO_NAMES,
-    Context,
-    Names,
-    Operation,
-    Ready,
-    Resource,
-    Update,
-    call_until_free,
-    keeping,
-    names,
-)
+from localcloud.provider.context import NO_NAMES, Context, Names, call_until_free, keeping, names
+from localcloud.provider.resource import Operation, Ready, Resource, Update
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.shapes import member_for, to_request
 from localcloud.provider.tags import Tags
@@ -292,7 +282,7 @@ class _Instance(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _ParameterGroup(
-        token="aws:rds/parameterGroup:ParameterGroup",
+        kind="aws:rds/parameterGroup:ParameterGroup",
         service="rds",
         create_with=Operation("CreateDBParameterGroup", result="DBParameterGroup"),
         identifier="result.DBParameterGroupName",
@@ -317,7 +307,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=names("InvalidDBParameterGroupState"),
     ),
     Resource(
-        token="aws:rds/subnetGroup:SubnetGroup",
+        kind="aws:rds/subnetGroup:SubnetGroup",
         service="rds",
         create_with=Operation("CreateDBSubnetGroup", result="DBSubnetGroup"),
         identifier="result.DBSubnetGroupName",
@@ -348,7 +338,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=names("InvalidDBSubnetGroupStateFault InvalidDBSubnetGroupState"),
     ),
     _Instance(
-        token="aws:rds/instance:Instance",
+        kind="aws:rds/instance:Instance",
         service="rds",
         create_with=Operation("CreateDBInstance", result="DBInstance"),
         identifier="result.DbiResourceId",

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.provider.resource import Context, Names, Operation, Ready, Resource, names
+from localcloud.provider.context import Context, Names, names
+from localcloud.provider.resource import Operation, Ready, Resource
 from localcloud.provider.resources.network import ec2_arn, ec2_tags
 
 # Input → the member that adds to and the one that removes from the set.
@@ -55,7 +56,7 @@ class _VpcEndpoint(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _VpcEndpoint(
-        token="aws:ec2/vpcEndpoint:VpcEndpoint",
+        kind="aws:ec2/vpcEndpoint:VpcEndpoint",
         service="ec2",
         create_with=Operation("CreateVpcEndpoint", result="VpcEndpoint"),
         identifier="result.VpcEndpointId",

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.errors import ProviderError
-from localcloud.provider.resource import Context, Names, Operation, Ready, Resource, names
+from localcloud.provider.context import Context, Names, names
+from localcloud.provider.resource import Operation, Ready, Resource
 from localcloud.provider.resources.archives import zip_bytes
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.shapes import to_request
@@ -308,7 +309,7 @@ class _EventInvokeConfig(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _Function(
-        token="aws:lambda/function:Function",
+        kind="aws:lambda/function:Function",
         service="lambda",
         create_with=Operation("CreateFunction"),
         identifier="FunctionName",
@@ -342,7 +343,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=_NOT_FOUND,
     ),
     _LayerVersion(
-        token="aws:lambda/layerVersion:LayerVersion",
+        kind="aws:lambda/layerVersion:LayerVersion",
         service="lambda",
         create_with=Operation("PublishLayerVersion"),
         identifier="LayerVersionArn",
@@ -359,7 +360,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=_NOT_FOUND,
     ),
     _Invocation(
-        token="aws:lambda/invocation:Invocation",
+        kind="aws:lambda/invocation:Invocation",
         service="lambda",
         create_with=Operation("Invoke"),
         identifier="",
@@ -371,7 +372,7 @@ RESOURCES: tuple[Resource, ...] = (
         moving=names("result"),
     ),
     _EventInvokeConfig(
-        token="aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+        kind="aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
         service="lambda",
         create_with=Operation("PutFunctionEventInvokeConfig"),
         identifier="FunctionArn",

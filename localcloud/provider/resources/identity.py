@@ -6,15 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.errors import NotFoundError, RefusedError
-from localcloud.provider.resource import (
-    Context,
-    Names,
-    Operation,
-    Resource,
-    Update,
-    keeping,
-    names,
-)
+from localcloud.provider.context import Context, Names, keeping, names
+from localcloud.provider.resource import Operation, Resource, Update
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.tags import Tags
 from localcloud.provider.wire import Unknown, fingerprint
@@ -294,7 +287,7 @@ def _iam_tags(noun: str) -> Tags:
 
 RESOURCES: tuple[Resource, ...] = (
     _Role(
-        token="aws:iam/role:Role",
+        kind="aws:iam/role:Role",
         service="iam",
         create_with=Operation("CreateRole", result="Role"),
         identifier="result.RoleName",
@@ -318,7 +311,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=names("DeleteConflict"),
     ),
     _RolePolicy(
-        token="aws:iam/rolePolicy:RolePolicy",
+        kind="aws:iam/rolePolicy:RolePolicy",
         service="iam",
         create_with=Operation("PutRolePolicy"),
         identifier="",
@@ -330,7 +323,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=_NO_ENTITY,
     ),
     _RolePolicyAttachment(
-        token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        kind="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         service="iam",
         create_with=Operation("AttachRolePolicy"),
         identifier="",
@@ -340,7 +333,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=_NO_ENTITY,
     ),
     _InstanceProfile(
-        token="aws:iam/instanceProfile:InstanceProfile",
+        kind="aws:iam/instanceProfile:InstanceProfile",
         service="iam",
         create_with=Operation("CreateInstanceProfile", result="InstanceProfile"),
         identifier="result.InstanceProfileName",
@@ -359,7 +352,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=_NO_ENTITY,
     ),
     _Key(
-        token="aws:kms/key:Key",
+        kind="aws:kms/key:Key",
         service="kms",
         create_with=Operation("CreateKey", result="KeyMetadata"),
         identifier="result.KeyId",
@@ -384,7 +377,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=names("NotFoundException"),
     ),
     _Alias(
-        token="aws:kms/alias:Alias",
+        kind="aws:kms/alias:Alias",
         service="kms",
         create_with=Operation("CreateAlias"),
         identifier="inputs.name",

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import Context, Names, Operation, Resource, keeping, names
+from localcloud.provider.context import Context, Names, keeping, names
+from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.resources.identity import document, policy_failure
 from localcloud.provider.sdk_types import Failure, output_types
 from localcloud.provider.shapes import plain
@@ -101,7 +102,7 @@ class _Queue(Resource):
         found = context.call(
             "sqs", "GetQueueAttributes", QueueUrl=context.id, AttributeNames=["All"]
         )["Attributes"]
-        values = _from_attributes(self.token, _QUEUE_ATTRIBUTES, found)
+        values = _from_attributes(self.kind, _QUEUE_ATTRIBUTES, found)
         values |= {
             "arn": found["QueueArn"],
             "url": context.id,
@@ -140,7 +141,7 @@ class _Topic(Resource):
 
     def observe(self, context: Context) -> dict[str, Any]:
         found = context.call("sns", "GetTopicAttributes", TopicArn=context.id)["Attributes"]
-        values = _from_attributes(self.token, _TOPIC_ATTRIBUTES, found)
+        values = _from_attributes(self.kind, _TOPIC_ATTRIBUTES, found)
         values |= {
             "arn": found["TopicArn"],
             "owner": found.get("Owner", ""),
@@ -243,7 +244,7 @@ class _Subscription(Resource):
         found = context.call("sns", "GetSubscriptionAttributes", SubscriptionArn=context.id)[
             "Attributes"
         ]
-        values = _from_attributes(self.token, _SUBSCRIPTION_ATTRIBUTES, found)
+        values = _from_attributes(self.kind, _SUBSCRIPTION_ATTRIBUTES, found)
         return values | {
             "arn": context.id,
             "ownerId": found.get("Owner", ""),
@@ -288,7 +289,7 @@ class _Schedule(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _Queue(
-        token="aws:sqs/queue:Queue",
+        kind="aws:sqs/queue:Queue",
         service="sqs",
         create_with=Operation("CreateQueue"),
         identifier="QueueUrl",
@@ -320,7 +321,7 @@ RESOURCES: tuple[Resource, ...] = (
         ),
     ),
     _Topic(
-        token="aws:sns/topic:Topic",
+        kind="aws:sns/topic:Topic",
         service="sns",
         create_with=Operation("CreateTopic"),
         identifier="TopicArn",
@@ -340,7 +341,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=names("NotFound NotFoundException ResourceNotFound"),
     ),
     _TopicPolicy(
-        token="aws:sns/topicPolicy:TopicPolicy",
+        kind="aws:sns/topicPolicy:TopicPolicy",
         service="sns",
         create_with=Operation("SetTopicAttributes"),
         identifier="",
@@ -352,7 +353,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_before_replace=True,
     ),
     _Subscription(
-        token="aws:sns/topicSubscription:TopicSubscription",
+        kind="aws:sns/topicSubscription:TopicSubscription",
         service="sns",
         create_with=Operation("Subscribe"),
         identifier="SubscriptionArn",
@@ -370,7 +371,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=names("NotFound NotFoundException ResourceNotFound"),
     ),
     _Schedule(
-        token="aws:scheduler/schedule:Schedule",
+        kind="aws:scheduler/schedule:Schedule",
         service="scheduler",
         create_with=Operation("CreateSchedule"),
         identifier="ScheduleArn",

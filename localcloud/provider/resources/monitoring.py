@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import Context, Names, Operation, Resource, keeping, names
+from localcloud.provider.context import Context, Names, keeping, names
+from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.tags import Tags
 
@@ -108,7 +109,7 @@ class _MetricAlarm(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _LogGroup(
-        token="aws:cloudwatch/logGroup:LogGroup",
+        kind="aws:cloudwatch/logGroup:LogGroup",
         service="logs",
         create_with=Operation("CreateLogGroup"),
         identifier="inputs.name",
@@ -133,7 +134,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=names("ResourceNotFoundException"),
     ),
     _MetricAlarm(
-        token="aws:cloudwatch/metricAlarm:MetricAlarm",
+        kind="aws:cloudwatch/metricAlarm:MetricAlarm",
         service="cloudwatch",
         create_with=Operation("PutMetricAlarm"),
         identifier="inputs.name",

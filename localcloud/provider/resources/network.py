@@ -3,15 +3,8 @@ Terraform provider 6: internal/service/ec2)."""
 
 from typing import Any
 
-from localcloud.provider.resource import (
-    Context,
-    Names,
-    Operation,
-    Ready,
-    Resource,
-    keeping,
-    names,
-)
+from localcloud.provider.context import Context, Names, keeping, names
+from localcloud.provider.resource import Operation, Ready, Resource
 from localcloud.provider.tags import Tags
 
 
@@ -135,7 +128,7 @@ class _InternetGateway(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _Vpc(
-        token="aws:ec2/vpc:Vpc",
+        kind="aws:ec2/vpc:Vpc",
         service="ec2",
         create_with=Operation("CreateVpc", result="Vpc"),
         identifier="result.VpcId",
@@ -154,7 +147,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=HELD,
     ),
     _Subnet(
-        token="aws:ec2/subnet:Subnet",
+        kind="aws:ec2/subnet:Subnet",
         service="ec2",
         create_with=Operation("CreateSubnet", result="Subnet"),
         identifier="result.SubnetId",
@@ -186,7 +179,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=HELD,
     ),
     _InternetGateway(
-        token="aws:ec2/internetGateway:InternetGateway",
+        kind="aws:ec2/internetGateway:InternetGateway",
         service="ec2",
         create_with=Operation("CreateInternetGateway", result="InternetGateway"),
         identifier="result.InternetGatewayId",
@@ -202,7 +195,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=HELD,
     ),
     Resource(
-        token="aws:ec2/eip:Eip",
+        kind="aws:ec2/eip:Eip",
         service="ec2",
         create_with=Operation("AllocateAddress"),
         identifier="result.AllocationId",
@@ -221,7 +214,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=HELD,
     ),
     Resource(
-        token="aws:ec2/natGateway:NatGateway",
+        kind="aws:ec2/natGateway:NatGateway",
         service="ec2",
         create_with=Operation("CreateNatGateway", result="NatGateway"),
         identifier="result.NatGatewayId",
@@ -245,7 +238,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=names("NatGatewayNotFound"),
     ),
     Resource(
-        token="aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",
+        kind="aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",
         service="ec2",
         create_with=Operation("CreateInstanceConnectEndpoint", result="InstanceConnectEndpoint"),
         identifier="result.InstanceConnectEndpointId",

@@ -6,7 +6,8 @@ from typing import Any
 import jmespath
 
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import Context, Names, Operation, Resource, keeping, names
+from localcloud.provider.context import Context, Names, keeping, names
+from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.resources.network import HELD, ec2_arn, ec2_tags
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.wire import fingerprint
@@ -170,7 +171,7 @@ class _Association(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _RouteTable(
-        token="aws:ec2/routeTable:RouteTable",
+        kind="aws:ec2/routeTable:RouteTable",
         service="ec2",
         create_with=Operation("CreateRouteTable", result="RouteTable"),
         identifier="result.RouteTableId",
@@ -185,7 +186,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=HELD,
     ),
     _Route(
-        token="aws:ec2/route:Route",
+        kind="aws:ec2/route:Route",
         service="ec2",
         create_with=Operation("CreateRoute"),
         identifier="",
@@ -198,7 +199,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_before_replace=True,
     ),
     _Association(
-        token="aws:ec2/routeTableAssociation:RouteTableAssociation",
+        kind="aws:ec2/routeTableAssociation:RouteTableAssociation",
         service="ec2",
         create_with=Operation("AssociateRouteTable"),
         identifier="result.AssociationId",

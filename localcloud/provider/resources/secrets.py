@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import Context, Names, Operation, Resource, names
+from localcloud.provider.context import Context, Names, names
+from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.resources.identity import policy_failure
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.tags import Tags
@@ -97,7 +98,7 @@ class _Parameter(Resource):
 
 RESOURCES: tuple[Resource, ...] = (
     _Secret(
-        token="aws:secretsmanager/secret:Secret",
+        kind="aws:secretsmanager/secret:Secret",
         service="secretsmanager",
         create_with=Operation("CreateSecret"),
         identifier="result.ARN",
@@ -117,7 +118,7 @@ RESOURCES: tuple[Resource, ...] = (
         not_found=names("ResourceNotFoundException"),
     ),
     _Parameter(
-        token="aws:ssm/parameter:Parameter",
+        kind="aws:ssm/parameter:Parameter",
         service="ssm",
         create_with=Operation("PutParameter"),
         identifier="inputs.name",

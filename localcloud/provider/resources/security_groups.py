@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localcloud.provider.errors import NotFoundError, RefusedError
-from localcloud.provider.resource import Context, Names, Operation, Resource, keeping, names
+from localcloud.provider.context import Context, Names, keeping, names
+from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.resources.network import HELD, ec2_arn, ec2_tags
 from localcloud.provider.sdk_types import Failure
 
@@ -142,7 +143,7 @@ class _Rule(Resource):
 
     @property
     def _egress(self) -> bool:
-        return "Egress" in self.token
+        return "Egress" in self.kind
 
     def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
         given = [name for name in _SOURCES if inputs.get(name) is not None]
@@ -216,7 +217,7 @@ class _Rule(Resource):
 
 def _rule(kind: str) -> Resource:
     return _Rule(
-        token=f"aws:vpc/securityGroup{kind}Rule:SecurityGroup{kind}Rule",
+        kind=f"aws:vpc/securityGroup{kind}Rule:SecurityGroup{kind}Rule",
         service="ec2",
         create_with=Operation(f"AuthorizeSecurityGroup{kind}"),
         identifier="",
@@ -250,7 +251,7 @@ def _rule(kind: str) -> Resource:
 
 RESOURCES: tuple[Resource, ...] = (
     _SecurityGroup(
-        token="aws:ec2/securityGroup:SecurityGroup",
+        kind="aws:ec2/securityGroup:SecurityGroup",
         service="ec2",
         create_with=Operation("CreateSecurityGroup"),
         identifier="result.GroupId",
@@ -270,7 +271,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_retries=HELD,
     ),
     _DefaultSecurityGroup(
-        token="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+        kind="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
         service="ec2",
         create_with=Operation("CreateSecurityGroup"),
         identifier="result.GroupId",

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.provider.resource import Context, Names, Operation, Resource, names
+from localcloud.provider.context import Context, Names, names
+from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.resources.identity import document, policy_failure
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.shapes import key_values, to_request
@@ -130,8 +131,9 @@ class _Setting(Resource):
 
 class _Versioning(_Setting):
     def body(self, shape: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
-        configuration = chosen.get("versioningConfiguration") or {}
-        body = {self.member: to_request(shape.members[self.member], configuration, self.renames)}
+        configuration = chosen.get("versioningConfiguration")
+        known = configuration if isinstance(configuration, Mapping) else {}
+        body = {self.member: to_request(shape.members[self.member], known, self.renames)}
         return body | ({"MFA": chosen["mfa"]} if chosen.get("mfa") else {})
 
     def read(self, context: Context) -> dict[str, Any]:
@@ -154,7 +156,10 @@ class _Lifecycle(_Setting):
 
     def body(self, shape: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
         body = super().body(shape, {k: v for k, v in chosen.items() if k == "rules"})
-        for rule in body[self.member].get("Rules", []):
+        rules = body[self.member].get("Rules")
+        for rule in rules if isinstance(rules, list) else []:
+            if not isinstance(rule, dict):
+                continue
             wanted = rule.get("Filter")
             if (wanted is None and "Prefix" not in rule) or (
                 isinstance(wanted, dict) and not wanted
@@ -187,7 +192,7 @@ def _setting(
     pulumi_name = name[0].upper() + name[1:]
     more["not_found"] = more.get("not_found", frozenset()) | _NO_BUCKET
     return kind(
-        token=f"aws:s3/{name}:{pulumi_name}",
+        kind=f"aws:s3/{name}:{pulumi_name}",
         service="s3",
         create_with=Operation(operation),
         identifier="inputs.bucket",
@@ -202,7 +207,7 @@ def _setting(
 
 RESOURCES: tuple[Resource, ...] = (
     _Bucket(
-        token="aws:s3/bucket:Bucket",
+        kind="aws:s3/bucket:Bucket",
         service="s3",
         create_with=Operation("CreateBucket"),
         identifier="inputs.bucket",
