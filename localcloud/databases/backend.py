@@ -127,10 +127,10 @@ class LocalRDSBackend(NotEmulated, ParameterGroups):
         self._check_final_snapshot(instance, final_db_snapshot_identifier, skip_final_snapshot)
         if final_db_snapshot_identifier:
             self.create_db_snapshot(db_instance_identifier, final_db_snapshot_identifier)
+        instance.status = "deleting"
         # RDS promotes the replicas of a deleted source.
         for replica_id in list(instance.replicas):
             self._promote(self._instance(replica_id))
-        instance.status = "deleting"
         self.plane.delete(instance, lambda: self._forget(instance, bool(delete_automated_backups)))
         return instance
 

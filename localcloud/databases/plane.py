@@ -116,7 +116,6 @@ class Plane:
 
         def finish() -> None:
             roles.create_roles(node.server, username, str(password), instance.db_name)
-            node.server.flush()
             self._announce(node)
 
         node.finish = finish
@@ -141,11 +140,7 @@ class Plane:
             self._attach(node)
             self._start(node)
 
-        def finish() -> None:
-            node.server.flush()
-            self._announce(node)
-
-        node.finish = finish
+        node.finish = lambda: self._announce(node)
         self._run(node, "creating", boot)
 
     def change(
@@ -204,9 +199,7 @@ class Plane:
     def promote(self, node: Node) -> None:
         """Make a replica a primary of its own. Called on the node's worker."""
         node.server.query("SELECT pg_promote(true, 60)")
-        source, node.source = node.source, None
-        if source is not None:
-            source.server.drop_slot(node.slot)
+        self._leave_source(node)
         self.reload(node)
 
     def back_up(self, instance: LocalDBInstance) -> None:
@@ -245,8 +238,7 @@ class Plane:
         def remove() -> None:
             node.server.remove()
             self._detach(node)
-            if node.source is not None:
-                node.source.server.drop_slot(node.slot)
+            self._leave_source(node)
             with self._lock:
                 self._nodes.pop(instance.db_instance_identifier, None)
             done()
@@ -287,6 +279,12 @@ class Plane:
             self.cloud.fabric.unregister_name(node.instance.dns_name)
             self.cloud.fabric.detach(node.interface)
             node.interface = None
+
+    def _leave_source(self, node: Node) -> None:
+        source, node.source = node.source, None
+        # The slots of a source on its way out go with it.
+        if source is not None and source.instance.status != "deleting":
+            source.server.drop_slot(node.slot)
 
     def _announce(self, node: Node) -> None:
         if node.interface is not None:

@@ -6,7 +6,6 @@ archived WAL, `socket` Unix sockets of the administrator.
 """
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
@@ -30,6 +29,9 @@ REPLICATION_ADMINISTRATOR = "rdsrepladmin"
 DATA = Path("/rdsdbdata/db")
 CONFIGURATION = Path("/rdsdbdata/config")
 PRIMARY = Path("/rdsprimary")
+# New copies are not forced to disk as a whole: the control plane lives in memory, so a crash of the
+# machine ends this cloud anyway. What the server itself commits is (fsync is on, as on RDS).
+_NO_SYNC = "--no-sync"
 _FOLDERS = ("db", "config", "log", "log/error", "wal_archive", "socket")
 
 # The parameter group's limits are for the user's sessions, and what the administrator does (even
@@ -128,7 +130,7 @@ class Server:
             bind(primary.folder / "socket", self.root / PRIMARY.relative_to("/"))
 
     def initialize(self) -> None:
-        """Make a new cluster (initdb) and force it to disk."""
+        """Make a new cluster (initdb)."""
         locale = self.engine.locale
         self.run(
             "initdb",
@@ -139,7 +141,7 @@ class Server:
             f"--locale={locale}",
             "--data-checksums",  # on in every RDS instance
             "--no-instructions",
-            "--no-sync",
+            _NO_SYNC,
         )
 
     def copy_primary(self, primary: "Server", slot: str) -> None:
@@ -154,14 +156,14 @@ class Server:
             "--wal-method=stream",
             "--create-slot",
             f"--slot={slot}",
-            "--no-sync",
+            _NO_SYNC,
         )
         (self.data / "standby.signal").touch()
 
     def back_up(self, target: Path) -> None:
         """Write a base backup that starts on its own (pg_basebackup with its WAL) to `target`.
 
-        `target` appears only when the backup is complete and on disk.
+        `target` appears only when the backup is complete.
         """
         name = f".backup-{uuid.uuid4().hex}"
         unfinished = self.folder / name
@@ -176,20 +178,12 @@ class Server:
                 f"--pgdata=/rdsdbdata/{name}",
                 "--checkpoint=fast",
                 "--wal-method=stream",
+                _NO_SYNC,
             )
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             unfinished.rename(target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-
-    def flush(self) -> None:
-        """Force all files of the cluster to disk (initdb and pg_basebackup ran without)."""
-        descriptor = os.open(self.data, os.O_RDONLY)
-        try:
-            # One call for the whole file system is several times faster than fsync on each file.
-            ctypes.CDLL(None, use_errno=True).syncfs(descriptor)
-        finally:
-            os.close(descriptor)
 
     def write(self, name: str, content: str | bytes, *, secret: bool = False) -> None:
         """Replace one file in the configuration folder."""

@@ -125,8 +125,11 @@ class DatabasesCloud:
         )
 
     def setting(self, identifier: str, name: str) -> str:
-        """What a new session sees."""
-        return str(self.node(identifier).server.query("SELECT current_setting(%s)", name)[0][0])
+        """What a new session of the master user sees."""
+        with self.connect(identifier) as connection:
+            row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+        assert row is not None
+        return str(row[0])
 
     def describe(self, identifier: str) -> dict[str, Any]:
         return self.rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]

@@ -30,7 +30,6 @@ def primary(cloud: DatabasesCloud) -> str:
     assert created["DBInstanceStatus"] == "creating"
     assert "Endpoint" not in created
     cloud.wait("primary")
-    assert time.monotonic() - started < 8  # some 1.2 s on an idle machine
     return "primary"
 
 

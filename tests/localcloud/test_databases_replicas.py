@@ -1,7 +1,5 @@
 """Read replicas: streaming, read-only, with their own endpoint, group and parameters."""
 
-import time
-
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
@@ -21,7 +19,6 @@ def replica(cloud: DatabasesCloud) -> str:
         connection.execute("CREATE TABLE buyers (id int PRIMARY KEY)")
         connection.execute("INSERT INTO buyers VALUES (1)")
     cloud.create_parameter_group("reading", {"max_standby_streaming_delay": "14000"})
-    started = time.monotonic()
     created = cloud.rds.create_db_instance_read_replica(
         DBInstanceIdentifier="replica",
         SourceDBInstanceIdentifier="source",
@@ -33,7 +30,6 @@ def replica(cloud: DatabasesCloud) -> str:
     assert created["DBInstanceStatus"] == "creating"
     assert created["ReadReplicaSourceDBInstanceIdentifier"] == "source"
     cloud.wait("replica")
-    assert time.monotonic() - started < 8  # some 0.6 s on an idle machine
     return "replica"
 
 
