@@ -93,8 +93,8 @@ class Fabric:
             subnet = self._subnet(subnet_id)
             groups = self._groups(subnet.vpc_id, security_group_ids) if filtered else ()
             network = self.network(subnet.vpc_id)
+            more_subnets = [self._subnet(each) for each in more_subnet_ids]
             chosen = self._take_address(subnet, address)
-            more = [self._take_address(self._subnet(each), None) for each in more_subnet_ids]
             interface = NetworkInterface(
                 name=name,
                 namespace=f"{self.home.prefix}-{name}",
@@ -104,16 +104,16 @@ class Fabric:
                 security_group_ids=groups,
                 resolver=network.resolver_address,
                 search_domain=f"{self.region}.compute.internal",
-                secondary_addresses=tuple(more),
             )
-            try:
-                self._plug(interface, network)
-            except BaseException:
-                for each in interface.addresses:
-                    self._free_address(interface.vpc_id, each)
-                raise
             self._interfaces[name] = interface
-            self.refresh_security_groups(*groups)
+            try:
+                for each in more_subnets:
+                    interface.secondary_addresses += (self._take_address(each, None),)
+                self._plug(interface, network)
+                self.refresh_security_groups(*groups)
+            except BaseException:
+                self._unplug(interface)
+                raise
             return interface
 
     def _plug(self, interface: NetworkInterface, network: Network) -> None:

@@ -73,7 +73,8 @@ class FabricCloud:
         return instance["InstanceId"], instance["PrivateIpAddress"]
 
     def client(self, service: str) -> Any:
-        return boto3.client(
+        factory: Any = boto3.client
+        return factory(
             service,
             region_name=REGION,
             endpoint_url=self.home.endpoint_url,

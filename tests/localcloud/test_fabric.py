@@ -248,6 +248,22 @@ def test_wrong_attachments_are_refused(
     assert [i.name for i in cloud.fabric._interfaces.values()] == ["host"]
 
 
+def test_an_attachment_that_fails_half_way_leaves_nothing(
+    cloud: FabricCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise LocalCloudError("no rules today")
+
+    cloud.fabric.detach(cloud.attach("host", "host"))
+    before = residue(cloud.home.prefix)
+    with monkeypatch.context() as patched:
+        patched.setattr("localcloud.fabric.namespaces.load_rules", refuse)
+        with pytest.raises(LocalCloudError, match="no rules today"):
+            cloud.attach("host", "host")
+    assert residue(cloud.home.prefix) == before
+    assert cloud.attach("host", "host").address == "10.77.1.4"
+
+
 def test_what_an_interface_uses_is_not_deleted(cloud: FabricCloud) -> None:
     interface = cloud.attach("host", "host")
     with pytest.raises(ClientError, match="DependencyViolation"):
