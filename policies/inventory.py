@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -56,7 +56,7 @@ class Resource:
 
 
 class Stack:
-    """All resources of a stack."""
+    """All resources of a stack, with the joins indexed: a state may have ten thousand."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self.resources = tuple(resources)
@@ -64,6 +64,10 @@ class Stack:
         self._by_type: dict[str, list[Resource]] = {}
         for resource in self.resources:
             self._by_type.setdefault(resource.type, []).append(resource)
+        self._identified: dict[tuple[str, str], dict[str, list[Resource]]] = {}
+        self._referring: dict[
+            tuple[tuple[str, ...], str, str, tuple[str, ...]], tuple[_Referring, bool]
+        ] = {}
 
     def of_type(self, *types: str) -> list[Resource]:
         """Every resource of one of `types`, in the stack's order."""
@@ -73,8 +77,8 @@ class Stack:
         self,
         resource: Resource,
         property_name: str,
-        types: Iterable[str],
-        identities: Iterable[str],
+        types: Sequence[str],
+        identities: Sequence[str],
     ) -> list[Resource] | Unknown:
         """The resources of `types` that `property_name` of `resource` points to.
 
@@ -84,47 +88,64 @@ class Stack:
         of this stack; an empty list if it is known and no such resource has it.
         """
         value = resource.get(property_name)
-        wanted = frozenset(types)
-        keys = tuple(identities)
         dependencies = [
             target
             for urn in resource.property_dependencies.get(property_name, ())
-            if (target := self._by_urn.get(urn)) is not None and target.type in wanted
+            if (target := self._by_urn.get(urn)) is not None and target.type in types
         ]
         if value is UNKNOWN:
             return dependencies or UNKNOWN
-        if value is None or value == "":
+        if not isinstance(value, str) or not value:
             return []
-        matching = [
+        matching = dict.fromkeys(
             target
-            for target in self.of_type(*wanted)
-            if any(target.get(key) == value for key in keys)
-        ]
+            for kind in types
+            for key in identities
+            for target in self._index(kind, key).get(value, [])
+        )
         # A target that is about to be created has no identity yet: the dependency stands for it.
-        return matching or [
+        return list(matching) or [
             target
             for target in dependencies
-            if all(target.get(key) in (None, UNKNOWN) for key in keys)
+            if all(target.get(key) in (None, UNKNOWN) for key in identities)
         ]
 
     def referring(
         self,
         target: Resource,
-        types: Iterable[str],
+        types: Sequence[str],
         property_name: str,
-        identities: Iterable[str],
+        identities: Sequence[str],
     ) -> list[Resource] | Unknown:
         """The resources of `types` whose `property_name` points to `target`.
 
         `UNKNOWN` if none is certain but some may, because what they point to is not known yet.
         """
-        keys = tuple(identities)
-        found: list[Resource] = []
-        undecided = False
-        for resource in self.of_type(*types):
-            targets = self.referenced(resource, property_name, (target.type,), keys)
-            if targets is UNKNOWN:
-                undecided = True
-            elif target in targets:
-                found.append(resource)
-        return UNKNOWN if undecided and not found else found
+        key = (tuple(types), property_name, target.type, tuple(identities))
+        if key not in self._referring:
+            found: _Referring = {}
+            undecided = False
+            for resource in self.of_type(*types):
+                targets = self.referenced(resource, property_name, [target.type], identities)
+                if targets is UNKNOWN:
+                    undecided = True
+                    continue
+                for one in targets:
+                    found.setdefault(one, []).append(resource)
+            self._referring[key] = (found, undecided)
+        found, undecided = self._referring[key]
+        return found.get(target) or (UNKNOWN if undecided else [])
+
+    def _index(self, kind: str, key: str) -> dict[str, list[Resource]]:
+        """Resources of the type `kind` by the value of their property `key`."""
+        if (kind, key) not in self._identified:
+            index: dict[str, list[Resource]] = {}
+            for resource in self._by_type.get(kind, []):
+                value = resource.get(key)
+                if isinstance(value, str):
+                    index.setdefault(value, []).append(resource)
+            self._identified[kind, key] = index
+        return self._identified[kind, key]
+
+
+_Referring = dict[Resource, list[Resource]]
