@@ -12,10 +12,10 @@ from moto.core.utils import iso_8601_datetime_with_nanoseconds
 from moto.ec2.models import ec2_backends
 
 from localcloud.errors import LocalCloudError
-from localcloud.functions import archives
+from localcloud.functions import archives, destinations
 from localcloud.functions.asynchronous import AsynchronousInvoker
 from localcloud.functions.plane import FunctionPlane, TooManyRequestsError
-from localcloud.permissions import roles
+from localcloud.permissions import enforcement, roles
 
 # The base image has this runtime and the machine this architecture.
 RUNTIME = "python3.13"
@@ -99,6 +99,12 @@ class LocalFunction(LambdaFunction):
         }
 
     @property
+    def unqualified_arn(self) -> str:
+        """The function's ARN without a version."""
+        prefix = f"arn:aws:lambda:{self.region}:{self.account_id}:function:"
+        return f"{prefix}{self.function_name}"
+
+    @property
     def log_group(self) -> str:
         """The log group of the LoggingConfig, else the default one."""
         return self.kept.get("LoggingConfig", {}).get("LogGroup") or self.logs_group_name
@@ -111,7 +117,7 @@ class LocalFunction(LambdaFunction):
 
     def may(self, action: str, resource: str) -> bool:
         """Whether the function's role allows what Lambda does in its name."""
-        return roles.allows(self.account_id, self.role, action, resource)
+        return enforcement.role_may(self.account_id, self.region, self.role, action, resource)
 
     def logging_variables(self) -> dict[str, str]:
         """AWS_LAMBDA_LOG_FORMAT and _LEVEL of the LoggingConfig."""
@@ -245,6 +251,7 @@ def _check(spec: dict[str, Any], account_id: str, region: str) -> None:
         raise InvalidParameterValueException(f"Layers of {name}: at most {_MAXIMUM_LAYERS}.")
     _check_role(spec, account_id, region)
     _check_network(spec, account_id, region)
+    _check_queue(spec, account_id, region)
 
 
 def _check_role(spec: dict[str, Any], account_id: str, region: str) -> None:
@@ -264,6 +271,19 @@ def _check_role(spec: dict[str, Any], account_id: str, region: str) -> None:
                     "The provided execution role does not have permissions to call "
                     f"{action.partition(':')[2]} on EC2"
                 )
+
+
+def _check_queue(spec: dict[str, Any], account_id: str, region: str) -> None:
+    target = (spec.get("DeadLetterConfig") or {}).get("TargetArn")
+    if not target:
+        return
+    action = destinations.ACTIONS.get(target.split(":")[2], "sqs:SendMessage")
+    if not enforcement.role_may(account_id, region, spec["Role"], action, target):
+        service, _, name = action.partition(":")
+        raise InvalidParameterValueException(
+            "The provided execution role does not have permissions to call "
+            f"{name} on {service.upper()}"
+        )
 
 
 def _check_network(spec: dict[str, Any], account_id: str, region: str) -> None:

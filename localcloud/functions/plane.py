@@ -182,7 +182,11 @@ class FunctionPlane:
         today = datetime.datetime.now(datetime.UTC)
         stream = f"{today:%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
         session = credentials.assume(
-            function.account_id, function.region, function.role, function.function_name
+            function.account_id,
+            function.region,
+            function.role,
+            function.function_name,
+            conditions={"lambda:SourceFunctionArn": function.unqualified_arn},
         )
         environment = ExecutionEnvironment(
             self.cloud.home.prefix,

@@ -2,7 +2,8 @@
 
 import datetime
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from moto.s3.exceptions import S3ClientError
@@ -26,6 +27,8 @@ class Caller:
     role: Any | None
     service: str
     session_name: str = ""
+    # Condition keys that come with the credentials, lower case.
+    conditions: Mapping[str, str] = field(default_factory=lambda: {})
 
     @property
     def administrator(self) -> bool:
@@ -69,4 +72,5 @@ def identify(response: Any) -> Caller:
             "InvalidClientTokenId", f"The role {session.role_arn} no longer exists."
         )
     principal = Principal(account, (session.role_arn, session.arn))
-    return Caller(principal, role, service, session.session_name)
+    conditions: Mapping[str, str] = getattr(session, "conditions", {})
+    return Caller(principal, role, service, session.session_name, conditions)

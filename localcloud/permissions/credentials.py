@@ -1,6 +1,7 @@
 """Temporary credentials of a role, as Lambda and the instance metadata service hand them out."""
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,18 @@ class RoleCredentials:
 
 
 def assume(
-    account_id: str, region: str, role_arn: str, session_name: str, duration_seconds: int = 43_200
+    account_id: str,
+    region: str,
+    role_arn: str,
+    session_name: str,
+    duration_seconds: int = 43_200,
+    *,
+    conditions: Mapping[str, str] | None = None,
 ) -> RoleCredentials:
     """Start a session of `role_arn`: requests signed with it are checked against the role.
 
-    `duration_seconds` is at most 12 hours on AWS, which is also the default here.
+    `duration_seconds` is at most 12 hours on AWS, which is also the default here. `conditions`
+    are condition keys of every request of the session, such as lambda:SourceFunctionArn.
     """
     backend: Any = sts_backends[account_id]["aws"]
     session: Any = backend.assume_role(
@@ -34,6 +42,7 @@ def assume(
         duration=duration_seconds,
         external_id=None,
     )
+    session.conditions = {name.lower(): value for name, value in (conditions or {}).items()}
     return RoleCredentials(
         role_arn,
         session.access_key_id,

@@ -19,7 +19,7 @@ from moto.s3.exceptions import S3ClientError
 
 from localcloud.permissions import callers, encryption, resource_policies, resources, roles
 from localcloud.permissions.callers import Caller
-from localcloud.permissions.policies import Decision, Request, evaluate
+from localcloud.permissions.policies import Decision, Principal, Request, evaluate
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ def context(response: Any, caller: Caller) -> dict[str, str | Sequence[str]]:
         "aws:viaawsservice": "false",
         "aws:principalisawsservice": "false",
         "aws:useragent": headers.get("User-Agent", ""),
+        **caller.conditions,
     }
     if caller.principal.arns:
         values["aws:principalarn"] = caller.principal.arns[0]
@@ -104,6 +105,27 @@ def decide(caller: Caller, request: Request) -> Decision:
         delegated = evaluate([document], request, delegated=True)
         return identity if delegated is Decision.ALLOW else Decision.NEUTRAL
     return identity
+
+
+def role_may(account: str, region: str, role_arn: str, action: str, resource: str) -> bool:
+    """Whether an AWS service may do this in the name of a role: keys of encrypted targets too."""
+    role = roles.find(account, role_arn)
+    if role is None:
+        return False
+    principal = Principal(account, (role_arn,))
+    caller = Caller(principal, role, action.partition(":")[0])
+    values: dict[str, str | Sequence[str]] = {
+        "aws:securetransport": "true",
+        "aws:requestedregion": region,
+        "aws:resourceaccount": account,
+        "aws:principalarn": role_arn,
+        "aws:principalaccount": account,
+    }
+    needed = [Request(action, resource, principal, values)]
+    for use in encryption.needed(action, resource, account, region):
+        via = {**values, "kms:viaservice": use.via_service, "kms:calleraccount": account}
+        needed.append(Request(use.action, use.key_arn, principal, via))
+    return all(decide(caller, request) is Decision.ALLOW for request in needed)
 
 
 def require(caller: Caller, request: Request) -> None:

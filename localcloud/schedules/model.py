@@ -10,7 +10,7 @@ from localcloud.errors import LocalCloudError
 from localcloud.functions.destinations import ACTIONS
 from localcloud.permissions import roles
 from localcloud.schedules import expressions
-from localcloud.schedules.targets import SERVICE
+from localcloud.schedules.targets import SERVICE, group_arn
 
 
 class LocalSchedulerBackend(EventBridgeSchedulerBackend):
@@ -46,7 +46,9 @@ class LocalSchedulerBackend(EventBridgeSchedulerBackend):
                 json.loads(target["Input"])
             except ValueError as error:
                 raise ValidationException("Invalid JSON in the Input of the Target.") from error
-        if not roles.trusts(self.account_id, target["RoleArn"], SERVICE):
+        group = group_arn(self.account_id, self.region_name, fields.get("group_name") or "default")
+        context = {"aws:sourcearn": group}
+        if not roles.trusts(self.account_id, target["RoleArn"], SERVICE, context):
             raise ValidationException(
                 "The execution role you provide must allow AWS EventBridge Scheduler to assume "
                 "the role."

@@ -12,7 +12,7 @@ from moto.events.utils import EventTemplateParser
 
 from localcloud.errors import LocalCloudError
 from localcloud.functions import destinations
-from localcloud.permissions import roles
+from localcloud.permissions import enforcement
 from localcloud.permissions.resource_policies import service_may
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def _send(rule: Any, target: dict[str, Any], event: dict[str, Any], transform: b
 
     def allowed(action: str, resource: str) -> bool:
         if role := target.get("RoleArn"):
-            return roles.allows(rule.account_id, role, action, resource)
+            return enforcement.role_may(rule.account_id, rule.region_name, role, action, resource)
         return service_may(SERVICE, action, resource, rule.arn)
 
     message = target.get("Input") or json.dumps(_input(target, event, transform))

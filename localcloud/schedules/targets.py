@@ -14,7 +14,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 
 from localcloud.errors import LocalCloudError
 from localcloud.functions import destinations
-from localcloud.permissions import roles
+from localcloud.permissions import enforcement, roles
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +28,11 @@ _LONGEST_BACKOFF_SECONDS = 60.0
 def fire_schedule(account_id: str, region: str, schedule: Any, due: datetime.datetime) -> None:
     """Deliver one firing; what cannot be delivered goes to the target's dead-letter queue."""
     _Firing(account_id, region, schedule, due).run()
+
+
+def group_arn(account_id: str, region: str, group_name: str) -> str:
+    """What the Scheduler names as `aws:SourceArn` when it assumes a role."""
+    return f"arn:aws:scheduler:{region}:{account_id}:schedule-group/{group_name}"
 
 
 class _Firing:
@@ -68,11 +73,14 @@ class _Firing:
             attempt += 1
 
     def _allowed(self, action: str, resource: str) -> bool:
-        return roles.allows(self._account_id, self._target["RoleArn"], action, resource)
+        return enforcement.role_may(
+            self._account_id, self._region, self._target["RoleArn"], action, resource
+        )
 
     def _send(self, message: str) -> None:
         role_arn: str = self._target["RoleArn"]
-        if not roles.trusts(self._account_id, role_arn, SERVICE):
+        group = group_arn(self._account_id, self._region, self._schedule.group_name)
+        if not roles.trusts(self._account_id, role_arn, SERVICE, {"aws:sourcearn": group}):
             raise LocalCloudError(f"AccessDenied: {role_arn} does not trust {SERVICE}.")
         destinations.deliver(self._target["Arn"], message, allowed=self._allowed)
 
