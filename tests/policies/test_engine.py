@@ -1,0 +1,164 @@
+"""The pack in Pulumi's real engine, over a program that is not pgkeep's.
+
+Covers preview, and apply of what preview could not verify: the bad resource must not be created.
+The provider is an echo (echo_provider.py); the whole of pgkeep is the end-to-end suite's matter.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from toolchain.environment import engine_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+PACK = ROOT / "policies"
+
+BUCKET_PROGRAM = """
+import json, pulumi
+import pulumi_aws as aws
+
+bucket = aws.s3.Bucket("backups")
+aws.s3.BucketPublicAccessBlock("block", bucket=bucket.id, block_public_acls=True,
+    block_public_policy=True, ignore_public_acls=True, restrict_public_buckets=True)
+def document(arn):
+    return json.dumps({{"Statement": [{{"Effect": "{effect}", "Principal": "*", "Action": "s3:*",
+        "Resource": [arn, arn + "/*"],
+        "Condition": {{"Bool": {{"aws:SecureTransport": "false"}}}}}}]}})
+aws.s3.BucketPolicy("tls", bucket=bucket.id, policy=bucket.arn.apply(document))
+"""
+DATABASE_PROGRAM = """
+import pulumi_aws as aws
+
+group = aws.rds.ParameterGroup("group", family="postgres17",
+    parameters=[{{"name": "rds.force_ssl", "value": "1"}}])
+aws.rds.Instance("db", engine="postgres", instance_class="db.t4g.micro", allocated_storage=20,
+    username="owner", parameter_group_name={group}, storage_encrypted=True,
+    publicly_accessible=False, backup_retention_period={days}, skip_final_snapshot=True)
+"""
+
+
+class Project:
+    """A Pulumi project elsewhere, with a stack and the echo provider on PATH."""
+
+    def __init__(self, folder: Path, stack: str) -> None:
+        self.folder = folder
+        self.stack = stack
+        self.created = folder / "created"
+        (folder / "state").mkdir()
+        plugins = folder / "bin"
+        plugins.mkdir()
+        plugin = plugins / "pulumi-resource-aws"
+        provider = Path(__file__).with_name("echo_provider.py")
+        plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{provider}"\n')
+        plugin.chmod(0o755)
+        (folder / "Pulumi.yaml").write_text("name: someone-elses\nruntime: python\n")
+        environment = engine_environment(folder / "state")
+        self.environment = {
+            **environment,
+            "PATH": os.pathsep.join([str(plugins), environment["PATH"]]),
+            "ECHO_PROVIDER_CREATED": str(self.created),
+        }
+        self.pulumi("stack", "init", stack)
+
+    def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["pulumi", "--non-interactive", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def run(self, program: str, *arguments: str, config: dict[str, Any] | None = None) -> str:
+        """Output of `pulumi ARGUMENTS` with the pack, `exit N` as its last line."""
+        (self.folder / "__main__.py").write_text(program)
+        settings = {"aws:region": "eu-west-1", **(config or {})}
+        file = self.folder / f"Pulumi.{self.stack}.yaml"
+        content = yaml.safe_load(file.read_text()) if file.exists() else {}
+        file.write_text(yaml.safe_dump({**(content or {}), "config": settings}))
+        result = self.pulumi(*arguments, "--stack", self.stack, "--policy-pack", str(PACK))
+        return f"{result.stdout}{result.stderr}\nexit {result.returncode}"
+
+    def created_types(self) -> list[str]:
+        lines = self.created.read_text().splitlines() if self.created.exists() else []
+        return [line.split("::")[2] for line in lines]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path, "prod")
+
+
+def test_what_preview_cannot_verify_is_noted_and_verified_at_apply(project: Project) -> None:
+    program = BUCKET_PROGRAM.format(effect="Deny")
+    preview = project.run(program, "preview")
+    assert preview.endswith("exit 0"), preview
+    assert "[advisory]" in preview
+    assert "s3-tls-only could not be verified before apply" in preview
+    applied = project.run(program, "up", "--yes", "--skip-preview")
+    assert applied.endswith("exit 0"), applied
+    assert "could not be verified" not in applied
+    assert len(project.created_types()) == 3
+
+
+def test_what_is_found_at_apply_is_not_created(project: Project) -> None:
+    program = BUCKET_PROGRAM.format(effect="Allow")
+    assert project.run(program, "preview").endswith("exit 0")
+    applied = project.run(program, "up", "--yes")
+    assert not applied.endswith("exit 0"), applied
+    assert "[mandatory]" in applied
+    assert "s3-tls-only" in applied
+    assert "aws:s3/bucketPolicy:BucketPolicy" not in project.created_types()
+
+
+def test_a_violation_stops_the_preview_with_rule_resource_and_remedy(project: Project) -> None:
+    output = project.run(DATABASE_PROGRAM.format(group="None", days=7), "preview")
+    assert not output.endswith("exit 0"), output
+    assert "[mandatory] [severity: high]  rds-pitr-retention  (aws:rds:Instance: db)" in output
+    assert "has backupRetentionPeriod = 7; it must be 30 to 35 days in prod" in output
+    assert "What to do:" in output
+
+
+def test_joins_and_the_environment_of_the_settings(project: Project) -> None:
+    settings = {"pgkeep:environment": "staging"}
+    good = DATABASE_PROGRAM.format(group="group.name", days=30)
+    assert project.run(good, "preview", config=settings).endswith("exit 0")
+    # A stack named prod is judged as prod, whatever its configuration says.
+    short = DATABASE_PROGRAM.format(group="group.name", days=7)
+    assert not project.run(short, "preview", config=settings).endswith("exit 0")
+    unjoined = DATABASE_PROGRAM.format(group="None", days=30)
+    output = project.run(unjoined, "preview", config=settings)
+    assert "rds-ssl-enforced  (aws:rds:Instance: db)" in output
+    assert not output.endswith("exit 0")
+
+
+def test_an_exemption_of_the_stack_file_counts_without_extra_flags(project: Project) -> None:
+    expires = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)
+    entry = {
+        "rule": "rds-pitr-retention",
+        "resource": "aws:rds/instance:Instance::db",
+        "reason": "scratch copy, rebuilt every night",
+        "owner": "platform@example.com",
+        # As YAML writes a date without quotes.
+        "expires": expires,
+    }
+    program = DATABASE_PROGRAM.format(group="group.name", days=7)
+    config = {"pgkeep:settings": {"policy_exemptions": [entry]}}
+    output = project.run(program, "preview", config=config)
+    assert output.endswith("exit 0"), output
+    assert f"exempted until {expires} by platform@example.com" in output
+    unused = project.run(
+        DATABASE_PROGRAM.format(group="group.name", days=30), "preview", config=config
+    )
+    assert "is not used: remove it" in unused
+    assert not unused.endswith("exit 0")
