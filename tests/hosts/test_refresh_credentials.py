@@ -1,0 +1,176 @@
+"""The refresher with its own files folder, a small instance metadata service and moto's secrets."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from hosts import refresh_credentials
+from operations import scram
+
+USERS, CERTIFICATE = "pooler/users", "pooler/server-tls"
+KEY_PEM = "-----BEGIN PRIVATE KEY-----\nTUlJ\n-----END PRIVATE KEY-----"
+CERTIFICATE_PEM = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----"
+
+
+class _Metadata(http.server.BaseHTTPRequestHandler):
+    address = "10.77.1.20"
+
+    def do_PUT(self) -> None:
+        self._answer(200, "a-token")
+
+    def do_GET(self) -> None:
+        if self.headers.get("X-aws-ec2-metadata-token") != "a-token":
+            self._answer(401, "")
+        elif self.path == "/latest/meta-data/local-ipv4":
+            self._answer(200, self.address)
+        else:
+            self._answer(404, "")
+
+    def _answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The refresher's world; the value is its folder in place of /run/pgbouncer."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Metadata)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(
+        refresh_credentials, "METADATA", f"http://127.0.0.1:{server.server_port}/latest"
+    )
+    monkeypatch.setattr(refresh_credentials, "RUN_FOLDER", tmp_path)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "eu-west-1",
+        "USERS_SECRET_ARN": USERS,
+        "SERVER_TLS_SECRET_ARN": CERTIFICATE,
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield tmp_path
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def reloads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    calls: list[int] = []
+
+    def reload() -> bool:
+        calls.append(1)
+        return True
+
+    monkeypatch.setattr(refresh_credentials, "reload", reload)
+    return calls
+
+
+def put(name: str, document: Any) -> None:
+    client = boto3.client("secretsmanager", region_name="eu-west-1")
+    try:
+        client.put_secret_value(SecretId=name, SecretString=json.dumps(document))
+    except client.exceptions.ResourceNotFoundException:
+        client.create_secret(Name=name, SecretString=json.dumps(document))
+
+
+def put_both() -> None:
+    put(USERS, {"users": {name: scram.verifier(name, "pw") for name in ("b_1", "a_1")}})
+    put(CERTIFICATE, {"private_key": KEY_PEM, "certificate": CERTIFICATE_PEM})
+
+
+def test_first_run_writes_three_files_for_the_service_alone(
+    run_folder: Path, reloads: list[int]
+) -> None:
+    put_both()
+    assert refresh_credentials.main() == 0
+    assert {path.name: path.stat().st_mode & 0o777 for path in run_folder.iterdir()} == {
+        "listen.ini": 0o600,
+        "server.pem": 0o600,
+        "userlist.txt": 0o600,
+    }
+    assert (run_folder / "listen.ini").read_text() == "listen_addr = 10.77.1.20\n"
+    assert (run_folder / "server.pem").read_text() == f"{KEY_PEM}\n{CERTIFICATE_PEM}\n"
+    lines = (run_folder / "userlist.txt").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ['"a_1"', '"b_1"']
+    assert len(reloads) == 1
+
+
+def test_pgbouncer_is_reloaded_only_when_something_changed(
+    run_folder: Path, reloads: list[int]
+) -> None:
+    put_both()
+    refresh_credentials.main()
+    refresh_credentials.main()
+    assert len(reloads) == 1
+    put(USERS, {"users": {"c_1": scram.verifier("c_1", "pw")}})
+    refresh_credentials.main()
+    assert len(reloads) == 2
+    assert '"c_1"' in (run_folder / "userlist.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("secret", "document", "message"),
+    [
+        (USERS, {"users": {"a_1": "a password"}}, "'a_1' has no SCRAM-SHA-256 verifier"),
+        (USERS, {"users": {'a" "b': scram.verifier("a", "p")}}, "has no SCRAM-SHA-256 verifier"),
+        (USERS, {"users": {}}, "lists no users yet"),
+        (USERS, {"status": "waiting"}, "lists no users yet"),
+        (USERS, ["a"], "holds no JSON object"),
+        (CERTIFICATE, {"certificate": CERTIFICATE_PEM}, "holds no private_key and certificate"),
+    ],
+)
+def test_what_cannot_be_used_leaves_the_files_as_they_are(
+    run_folder: Path,
+    reloads: list[int],
+    capsys: pytest.CaptureFixture[str],
+    secret: str,
+    document: Any,
+    message: str,
+) -> None:
+    put_both()
+    refresh_credentials.main()
+    before = {path: path.read_bytes() for path in run_folder.iterdir()}
+    put(secret, document)
+
+    assert refresh_credentials.main() == 1
+
+    assert {path: path.read_bytes() for path in run_folder.iterdir()} == before
+    assert len(reloads) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert "a password" not in error
+
+
+def test_absent_secret_and_strange_metadata_are_one_line_each(
+    run_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refresh_credentials.main() == 1
+    assert "ResourceNotFoundException" in capsys.readouterr().err
+    monkeypatch.setattr(_Metadata, "address", "<html>\n")
+    assert refresh_credentials.main() == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert list(run_folder.iterdir()) == []
+
+
+def test_a_stopped_pgbouncer_is_not_signalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shown:
+        stdout = "0\n"
+
+    monkeypatch.setattr(refresh_credentials.subprocess, "run", lambda *_, **__: Shown())
+    assert refresh_credentials.reload() is False
