@@ -14,6 +14,7 @@ from localcloud.errors import LocalCloudError
 from localcloud.home import REGION, Home
 
 SSH_PORT = 22
+SSH_TIMEOUT_SECONDS = 10
 SSH_USER = "admin"  # as on Debian's AMIs
 
 # In a mount namespace of its own: the VPC's resolver in place of the machine's.
@@ -48,6 +49,8 @@ def ssh(
     instance = _describe(home, instance_id)
     groups = list(security_group_ids) or [_admitted_group(home, instance)]
     arguments = ["ssh", "-i", str(home.ssh_key), "-o", "LogLevel=ERROR"]
+    # Where the security groups do not let it through, nothing answers: do not wait for minutes.
+    arguments += ["-o", f"ConnectTimeout={SSH_TIMEOUT_SECONDS}"]
     # A host's key is made at its first boot and goes with it: there is nothing to remember.
     arguments += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
     arguments += [f"{SSH_USER}@{instance['PrivateIpAddress']}", *command]

@@ -11,6 +11,7 @@ import pytest
 
 from localcloud import cgroups, cleanup
 from localcloud.home import Home
+from localcloud.image import base_image
 
 pytestmark = pytest.mark.root
 
@@ -40,8 +41,11 @@ def test_processes_are_known_by_folder_root_namespace_and_group(home: Home) -> N
     namespace = f"{home.prefix}-x"
     subprocess.run(["ip", "netns", "add", namespace], check=True)
     root = home.databases / "root"
-    root.mkdir()
-    subprocess.run(["mount", "--bind", "-o", "ro", "/", root], check=True)
+    for name in ("root", "upper", "work"):
+        (home.databases / name).mkdir()
+    layers = f"lowerdir={base_image(print)},upperdir={home.databases}/upper"
+    layers += f",workdir={home.databases}/work"
+    subprocess.run(["mount", "-t", "overlay", "-o", layers, "x", root], check=True)
     groups = cgroups.create(home.prefix, "host")
     outsider = sleeper()
     processes = {
