@@ -93,7 +93,8 @@ class MasterCredentials(pulumi.ComponentResource):
             [
                 Timer(
                     "rotate",
-                    f"rate({deployment.settings.secrets.master_rotation_days} days)",
+                    # Not a rate: that would fire at once, while the first password is being set.
+                    f"cron(0 5 1 1/{deployment.settings.secrets.master_rotation_months} ? *)",
                     json.dumps({"action": "rotate"}),
                 )
             ],

@@ -16,6 +16,9 @@ from components.iam import allow, read_secrets
 from components.managed_secret import managed_secret
 from components.operation_function import FunctionSpec, OperationFunction
 
+# Every day; the function renews only what ends within 30 days.
+_RENEWAL_CHECK = "cron(0 5 * * ? *)"
+
 
 class PoolerCertificates(pulumi.ComponentResource):
     """Two secrets, the parameter with the authority's certificate, and the function.
@@ -123,7 +126,7 @@ class PoolerCertificates(pulumi.ComponentResource):
             f"{name}-schedule",
             deployment,
             self.operation,
-            [Timer("renew", "rate(1 day)", event)],
+            [Timer("renew", _RENEWAL_CHECK, event)],
             keys=keys,
             opts=child,
         )

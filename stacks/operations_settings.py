@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -140,12 +140,10 @@ class SecretSettings(SettingsGroup):
         why="Secrets Manager takes 0 or 7 to 30",
         source="AWS Secrets Manager API reference: DeleteSecret",
     )
-    master_rotation_days: int = setting(
-        "How often the master password changes",
-        default=90,
-        unit="days",
-        ge=1,
-        le=90,
+    master_rotation_months: Literal[1, 2, 3] = setting(
+        "The master password changes on the first day of every so many months, 05:00 UTC",
+        default=3,
+        unit="months",
         why="passwords rotate at least quarterly",
         source="guides spike-land and instantviz: rotate quarterly",
     )

@@ -273,11 +273,11 @@ SCHEDULES = [
     ("backup", "daily", "cron(0 2 * * ? *)", '{"class": "daily"}'),
     ("backup", "weekly", "cron(30 2 ? * SUN *)", '{"class": "weekly"}'),
     ("backup", "monthly", "cron(0 3 1 * ? *)", '{"class": "monthly"}'),
-    ("master-credentials", "rotate", "rate(90 days)", '{"action": "rotate"}'),
+    ("master-credentials", "rotate", "cron(0 5 1 1/3 ? *)", '{"action": "rotate"}'),
     (
         "pooler-certificates",
         "renew",
-        "rate(1 day)",
+        "cron(0 5 * * ? *)",
         '{"dns_names": ["pooler-load-balancer.elb.eu-west-1.amazonaws.com"], '
         '"server_valid_days": 90, "authority_valid_days": 3650}',
     ),
