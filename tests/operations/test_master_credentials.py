@@ -1,0 +1,145 @@
+"""The master password around the RDS API (moto), with breaks at each step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+
+from operations import secret_store
+from operations.credentials import master
+from operations.errors import OperationError
+from operations.functions import master_credentials as function
+
+IDENTIFIER = "pgkeep-test"
+
+
+@pytest.fixture
+def rds(secrets: Any) -> Any:
+    secrets.create_secret(Name="master")
+    client = boto3.client("rds")
+    client.create_db_instance(
+        DBInstanceIdentifier=IDENTIFIER,
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        MasterUsername="pgkeep_master",
+        MasterUserPassword="throwaway-password",
+        AllocatedStorage=20,
+    )
+    return client
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "DB_INSTANCE_IDENTIFIER": IDENTIFIER,
+        "MASTER_SECRET_ARN": "master",
+        "DB_HOST": "db.example",
+        "DB_PORT": "5432",
+        "DB_NAME": "node_pass",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def passwords(monkeypatch: pytest.MonkeyPatch, rds: Any) -> list[str]:
+    """The passwords that RDS was given, in order."""
+    given: list[str] = []
+    real = rds.modify_db_instance
+
+    def modify(**inputs: Any) -> Any:
+        given.append(inputs["MasterUserPassword"])
+        assert inputs["ApplyImmediately"] is True
+        return real(**inputs)
+
+    rds.modify_db_instance = modify
+    real_client = boto3.client
+    monkeypatch.setattr(
+        function.boto3, "client", lambda name: rds if name == "rds" else real_client(name)
+    )
+    return given
+
+
+def current(secrets: Any) -> dict[str, Any]:
+    return secret_store.read(secrets, "master") or {}
+
+
+def test_initialize_sets_a_new_password_once(secrets: Any, passwords: list[str]) -> None:
+    assert function.handler({"action": "initialize"}, None) == {
+        "status": "initialized",
+        "username": "pgkeep_master",
+    }
+    assert current(secrets) == {
+        "username": "pgkeep_master",
+        "password": passwords[0],
+        "host": "db.example",
+        "port": 5432,
+        "dbname": "node_pass",
+        "engine": "postgres",
+    }
+    assert function.handler({"action": "initialize"}, None)["status"] == "unchanged"
+    assert len(passwords) == 1
+
+
+def test_rotate_sets_another_and_keeps_the_previous(secrets: Any, passwords: list[str]) -> None:
+    function.handler({"action": "rotate"}, None)
+    assert function.handler({"action": "rotate"}, None)["status"] == "rotated"
+    assert len(set(passwords)) == 2
+    assert current(secrets)["password"] == passwords[1]
+
+
+@pytest.mark.parametrize("action", ["initialize", "rotate"])
+@pytest.mark.parametrize("point", ["before RDS", "after RDS"])
+def test_a_run_that_broke_off_is_finished_with_the_staged_password(
+    secrets: Any,
+    passwords: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    point: str,
+) -> None:
+    if action == "rotate":
+        function.handler({"action": "initialize"}, None)
+        passwords.clear()
+    names = {"before RDS": "_wait_until_settled", "after RDS": "secret_store.promote"}
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"operations.credentials.master.{names[point]}", crash)
+        with pytest.raises(KeyboardInterrupt):
+            function.handler({"action": action}, None)
+    staged = secret_store.read(secrets, "master", "AWSPENDING") or {}
+    assert staged["password"] != current(secrets).get("password")
+
+    function.handler({"action": action}, None)
+
+    assert current(secrets)["password"] == staged["password"] == passwords[-1]
+    assert set(passwords) == {staged["password"]}
+
+
+def test_it_waits_while_rds_resets_the_password(secrets: Any, rds: Any) -> None:
+    target = master.MasterTarget(IDENTIFIER, "master", "db.example", 5432, "node_pass")
+    states = iter(["resetting-master-credentials", "modifying", "available"])
+    available = rds.describe_db_instances()["DBInstances"][0]
+    waited: list[float] = []
+    instance = {**available, "DBInstanceStatus": "resetting-master-credentials"}
+
+    class Resetting:
+        def describe_db_instances(self, **_: str) -> Any:
+            return {"DBInstances": [{**available, "DBInstanceStatus": next(states)}]}
+
+    master._wait_until_settled(Resetting(), target.instance_identifier, instance, waited.append)
+    assert waited == [master.SETTLE_SECONDS, master.POLL_SECONDS, master.POLL_SECONDS]
+
+
+def test_wrong_input_is_one_line(rds: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OperationError, match="action is 'reset'; it must be one of initialize, r"):
+        function.handler({"action": "reset"}, None)
+    monkeypatch.setenv("DB_INSTANCE_IDENTIFIER", "another")
+    with pytest.raises(OperationError, match="database instance another does not exist"):
+        function.handler({"action": "initialize"}, None)
+    monkeypatch.delenv("DB_HOST")
+    with pytest.raises(OperationError, match="environment variable DB_HOST is not set"):
+        function.handler({"action": "initialize"}, None)
