@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from localcloud.provider.service import AwsProvider, error_interceptor
+from localcloud.provider.service import AwsProvider
+from localcloud.provider.statuses import error_interceptor
 
 # Messages carry user data and layers' hashes; the engine's own limit is 400 MiB.
 _MESSAGE_BYTES = 400 * 1024 * 1024
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> None:
     addresses = [argument for argument in arguments if not argument.startswith("-")]
     server, port = serve(addresses[0] if addresses else "")
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stopped.set())
     # Ctrl-C reaches the whole group; the engine asks to cancel and ends this process itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()

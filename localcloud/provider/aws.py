@@ -122,7 +122,7 @@ class Aws:
         if self.settings.offline:
             raise ProviderError(
                 f"{operation} refused {subject}: this is an offline preview "
-                f"({OFFLINE_VARIABLE}=1), which changes nothing; start the local cloud with `make up`"
+                f"({OFFLINE_VARIABLE}=1), which changes nothing; run `make up` for a local cloud"
             )
         client = self._client(service, region or self.settings.region)
         try:

@@ -94,6 +94,7 @@ def call_until_free(
     service: str,
     operation: str,
     parameters: Mapping[str, Any],
+    *,
     retry_codes: Names,
     timeout_seconds: float = 300.0,
 ) -> None:

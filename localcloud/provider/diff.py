@@ -46,7 +46,7 @@ def compare(resource: Resource, old: Mapping[str, Any], new: Mapping[str, Any]) 
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value == [] or value == {}
+    return value is None or value in ([], {})
 
 
 def _keeps_when_removed(resource: Resource, name: str) -> bool:

@@ -4,6 +4,7 @@ An offline preview has no API to ask: it gets fixed answers that have the shape 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from localcloud.provider import sdk_types
@@ -16,6 +17,39 @@ from localcloud.provider.shapes import from_response
 OFFLINE_AMI = "ami-0pgkeeppreview000"
 # The first zones of every region that has three (AWS: regions and zones).
 _OFFLINE_ZONES = ("a", "b", "c")
+
+
+@dataclass(frozen=True)
+class _Search:
+    """How a function finds the one object it describes; `filters` is argument → API filter."""
+
+    operation: str
+    result: str
+    ids: str
+    filters: Mapping[str, str]
+    default_filter: str
+
+
+_VPCS = _Search(
+    "DescribeVpcs",
+    "Vpcs",
+    "VpcIds",
+    {"cidrBlock": "cidr", "dhcpOptionsId": "dhcp-options-id", "state": "state"},
+    "is-default",
+)
+_SUBNETS = _Search(
+    "DescribeSubnets",
+    "Subnets",
+    "SubnetIds",
+    {
+        "availabilityZone": "availabilityZone",
+        "availabilityZoneId": "availabilityZoneId",
+        "cidrBlock": "cidrBlock",
+        "state": "state",
+        "vpcId": "vpc-id",
+    },
+    "default-for-az",
+)
 
 Invoke = Callable[[Aws, str, Mapping[str, Any]], dict[str, Any]]
 
@@ -125,7 +159,6 @@ def _filters(args: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _ami(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
-    token = "aws:ec2/getAmi:getAmi"
     if aws.settings.offline:
         names = {item["name"]: item["values"] for item in args.get("filters") or []}
         return {
@@ -158,7 +191,9 @@ def _ami(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
         )
     image = max(images, key=lambda item: item.get("CreationDate", ""))
     types = {
-        k: v for k, v in sdk_types.output_types(token).items() if k not in ("filters", "owners")
+        k: v
+        for k, v in sdk_types.output_types("aws:ec2/getAmi:getAmi").items()
+        if k not in ("filters", "owners")
     }
     values = from_response(types, image, {})
     return values | {
@@ -169,8 +204,7 @@ def _ami(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _vpc(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
     _refuse_offline(aws, "getVpc")
-    wanted = {"cidrBlock": "cidr", "dhcpOptionsId": "dhcp-options-id", "state": "state"}
-    found = _one(aws, region, args, "Vpcs", "DescribeVpcs", "VpcIds", wanted)
+    found = _one(aws, region, args, _VPCS)
     vpc_id = found["VpcId"]
     types = sdk_types.output_types("aws:ec2/getVpc:getVpc")
     values = from_response(types, found, {"default": "IsDefault"})
@@ -196,14 +230,7 @@ def _vpc(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _subnet(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
     _refuse_offline(aws, "getSubnet")
-    wanted = {
-        "availabilityZone": "availabilityZone",
-        "availabilityZoneId": "availabilityZoneId",
-        "cidrBlock": "cidrBlock",
-        "state": "state",
-        "vpcId": "vpc-id",
-    }
-    found = _one(aws, region, args, "Subnets", "DescribeSubnets", "SubnetIds", wanted)
+    found = _one(aws, region, args, _SUBNETS)
     types = sdk_types.output_types("aws:ec2/getSubnet:getSubnet")
     values = from_response(types, found, {"availableIpAddressCount": "AvailableIpAddressCount"})
     values.pop("filters", None)
@@ -211,28 +238,22 @@ def _subnet(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
     return values | {"id": subnet_id, "arn": f"arn:aws:ec2:{region}:{owner}:subnet/{subnet_id}"}
 
 
-def _one(
-    aws: Aws,
-    region: str,
-    args: Mapping[str, Any],
-    member: str,
-    operation: str,
-    ids: str,
-    wanted: Mapping[str, str],
-) -> dict[str, Any]:
+def _one(aws: Aws, region: str, args: Mapping[str, Any], search: _Search) -> dict[str, Any]:
     filters = _filters(args) + [
-        {"Name": key, "Values": [args[name]]} for name, key in wanted.items() if args.get(name)
+        {"Name": key, "Values": [args[name]]}
+        for name, key in search.filters.items()
+        if args.get(name)
     ]
     if args.get("default") or args.get("defaultForAz"):
-        filters.append(
-            {"Name": "is-default" if ids == "VpcIds" else "default-for-az", "Values": ["true"]}
-        )
+        filters.append({"Name": search.default_filter, "Values": ["true"]})
     parameters: dict[str, Any] = {"Filters": filters} if filters else {}
     if args.get("id"):
-        parameters[ids] = [args["id"]]
-    found = _call(aws, region, "ec2", operation, **parameters)[member]
+        parameters[search.ids] = [args["id"]]
+    found = _call(aws, region, "ec2", search.operation, **parameters)[search.result]
     if len(found) != 1:
-        raise ProviderError(f"{operation}: {len(found)} match {parameters}, exactly one is needed")
+        raise ProviderError(
+            f"{search.operation}: {len(found)} match {parameters}, exactly one is needed"
+        )
     return found[0]
 
 

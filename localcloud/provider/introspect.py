@@ -1,9 +1,9 @@
-"""Writes `sdk_types.json`: the argument and output types of pulumi-aws that the provider checks by.
+"""Writes `sdk_types.json`: pulumi-aws's argument and output types.
 
 Run `python -m localcloud.provider.introspect` after changing the pulumi-aws version or the list of
 supported types; tests/localcloud/test_provider_types.py fails while the file is out of date.
 
-The file is kept in the repository because importing pulumi_aws's modules takes seconds (their nested
+The file is kept in the repository because importing pulumi_aws takes seconds (its nested
 argument classes alone are megabytes of Python), and a preview has eight seconds in all.
 
 Types are written as short strings: `string`, `boolean`, `integer`, `number`, `archive`, `asset`,

@@ -25,6 +25,7 @@ from localcloud.provider.context import (
 from localcloud.provider.errors import NotFoundError, ProviderError
 from localcloud.provider.tags import Tags
 
+
 @dataclass(frozen=True)
 class Operation:
     """An API operation. `parameters` are templates: `$id`, or `$name` for an input or output;
@@ -236,7 +237,9 @@ class Resource:
             return
         parameters = context.fill(self.delete_with.parameters)
         operation = self.delete_with.name
-        call_until_free(context, self.service, operation, parameters, self.delete_retries)
+        call_until_free(
+            context, self.service, operation, parameters, retry_codes=self.delete_retries
+        )
         if self.wait_gone:
             context.wait(lambda: self.still_there(context), self.wait_seconds)
 

@@ -77,7 +77,9 @@ def _check_object(
             yield Failure(prefix + key, "is required, but missing")
 
 
-def _check_value(notation: str, value: Any, path: str) -> Iterator[Failure]:
+def _check_value(  # noqa: PLR0912 — one branch a notation
+    notation: str, value: Any, path: str
+) -> Iterator[Failure]:
     if isinstance(value, Unknown) or notation == "any":
         return
     alternatives = notation.split("|")

@@ -1,23 +1,25 @@
 """The gRPC service that the Pulumi engine talks to."""
 
+# The methods are named and called by the protocol.
+# ruff: noqa: N802, ARG002
+
+import contextlib
 import json
-import traceback
 from collections.abc import Mapping
 from typing import Any, cast
 
 import grpc
 from google.protobuf import empty_pb2
-from google.protobuf.any_pb2 import Any as AnyMessage
-from google.rpc import status_pb2  # pyright: ignore[reportMissingModuleSource]
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 from pulumi.runtime.proto.plugin_pb2 import PluginInfo
 
 from localcloud.provider import functions, registry, sdk_types
 from localcloud.provider.aws import DEFAULT_REGION, Aws, Settings
-from localcloud.provider.diff import Change, compare, drifted
-from localcloud.provider.errors import InitializationError, NotFoundError, ProviderError
-from localcloud.provider.inputs import DEFAULTS_KEY, complete, failures
 from localcloud.provider.context import Context
+from localcloud.provider.diff import Change, compare, drifted
+from localcloud.provider.errors import NotFoundError
+from localcloud.provider.inputs import DEFAULTS_KEY, complete, failures
+from localcloud.provider.outputs import predicted, state, without_internal, without_write_only
 from localcloud.provider.resource import Resource
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.wire import UNKNOWN, contains_unknown, decode, encode
@@ -30,68 +32,6 @@ _KINDS = {
     ("update", False): provider_pb2.PropertyDiff.UPDATE,
     ("update", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
 }
-# What pulumi-aws gives for a computed output that AWS does not report; by the type's first letters.
-_EMPTY: dict[str, Any] = {"st": "", "bo": False, "in": 0, "nu": 0.0, "[]": [], "{}": {}}
-
-
-class _ErrorsToStatus(grpc.ServerInterceptor):
-    """Turns exceptions into gRPC statuses with one line; a defect keeps its traceback."""
-
-    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
-        handler = continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
-            return handler
-        method = handler_call_details.method.rsplit("/", 1)[-1]
-
-        def invoke(request: Any, context: Any) -> Any:
-            try:
-                return handler.unary_unary(request, context)
-            except InitializationError as error:
-                context.set_trailing_metadata(
-                    (("grpc-status-details-bin", _initialization_details(error, request)),)
-                )
-                context.abort(grpc.StatusCode.UNKNOWN, str(error))
-            except ProviderError as error:
-                context.abort(grpc.StatusCode.UNKNOWN, str(error))
-            except Exception:
-                if context.code() is None:
-                    trace = traceback.format_exc()
-                    context.abort(
-                        grpc.StatusCode.INTERNAL,
-                        f"defect in the local cloud's aws provider ({method}): {trace}",
-                    )
-                raise
-
-        return grpc.unary_unary_rpc_method_handler(
-            invoke, handler.request_deserializer, handler.response_serializer
-        )
-
-
-def _initialization_details(error: InitializationError, request: Any) -> bytes:
-    # Create carries its inputs in `properties`, update in `news`.
-    sent = request.properties if hasattr(request, "properties") else request.news
-    properties = decode(sent)
-    detail = provider_pb2.ErrorResourceInitFailed(
-        id=error.identifier,
-        properties=encode(_without_internal(error.state), properties.secret_keys),
-        reasons=[str(error)],
-        inputs=sent,
-    )
-    packed = AnyMessage()
-    packed.Pack(detail)
-    status = status_pb2.Status(
-        code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[packed]
-    )
-    return status.SerializeToString()
-
-
-def error_interceptor() -> grpc.ServerInterceptor:
-    """The interceptor that every server of `AwsProvider` needs."""
-    return _ErrorsToStatus()
-
-
-def _without_internal(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in values.items() if not k.startswith("__")}
 
 
 class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
@@ -166,7 +106,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
             name=name,
             token=token,
             service=resource.service,
-            inputs=_without_internal(inputs),
+            inputs=without_internal(inputs),
             id=getattr(request, "id", ""),
             region=region if isinstance(region, str) else self.aws.settings.region,
             timeout_seconds=getattr(request, "timeout", 0.0),
@@ -230,9 +170,9 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         given = decode(request.properties)
         resource, call = self._context(request, given.values)
         if request.preview:
-            outputs = _predicted(resource, call.inputs, call.region)
+            outputs = predicted(resource, call.inputs, call.region)
         else:
-            outputs = _state(resource, call.inputs, resource.create(call), call.region)
+            outputs = state(resource, call.inputs, resource.create(call), call.region)
         return provider_pb2.CreateResponse(
             id=call.id, properties=encode(outputs, given.secret_keys)
         )
@@ -247,20 +187,20 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
             c.name for c in compare(resource, call.old_inputs, news.values)
         ) - frozenset(request.ignoreChanges)
         if request.preview:
-            outputs = {**olds.values, **_without_write_only(resource, call.inputs)}
+            outputs = {**olds.values, **without_write_only(resource, call.inputs)}
             if changed - {"tags"}:
                 outputs |= dict.fromkeys(resource.moving, UNKNOWN)
         else:
-            outputs = _state(resource, call.inputs, resource.update(call, changed), call.region)
+            outputs = state(resource, call.inputs, resource.update(call, changed), call.region)
         return provider_pb2.UpdateResponse(
             properties=encode(outputs, news.secret_keys | olds.secret_keys)
         )
 
     def Read(self, request: Any, context: Any) -> provider_pb2.ReadResponse:
-        state = decode(request.properties)
+        kept = decode(request.properties)
         given = decode(request.inputs)
-        resource, call = self._context(request, given.values or state.values)
-        call.state = dict(state.values)
+        resource, call = self._context(request, given.values or kept.values)
+        call.state = dict(kept.values)
         try:
             observed = resource.observe(call)
         except NotFoundError:
@@ -273,23 +213,21 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         else:
             inputs = {k: v for k, v in observed.items() if k in known}
             inputs[DEFAULTS_KEY] = []
-        outputs = _state(resource, _without_internal(inputs), observed, call.region)
-        secret_keys = given.secret_keys | state.secret_keys
+        outputs = state(resource, without_internal(inputs), observed, call.region)
+        secret_keys = given.secret_keys | kept.secret_keys
         return provider_pb2.ReadResponse(
             id=call.id,
-            properties=encode({**state.values, **outputs}, secret_keys),
+            properties=encode({**kept.values, **outputs}, secret_keys),
             inputs=encode(inputs, secret_keys),
         )
 
     def Delete(self, request: Any, context: Any) -> empty_pb2.Empty:
-        state = decode(request.properties).values
-        inputs = decode(request.old_inputs).values or state
+        kept = decode(request.properties).values
+        inputs = decode(request.old_inputs).values or kept
         resource, call = self._context(request, inputs)
-        call.state = dict(state)
-        try:
+        call.state = dict(kept)
+        with contextlib.suppress(NotFoundError):
             resource.delete(call)
-        except NotFoundError:
-            pass
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> provider_pb2.InvokeResponse:
@@ -328,49 +266,7 @@ def _check_failures(
 def _delete_first(resource: Resource, news: Mapping[str, Any], changes: list[Change]) -> bool:
     if resource.delete_before_replace:
         return True
-    # Two resources cannot have one name: when the program chose it and keeps it, the old goes first.
+    # Two resources cannot have one name: when the program chose and keeps it, the old goes first.
     key = resource.autoname
     chosen = bool(key) and key not in (news.get(DEFAULTS_KEY) or [])
     return chosen and key in news and key not in {change.name for change in changes}
-
-
-def _without_write_only(resource: Resource, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in inputs.items() if k not in resource.write_only}
-
-
-def _predicted(resource: Resource, inputs: Mapping[str, Any], region: str) -> dict[str, Any]:
-    """Outputs at preview: the inputs, and everything that AWS will compute as unknown."""
-    outputs = _without_write_only(resource, inputs)
-    for name, notation in sdk_types.output_types(resource.kind).items():
-        if name not in outputs and not notation.endswith("?"):
-            outputs[name] = UNKNOWN
-    _common(resource, outputs, inputs, region)
-    return outputs
-
-
-def _state(
-    resource: Resource, inputs: Mapping[str, Any], observed: Mapping[str, Any], region: str
-) -> dict[str, Any]:
-    """Outputs after apply: what was asked for, and what AWS reports beyond it."""
-    known = sdk_types.output_types(resource.kind)
-    outputs = {
-        name: _EMPTY[notation[:2]]
-        for name, notation in known.items()
-        if notation[:2] in _EMPTY and not notation.endswith("?")
-    }
-    outputs |= {k: v for k, v in observed.items() if k in known and v is not None}
-    outputs |= _without_write_only(resource, inputs)
-    _common(resource, outputs, inputs, region)
-    return outputs
-
-
-def _common(
-    resource: Resource, outputs: dict[str, Any], inputs: Mapping[str, Any], region: str
-) -> None:
-    known = sdk_types.output_types(resource.kind)
-    if "tags" in known and "tags" not in inputs:
-        outputs.pop("tags", None)
-    if "tagsAll" in known:
-        outputs["tagsAll"] = dict(inputs.get("tags") or {})
-    if "region" in known:
-        outputs["region"] = region

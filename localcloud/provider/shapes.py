@@ -8,7 +8,7 @@ member that a table's rename gives. Anything that has no member is refused, neve
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
@@ -57,7 +57,7 @@ def to_request(
         holder, inner = request, shape
         for parent in parents:
             holder = holder.setdefault(parent, {})
-            inner = inner.members[parent]  # pyright: ignore[reportAttributeAccessIssue]
+            inner = cast(StructureShape, inner.members[parent])
         if member not in inner.members:
             raise UnsupportedPropertyError(path, f"{inner.name} has no member {member}")
         holder[member] = _convert(inner.members[member], value, renames, path)

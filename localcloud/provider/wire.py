@@ -13,7 +13,7 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 UNKNOWN_SENTINEL: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
 OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
@@ -109,7 +109,7 @@ def decode(struct: Struct) -> Properties:
 
 
 def encode(values: Mapping[str, Any], secret_keys: Iterable[str] = ()) -> Struct:
-    """The wire form; values under `secret_keys` become secrets, absent (None) values are left out."""
+    """The wire form; values under `secret_keys` become secrets, absent ones (None) are left out."""
     secret = frozenset(secret_keys)
     struct = Struct()
     for key, value in values.items():
@@ -130,7 +130,7 @@ def _signed(signature: str, fields: Mapping[str, Value]) -> Value:
     return Value(struct_value=struct)
 
 
-def _encode(value: Any) -> Value:
+def _encode(value: Any) -> Value:  # noqa: PLR0911 — one return a kind
     if value is None:
         return Value(null_value=0)  # pyright: ignore[reportArgumentType]
     if isinstance(value, Unknown):

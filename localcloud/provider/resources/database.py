@@ -1,107 +1,16 @@
-"""RDS: parameter groups, subnet groups and instances. Defaults and replacements as in pulumi-aws 7
+"""RDS instances. Defaults and replacements as in pulumi-aws 7
 (the AWS Terraform provider 6: internal/service/rds)."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.aws import Aws
-from localcloud.provider.errors import NotFoundError
 from localcloud.provider.context import NO_NAMES, Context, Names, call_until_free, keeping, names
-from localcloud.provider.resource import Operation, Ready, Resource, Update
+from localcloud.provider.errors import NotFoundError, ProviderError
+from localcloud.provider.resource import Operation, Ready, Resource
+from localcloud.provider.resources.database_groups import rds_tags
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.shapes import member_for, to_request
-from localcloud.provider.tags import Tags
-from localcloud.provider.wire import Unknown
-
-# RDS takes at most 20 parameters a request.
-_PARAMETERS_A_REQUEST = 20
-
-
-def _tags(read: str = "") -> Tags:
-    return Tags(
-        tag=Operation("AddTagsToResource", {"ResourceName": "$arn"}),
-        untag=Operation("RemoveTagsFromResource", {"ResourceName": "$arn"}),
-        read=read,
-        list_with=None if read else Operation("ListTagsForResource", {"ResourceName": "$arn"}),
-    )
-
-
-class _ParameterGroup(Resource):
-    """Parameters are sent in portions; one that is no longer given goes back to its default."""
-
-    def apply_updates(self, context: Context, changed: Names) -> None:
-        if "parameters" not in changed:
-            return
-        old = {p["name"]: _parameter(p) for p in context.old_inputs.get("parameters") or []}
-        new = {p["name"]: _parameter(p) for p in context.inputs.get("parameters") or []}
-        setting = [item for name, item in new.items() if old.get(name) != item]
-        resetting = [
-            {k: v for k, v in item.items() if k != "ParameterValue"}
-            for name, item in old.items()
-            if name not in new
-        ]
-        for operation, items in (
-            ("ModifyDBParameterGroup", setting),
-            ("ResetDBParameterGroup", resetting),
-        ):
-            for start in range(0, len(items), _PARAMETERS_A_REQUEST):
-                context.call(
-                    "rds",
-                    operation,
-                    DBParameterGroupName=context.id,
-                    Parameters=items[start : start + _PARAMETERS_A_REQUEST],
-                )
-
-    def observe(self, context: Context) -> dict[str, Any]:
-        values = super().observe(context)
-        given = {p["name"]: p for p in context.inputs.get("parameters") or []}
-        found: list[dict[str, Any]] = []
-        marker: dict[str, str] = {}
-        while True:
-            answer = context.call(
-                "rds", "DescribeDBParameters", DBParameterGroupName=context.id, **marker
-            )
-            found += answer["Parameters"]
-            if not answer.get("Marker"):
-                break
-            marker = {"Marker": answer["Marker"]}
-        values["parameters"] = [
-            {
-                "name": item["ParameterName"],
-                "value": item["ParameterValue"],
-                # RDS reports when a change takes effect in other words than it was asked in.
-                "applyMethod": given.get(item["ParameterName"], {}).get("applyMethod")
-                or item.get("ApplyMethod", "immediate"),
-            }
-            for item in found
-            if "ParameterValue" in item
-            and (item.get("Source") == "user" or item["ParameterName"] in given)
-        ]
-        return values
-
-    def delete(self, context: Context) -> None:
-        if not context.inputs.get("skipDestroy"):
-            super().delete(context)
-
-    def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
-        seen: set[str] = set()
-        parameters = inputs.get("parameters")
-        for item in parameters if isinstance(parameters, list) else []:
-            name = item.get("name") if isinstance(item, dict) else None
-            if isinstance(name, str) and name in seen:
-                return [Failure("parameters", f"{name} is given twice")]
-            if isinstance(name, str):
-                seen.add(name)
-        return []
-
-
-def _parameter(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "ParameterName": item["name"],
-        "ParameterValue": item["value"],
-        "ApplyMethod": item.get("applyMethod") or "immediate",
-    }
-
 
 # What CreateDBInstanceReadReplica takes from its source instead of from the request.
 _FROM_SOURCE = names(
@@ -138,40 +47,31 @@ class _Instance(Resource):
     promotes the replica."""
 
     def request(self, aws: Aws, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        # An instance reports the name of its password-free master secret, never the password.
-        request = super().request(aws, self._for_operation(inputs))
+        request = super().request(aws, inputs)
         if inputs.get("passwordWo") is not None:
             request["MasterUserPassword"] = inputs["passwordWo"]
         return request
 
-    def _for_operation(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in inputs.items() if k != "replicateSourceDb"}
-
     def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
-        required = names("restoreToPointInTime s3Import snapshotIdentifier replicateSourceDb")
-        if not required & inputs.keys():
+        found: list[Failure] = []
+        copies = names("restoreToPointInTime s3Import snapshotIdentifier replicateSourceDb")
+        if not copies & inputs.keys():
             for name in ("engine", "username", "allocatedStorage"):
                 if inputs.get(name) is None:
-                    return [Failure(name, "is required for an instance that is not a copy")]
+                    found.append(Failure(name, "is required for an instance that is not a copy"))
             passwords = ("password", "passwordWo", "manageMasterUserPassword")
             if not any(inputs.get(name) for name in passwords):
-                return [Failure("password", f"one of {', '.join(passwords)} is required")]
-        final = inputs.get("finalSnapshotIdentifier")
-        skip = inputs.get("skipFinalSnapshot")
-        replica = inputs.get("replicateSourceDb")
-        if skip is False and final is None and not replica:
-            reason = "is required to destroy the instance while skipFinalSnapshot is false"
-            return [Failure("finalSnapshotIdentifier", reason)]
+                found.append(Failure("password", f"one of {', '.join(passwords)} is required"))
         if inputs.get("passwordWo") is not None and inputs.get("passwordWoVersion") is None:
-            return [Failure("passwordWoVersion", "is required with passwordWo")]
+            found.append(Failure("passwordWoVersion", "is required with passwordWo"))
         identifier = inputs.get("identifier")
         if isinstance(identifier, str) and identifier != identifier.lower():
-            return [Failure("identifier", f"{identifier!r} must be in lower case")]
+            found.append(Failure("identifier", f"{identifier!r} must be in lower case"))
         interval = inputs.get("monitoringInterval")
-        if interval not in (None, 0, 1, 5, 10, 15, 30, 60) and not isinstance(interval, Unknown):
+        if isinstance(interval, int) and interval not in (0, 1, 5, 10, 15, 30, 60):
             reason = f"{interval} is not one of 0, 1, 5, 10, 15, 30, 60 seconds"
-            return [Failure("monitoringInterval", reason)]
-        return []
+            found.append(Failure("monitoringInterval", reason))
+        return found
 
     @staticmethod
     def _key(context: Context) -> dict[str, str]:
@@ -268,9 +168,14 @@ class _Instance(Resource):
         if inputs.get("replicateSourceDb"):
             parameters["SkipFinalSnapshot"] = True  # A replica has no snapshots of its own.
         elif not parameters["SkipFinalSnapshot"]:
+            if not inputs.get("finalSnapshotIdentifier"):
+                raise ProviderError(
+                    f"DeleteDBInstance refused {context.subject}: skipFinalSnapshot is false and "
+                    "finalSnapshotIdentifier is not set; set one of them and run `pulumi up` first"
+                )
             parameters["FinalDBSnapshotIdentifier"] = inputs.get("finalSnapshotIdentifier")
         busy = names("InvalidDBInstanceState")
-        call_until_free(context, "rds", "DeleteDBInstance", parameters, busy, 1800)
+        call_until_free(context, "rds", "DeleteDBInstance", parameters, retry_codes=busy)
         context.wait(lambda: self.still_there(context), self.wait_seconds)
 
     def still_there(self, context: Context) -> str | None:
@@ -281,62 +186,6 @@ class _Instance(Resource):
 
 
 RESOURCES: tuple[Resource, ...] = (
-    _ParameterGroup(
-        kind="aws:rds/parameterGroup:ParameterGroup",
-        service="rds",
-        create_with=Operation("CreateDBParameterGroup", result="DBParameterGroup"),
-        identifier="result.DBParameterGroupName",
-        read_with=Operation(
-            "DescribeDBParameterGroups", {"DBParameterGroupName": "$id"}, "DBParameterGroups[0]"
-        ),
-        delete_with=Operation("DeleteDBParameterGroup", {"DBParameterGroupName": "$id"}),
-        renames={
-            "name": "DBParameterGroupName",
-            "family": "DBParameterGroupFamily",
-            "arn": "DBParameterGroupArn",
-        },
-        later=names("parameters"),
-        local=names("skipDestroy"),
-        replaces=names("name namePrefix family description"),
-        defaults={"description": "Managed by Pulumi", "skipDestroy": False},
-        autoname="name",
-        autoname_limit=255,
-        unordered=names("parameters"),
-        tags=_tags(),
-        not_found=names("DBParameterGroupNotFound DBParameterGroupNotFoundFault"),
-        delete_retries=names("InvalidDBParameterGroupState"),
-    ),
-    Resource(
-        kind="aws:rds/subnetGroup:SubnetGroup",
-        service="rds",
-        create_with=Operation("CreateDBSubnetGroup", result="DBSubnetGroup"),
-        identifier="result.DBSubnetGroupName",
-        read_with=Operation(
-            "DescribeDBSubnetGroups", {"DBSubnetGroupName": "$id"}, "DBSubnetGroups[0]"
-        ),
-        delete_with=Operation("DeleteDBSubnetGroup", {"DBSubnetGroupName": "$id"}),
-        updates=(
-            Update(
-                "ModifyDBSubnetGroup",
-                names("description subnetIds"),
-                {"DBSubnetGroupName": "$id"},
-            ),
-        ),
-        renames={
-            "name": "DBSubnetGroupName",
-            "description": "DBSubnetGroupDescription",
-            "arn": "DBSubnetGroupArn",
-        },
-        replaces=names("name namePrefix"),
-        defaults={"description": "Managed by Pulumi"},
-        autoname="name",
-        autoname_limit=255,
-        computed={"subnetIds": "Subnets[].SubnetIdentifier"},
-        unordered=names("subnetIds"),
-        tags=_tags(),
-        not_found=names("DBSubnetGroupNotFoundFault DBSubnetGroupNotFound"),
-        delete_retries=names("InvalidDBSubnetGroupStateFault InvalidDBSubnetGroupState"),
-    ),
     _Instance(
         kind="aws:rds/instance:Instance",
         service="rds",
@@ -408,7 +257,7 @@ RESOURCES: tuple[Resource, ...] = (
             "masterUserSecretKmsKeyId iops storageThroughput"
         ),
         moving=names("latestRestorableTime"),
-        tags=_tags("TagList"),
+        tags=rds_tags("TagList"),
         ready=_READY,
         # pulumi-aws waits 40 minutes for a new instance, 80 for a change, 60 for a delete.
         wait_seconds=3600,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.provider.errors import NotFoundError
 from localcloud.provider.context import Context, Names, keeping, names
+from localcloud.provider.errors import NotFoundError
 from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.tags import Tags

@@ -5,8 +5,8 @@ from typing import Any
 
 import jmespath
 
-from localcloud.provider.errors import NotFoundError
 from localcloud.provider.context import Context, Names, keeping, names
+from localcloud.provider.errors import NotFoundError
 from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.resources.network import HELD, ec2_arn, ec2_tags
 from localcloud.provider.sdk_types import Failure

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from localcloud.provider.errors import NotFoundError, RefusedError
 from localcloud.provider.context import Context, Names, keeping, names
+from localcloud.provider.errors import NotFoundError, RefusedError
 from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.resources.network import HELD, ec2_arn, ec2_tags
 from localcloud.provider.sdk_types import Failure
