@@ -71,7 +71,7 @@ class Judge:
         self.rules = rules
         self._overrides = overrides or {}
         self._lock = threading.Lock()
-        self._judged: set[tuple[str, str]] = set()
+        self._told: dict[tuple[str, str], type[Outcome]] = {}
         self._used: set[Exemption] = set()
         self._exemptions: list[Exemption] = []
         self._problems: list[str] = []
@@ -152,11 +152,24 @@ class Judge:
             verdicts.append(_crash(rule, urn, error))
         return verdicts
 
-    def _verdict(self, rule: Rule, outcome: Outcome) -> list[Verdict]:
+    def _told_at_cause(self, rule: Rule, outcome: Outcome) -> bool:
+        """Whether the rule has said the same of the resource at fault; remembers what it says.
+
+        A note there does not silence a violation here: the stack may know more than the inputs did.
+        """
         with self._lock:
-            if outcome.cause is not None and (rule.id, outcome.cause.urn) in self._judged:
-                return []
-            self._judged.add((rule.id, outcome.resource.urn))
+            cause = outcome.cause
+            told = self._told.get((rule.id, cause.urn)) if cause is not None else None
+            if told is Violation or (told is not None and told is type(outcome)):
+                return True
+            key = (rule.id, outcome.resource.urn)
+            if self._told.get(key) is not Violation:
+                self._told[key] = type(outcome)
+            return False
+
+    def _verdict(self, rule: Rule, outcome: Outcome) -> list[Verdict]:
+        if self._told_at_cause(rule, outcome):
+            return []
         urn = outcome.resource.urn
         if isinstance(outcome, Unverified):
             if self.context.phase is Phase.PREVIEW:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
@@ -121,8 +122,10 @@ def _parse_one(place: str, entry: object) -> Exemption | str:
         isinstance(item, str) for item in cast("list[object]", covers)
     ):
         return f"{place} has covers = {shown(covers)}; it must be a list of texts"
+    # The engine hands a YAML date over as a timestamp at midnight.
+    date = re.fullmatch(r"(\d{4}-\d\d-\d\d)(T00:00:00Z)?", str(fields.get("expires")))
     try:
-        expires = datetime.date.fromisoformat(str(fields.get("expires"))[:10])
+        expires = datetime.date.fromisoformat(date[1] if date else "")
     except ValueError:
         return f"{place} has expires = {shown(fields.get('expires'))}; it must be a YYYY-MM-DD date"
     return Exemption(**texts, covers=tuple(cast("Iterable[str]", covers)), expires=expires)

@@ -135,6 +135,8 @@ def test_patterns_match_type_and_name_or_the_urn(pattern: str) -> None:
         ({"expires": "2026-02-28"}, "expired on 2026-02-28"),
         ({"expires": "2026-08-29"}, "expires in 181 days; at most 180"),
         ({"expires": "soon"}, 'has expires = "soon"'),
+        ({"expires": "2026-06-31"}, 'has expires = "2026-06-31"'),
+        ({"expires": "2026-06-01 or later"}, "has expires"),
         ({"expires": ...}, "has expires"),
         ({"reason": "todo"}, "explains nothing"),
         ({"reason": ...}, "has reason = (not set)"),
@@ -216,6 +218,18 @@ def test_an_exemption_counts_as_used_where_only_the_stack_was_judged() -> None:
     spoilt = stack(resource("db", backupRetentionPeriod=3))
     judge = Judge(context(today=TODAY), [entry()])
     assert judge.stack(spoilt) == []
+
+
+def test_a_note_on_the_inputs_does_not_silence_a_violation_of_the_stack() -> None:
+    judge = Judge(context())
+    noted = judge.resource(resource("tls", policy="04da6b54-80e4-46f7-96ec-b56ff0331ba9"))
+    found = judge.stack(stack(resource("tls", policy=document())))
+    assert [verdict.kind for verdict in [*noted, *found]] == [Kind.NOT_VERIFIED, Kind.VIOLATION]
+    # What both say is said once.
+    judge = Judge(context())
+    spoilt = resource("tls", policy=document())
+    assert len(judge.resource(spoilt)) == 1
+    assert judge.stack(stack(spoilt)) == []
 
 
 def test_repeated_outcomes_are_told_once() -> None:
