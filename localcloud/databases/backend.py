@@ -1,5 +1,6 @@
 """The RDS API's behaviour: moto's backend with instances that are real."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from localcloud.databases.instance import LocalDBInstance, new_instance
 from localcloud.databases.modification import modify
 from localcloud.databases.not_emulated import NotEmulated
 from localcloud.databases.parameter_groups import ParameterGroups
-from localcloud.databases.plane import remove_snapshot
 from localcloud.databases.validation import (
     choose_subnet,
     validate_common,
@@ -179,7 +179,7 @@ class LocalRDSBackend(NotEmulated, ParameterGroups):
 
     def delete_db_snapshot(self, db_snapshot_identifier: str) -> DBSnapshot:
         snapshot = super().delete_db_snapshot(db_snapshot_identifier)
-        remove_snapshot(self.plane.snapshot_folder(db_snapshot_identifier))
+        shutil.rmtree(self.plane.snapshot_folder(db_snapshot_identifier), ignore_errors=True)
         return snapshot
 
     def delete_subnet_group(self, subnet_name: str) -> Any:

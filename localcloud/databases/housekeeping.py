@@ -1,4 +1,4 @@
-"""What RDS does by itself: metrics, log exports, daily backups, the maintenance window."""
+"""What RDS does by itself: recovery, metrics, log exports, backups, the maintenance window."""
 
 import datetime
 import logging
@@ -46,12 +46,18 @@ class Housekeeping:
             ticks += 1
             for node in self._plane.nodes():
                 try:
+                    self.watch(node)
                     self.export_logs(node)
                     if ticks * _LOGS_EVERY_SECONDS % METRICS_EVERY_SECONDS == 0:
                         self.measure(node)
                         self.maintain(node, datetime.datetime.now(datetime.UTC))
                 except Exception:
                     _LOG.exception("housekeeping of %s", node.instance.db_instance_identifier)
+
+    def watch(self, node: Node) -> None:
+        """Start a server again that should run and does not."""
+        if node.instance.status == "available" and not node.server.running:
+            self._plane.recover(node)
 
     def export_logs(self, node: Node) -> None:
         """Send new log entries to CloudWatch Logs."""

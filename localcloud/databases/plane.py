@@ -7,7 +7,6 @@ instance's status tells how far it is.
 import contextlib
 import datetime
 import logging
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -162,6 +161,11 @@ class Plane:
         node.server.port = node.instance.port or 5432
         node.instance.parameter_apply_status = "in-sync"
         self._start(node)
+
+    def recover(self, node: Node) -> None:
+        """Start a server again that ended by itself, as RDS's host manager does."""
+        _LOG.warning("%s ended by itself, starting it", node.instance.db_instance_identifier)
+        self.change(node.instance, "rebooting", self._start)
 
     def restart_unchanged(self, node: Node) -> None:
         """Restart for a new class or port: the parameters in effect stay."""
@@ -345,8 +349,3 @@ class Plane:
                 _LOG.error("a job of %s failed", identifier, exc_info=error)
 
         future.add_done_callback(report)
-
-
-def remove_snapshot(folder: Path) -> None:
-    """Delete a snapshot's data."""
-    shutil.rmtree(folder, ignore_errors=True)

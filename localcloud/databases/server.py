@@ -202,7 +202,6 @@ class Server:
         if self.running:
             return
         pid_file = self.data / "postmaster.pid"
-        pid_file.unlink(missing_ok=True)  # Of a killed server: the daemon knows it is not running.
         output = self.logs / "error" / "postgres.log"
         with output.open("wb") as file:
             self._process = subprocess.Popen(
@@ -218,7 +217,7 @@ class Server:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise StartError(self.identifier, self._last_error())
-            if _accepts_connections(pid_file):
+            if _accepts_connections(pid_file, self._process.pid):
                 return
             time.sleep(_POLL_SECONDS)
         self.stop(signal.SIGQUIT)
@@ -335,13 +334,15 @@ class Server:
         return (marked or lines or ["it logged nothing"])[-1].strip()
 
 
-def _accepts_connections(pid_file: Path) -> bool:
-    # The eighth line of postmaster.pid is the postmaster's state (LOCK_FILE_LINE_PM_STATUS).
+def _accepts_connections(pid_file: Path, postmaster: int) -> bool:
+    # postmaster.pid begins with the process id, its eighth line is the postmaster's state
+    # (LOCK_FILE_LINE_PM_STATUS). A killed server leaves its file, which PostgreSQL itself judges:
+    # it does not start while a process of the old server still lives.
     try:
         lines = pid_file.read_text().splitlines()
     except FileNotFoundError:
         return False
-    return len(lines) >= 8 and lines[7].strip() == "ready"
+    return len(lines) >= 8 and lines[0] == str(postmaster) and lines[7].strip() == "ready"
 
 
 def _environment() -> dict[str, str]:

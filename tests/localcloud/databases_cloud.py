@@ -1,7 +1,6 @@
 """A small cloud for the database tests: moto's server, the real fabric, one VPC."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from localcloud.databases.backend import LocalRDSBackend
 from localcloud.databases.plane import Node, Plane
 from localcloud.fabric import Fabric, run_in_namespace
 from localcloud.home import REGION, Home
+from localcloud.image.builder import base_image
 
 PASSWORD = "first-Passw0rd"
 
@@ -209,10 +209,7 @@ class DatabasesCloud:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Generator[DatabasesCloud]:
     """One cloud a test module, gone with it."""
-    image = Path(os.environ.get("PGKEEP_TEST_IMAGE", "/root/.cache/pgkeep/images/manual-root"))
-    if not (image / "usr/lib/postgresql/17/bin/postgres").exists():
-        pytest.skip("the base image is not built: run `make image`")
-    found = DatabasesCloud(tmp_path_factory.mktemp("cloud"), image)
+    found = DatabasesCloud(tmp_path_factory.mktemp("cloud"), base_image(print))
     try:
         yield found
     finally:

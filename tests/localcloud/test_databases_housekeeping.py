@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import signal
 
 import boto3
 import pytest
@@ -140,3 +141,20 @@ def test_the_catalogue_is_the_engines(cloud: DatabasesCloud, kept: str) -> None:
     )
     shipped = {name: p.static for name, p in catalogue().items() if not p.managed}
     assert shipped == dict(rows)
+
+
+def test_a_server_that_died_is_started_again(
+    cloud: DatabasesCloud, kept: str, housekeeping: Housekeeping
+) -> None:
+    with cloud.connect(kept) as connection:
+        connection.execute("CREATE TABLE lasting AS SELECT 1 AS id")
+    process_id = cloud.node(kept).server.process_id
+    assert process_id is not None
+    os.kill(process_id, signal.SIGKILL)
+    cloud.eventually(lambda: not cloud.node(kept).server.running)
+    cloud.eventually(
+        lambda: housekeeping.watch(cloud.node(kept)) or cloud.node(kept).server.running
+    )
+    cloud.wait(kept)
+    with cloud.connect(kept) as connection:
+        assert connection.execute("SELECT id FROM lasting").fetchall() == [(1,)]

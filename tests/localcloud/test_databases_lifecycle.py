@@ -3,6 +3,7 @@
 import subprocess
 from typing import Any
 
+import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
@@ -101,6 +102,22 @@ def test_a_change_may_wait_for_the_maintenance_window(cloud: DatabasesCloud, ful
         DBInstanceIdentifier=full, DBInstanceClass="db.t4g.medium", ApplyImmediately=True
     )
     assert cloud.wait(full)["PendingModifiedValues"] == {}
+
+
+def test_other_security_groups_are_enforced_at_once(cloud: DatabasesCloud, full: str) -> None:
+    def change(group: str) -> None:
+        cloud.rds.modify_db_instance(DBInstanceIdentifier=full, VpcSecurityGroupIds=[group])
+        cloud.wait(full)
+
+    change(cloud.client_group)
+    with (
+        pytest.raises(psycopg.OperationalError, match="timeout"),
+        cloud.connect(full, connect_timeout=2),
+    ):
+        pass
+    change(cloud.database_group)
+    with cloud.connect(full):
+        pass
 
 
 def test_a_snapshot_holds_the_data(cloud: DatabasesCloud, full: str) -> None:
