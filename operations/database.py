@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,8 +54,12 @@ class Endpoint:
         database: str | None = None,
         application_name: str = "pgkeep",
         wait_seconds: float = 0.0,
+        reread: Callable[[], tuple[str, str]] | None = None,
     ) -> psycopg.Connection[Any]:
         """Connect, and for `wait_seconds` try again when unreachable or refused.
+
+        `reread` gives user and password anew before each further try: a rotation may have replaced
+        them since the caller read them.
 
         Raises `psycopg.OperationalError` as PostgreSQL or libpq gave it.
         """
@@ -81,6 +86,8 @@ class Endpoint:
                 reason = str(error).strip().splitlines()[-1]
                 log("connection_retry", host=self.host, port=self.port, reason=reason)
                 time.sleep(pause_seconds)
+                if reread is not None:
+                    user, password = reread()
                 pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
 

@@ -53,13 +53,18 @@ def apply(
             f"manifest is for database {manifest.database}, DB_NAME is {endpoint.database}; "
             "they must be the same"
         )
-    user, password = credentials(secret_store.read(client, master_secret), master_secret)
+
+    def master() -> tuple[str, str]:
+        return credentials(secret_store.read(client, master_secret), master_secret)
+
+    user, password = master()
     staged, changes = role_credentials.stage(client, manifest, endpoint)
     with endpoint.connect(
         user,
         password,
         application_name="pgkeep roles",
         wait_seconds=AUTHENTICATION_WAIT_SECONDS,
+        reread=master,
     ) as connection:
         _check_version(connection)
         ledger = Ledger(connection)
