@@ -209,7 +209,10 @@ def test_image_that_cannot_boot_is_refused(stack: Stack, image: str, message: st
 
 def supervisor(stack: Stack, instance_id: str) -> int:
     for pid in cleanup.processes(stack.cloud.home):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except FileNotFoundError:  # it ended meanwhile
+            continue
         if command[0].endswith(b"systemd-nspawn") and instance_id in str(command):
             return pid
     raise AssertionError(f"no supervisor of {instance_id}")
@@ -260,7 +263,7 @@ def test_unhealthy_host_is_replaced_after_the_grace_period(stack: Stack, group: 
 
 def test_refresh_brings_the_new_version_and_never_less_than_two(stack: Stack, group: str) -> None:
     before = wait_until(lambda: stack.serving(group, 2), "two healthy hosts", 90)
-    user_data = base64.b64encode(USER_DATA.replace(b"hello\n", b"second\n")).decode()
+    user_data = base64.b64encode(USER_DATA.replace(b"content: hello", b"content: second")).decode()
     version = stack.new_version(UserData=user_data)
     template = {"LaunchTemplateId": stack.template_id, "Version": version}
     stack.scaling.update_auto_scaling_group(AutoScalingGroupName=group, LaunchTemplate=template)
