@@ -95,8 +95,8 @@ class ExecutionEnvironment:
         self._mount_one("overlay", name, self._root, f"lowerdir={lower}")
         size = f"size={self.sandbox.tmp_mib}m,mode=1777,nosuid,nodev"
         self._mount_one("tmpfs", name, self._root / "tmp", size)
-        # hidepid: a function sees its own processes, not the machine's.
-        self._mount_one("proc", name, self._root / "proc", "hidepid=2,nosuid,nodev,noexec")
+        # The launcher mounts /proc, from within the new process id namespace.
+        self._mounts.append(self._root / "proc")
 
     def _mount_one(self, kind: str, name: str, target: Path, options: str) -> None:
         command = ["mount", "-t", kind, name, str(target), "-o", options]

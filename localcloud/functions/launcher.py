@@ -14,10 +14,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# From <linux/sched.h> and <linux/prctl.h>.
+# From <linux/sched.h>, <linux/mount.h> and <linux/prctl.h>.
 _CLONE_NEWIPC = 0x08000000
 _CLONE_NEWPID = 0x20000000
 _CLONE_NEWNET = 0x40000000
+_MS_NOSUID = 2
+_MS_NODEV = 4
+_MS_NOEXEC = 8
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -50,6 +53,10 @@ def _enter(order: dict[str, Any]) -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
+    # Here, as the namespace's first process: it shows the sandbox's own processes only.
+    flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+    proc = os.fsencode(Path(order["root"]) / "proc")
+    _check(_libc.mount(b"proc", proc, b"proc", flags, None), "mount /proc")
     os.chroot(order["root"])
     os.chdir("/")
     os.setgroups([])

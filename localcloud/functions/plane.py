@@ -5,8 +5,6 @@ an exit or a lack of memory it is thrown away. A change of code or configuration
 """
 
 import datetime
-import hashlib
-import json
 import shutil
 import threading
 import time
@@ -16,8 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cloud import Cloud
-from localcloud.functions import archives, environments, limits, observations, results
-from localcloud.functions.environments import Answer, ExecutionEnvironment, Sandbox
+from localcloud.functions import limits, observations, recipes, results
+from localcloud.functions.environments import Answer, ExecutionEnvironment
 from localcloud.functions.results import Result
 from localcloud.permissions import credentials
 
@@ -108,7 +106,7 @@ class FunctionPlane:
             self._busy[arn] += 1
         environment: ExecutionEnvironment | None = None
         try:
-            generation = self._generation(function)
+            generation = recipes.generation(function)
             environment, start = self._acquire(function, generation)
             answer, duration_ms = _call(environment, start, request, function.timeout)
             result = self._finish(function, environment, answer, duration_ms, request_id)
@@ -179,6 +177,7 @@ class FunctionPlane:
 
     def _start(self, function: "LocalFunction") -> tuple[ExecutionEnvironment, Answer]:
         folder = self.cloud.home.functions / "environments" / uuid.uuid4().hex[:8]
+        interface = self._interfaces.get(function.function_name)
         today = datetime.datetime.now(datetime.UTC)
         stream = f"{today:%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
         session = credentials.assume(
@@ -191,8 +190,8 @@ class FunctionPlane:
         environment = ExecutionEnvironment(
             self.cloud.home.prefix,
             folder,
-            self._sandbox(function),
-            self._variables(function, stream, session),
+            recipes.sandbox(self.cloud, function, interface, self._lock),
+            recipes.variables(self.cloud, function, interface, stream, session),
         )
         with self._lock:
             self._running.add(environment)
@@ -261,80 +260,6 @@ class FunctionPlane:
             self.disconnect(name)
         shutil.rmtree(self.cloud.home.functions / "environments", ignore_errors=True)
         limits.remove_parent(self.cloud.home.prefix)
-
-    # What an environment is made of
-
-    def _generation(self, function: "LocalFunction") -> str:
-        description = json.dumps(
-            [function.get_configuration(), sorted(function.environment_vars.items())], default=str
-        )
-        return hashlib.sha256(description.encode()).hexdigest()
-
-    def _sandbox(self, function: "LocalFunction") -> Sandbox:
-        home = self.cloud.home.functions
-        code = archives.unpack(function.code_bytes, home / "code", "var/task")
-        layers = [
-            archives.unpack(content, home / "layers", "opt")
-            # A later layer covers an earlier one, as on AWS.
-            for content in reversed(function.layer_contents())
-        ]
-        interface = self._interfaces.get(function.function_name)
-        runtime = home / "runtimes" / (interface.vpc_id if interface else "internet")
-        with self._lock:
-            if not runtime.is_dir():
-                runtime.parent.mkdir(parents=True, exist_ok=True)
-                environments.write_runtime(
-                    runtime,
-                    self.cloud.image,
-                    interface.resolver if interface else None,
-                    self.cloud.services_authority.certificate_pem,
-                )
-        return Sandbox(
-            layers=(runtime, code, *layers, self.cloud.image),
-            namespace_path=interface.namespace_path if interface else None,
-            memory_mib=int(function.memory_size),
-            tmp_mib=int(function.ephemeral_storage),
-        )
-
-    def _variables(
-        self, function: "LocalFunction", stream: str, session: credentials.RoleCredentials
-    ) -> dict[str, str]:
-        """The environment of the process.
-
-        Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-        """
-        variables = {
-            "_HANDLER": str(function.handler),
-            "AWS_ACCESS_KEY_ID": session.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
-            "AWS_SESSION_TOKEN": session.session_token,
-            "AWS_REGION": function.region,
-            "AWS_DEFAULT_REGION": function.region,
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
-            "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
-            "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
-            "AWS_LAMBDA_LOG_STREAM_NAME": stream,
-            "LAMBDA_TASK_ROOT": "/var/task",
-            "LAMBDA_RUNTIME_DIR": "/var/runtime",
-            "LANG": "en_US.UTF-8",
-            "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:"
-            "/var/task:/var/task/lib:/opt/lib",
-            "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
-            "PYTHONPATH": "/var/runtime",
-            # Lambda's code folder is read-only; compiled files would have nowhere to go.
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "SSL_CERT_FILE": "/var/runtime/ca-cert.pem",
-            "AWS_CA_BUNDLE": "/var/runtime/ca-cert.pem",
-            "TZ": ":UTC",
-            **function.logging_variables(),
-        }
-        if function.function_name not in self._interfaces:
-            # Without a VPC a function reaches AWS over the internet: here, the daemon itself.
-            variables["AWS_ENDPOINT_URL"] = self.cloud.home.endpoint_url
-        return {**variables, **{k: str(v) for k, v in function.environment_vars.items()}}
 
 
 def _call(

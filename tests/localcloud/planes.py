@@ -163,7 +163,7 @@ class Planes:
         found: list[int] = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                if self._below_home(os.readlink(folder / "root")):
+                if self._below_home(str((folder / "root").readlink())):
                     found.append(int(folder.name))
             except OSError:
                 continue

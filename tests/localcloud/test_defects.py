@@ -44,7 +44,9 @@ def as_role(planes: Planes, role: str, service: str, headers: dict[str, str] | N
 
 
 def with_header(client, name: str, value: str):
-    client.meta.events.register("before-sign", lambda request, **_: request.headers.add_header(name, value))
+    client.meta.events.register(
+        "before-sign", lambda request, **_: request.headers.add_header(name, value)
+    )
     return client
 
 
@@ -77,7 +79,7 @@ def test_tls_only_policy_refuses_plain_http_and_nothing_else(planes):
         lambda: plain.put_object(Bucket=name, Key="k", Body=b"2"),
         lambda: plain.list_objects_v2(Bucket=name),
     ):
-        with pytest.raises(ClientError, match="AccessDenied.*explicit deny"):
+        with pytest.raises(ClientError, match=r"AccessDenied.*explicit deny"):
             call()
     assert planes.client("s3").get_object(Bucket=name, Key="k")["Body"].read() == b"1"
 
@@ -151,9 +153,7 @@ def test_kms_permissions_are_needed_for_an_encrypted_bucket(planes):
     rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
     planes.client("s3").put_bucket_encryption(
         Bucket=name,
-        ServerSideEncryptionConfiguration={
-            "Rules": [{"ApplyServerSideEncryptionByDefault": rule}]
-        },
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]},
     )
     client = as_role(planes, "kms-writer", "s3")
     planes.allow("kms-writer", ["s3:PutObject", "s3:GetObject"], f"arn:aws:s3:::{name}/*")
@@ -178,7 +178,7 @@ def test_a_secret_needs_its_permission_and_its_key(planes):
     arn = secrets.create_secret(Name="pgkeep/app", SecretString="x", KmsKeyId=key)["ARN"]
     other = secrets.create_secret(Name="pgkeep/other", SecretString="y")["ARN"]
     client = as_role(planes, "reader", "secretsmanager")
-    with pytest.raises(ClientError, match="AccessDeniedException.*secretsmanager:GetSecretValue"):
+    with pytest.raises(ClientError, match=r"AccessDeniedException.*secretsmanager:GetSecretValue"):
         client.get_secret_value(SecretId=arn)
     planes.allow("reader", ["secretsmanager:GetSecretValue"], arn)
     with pytest.raises(ClientError, match="kms:Decrypt"):
@@ -300,6 +300,41 @@ def handler(event, context):
     assert json.loads(client.invoke(FunctionName="bound")["Payload"].read()) == "open"
 
 
+def test_a_dead_letter_queue_needs_permission_and_its_key(planes):
+    key = planes.client("kms").create_key()["KeyMetadata"]["Arn"]
+    planes.client("sqs").create_queue(QueueName="sealed", Attributes={"KmsMasterKeyId": key})
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:sealed"
+    planes.role("sender", "lambda.amazonaws.com", ["logs:*"])
+    options = {"role": "sender", "DeadLetterConfig": {"TargetArn": arn}}
+    for missing in ("sqs:SendMessage", "kms:GenerateDataKey", "kms:Decrypt"):
+        with pytest.raises(ClientError, match="permissions to call SendMessage on SQS"):
+            planes.function("sealed", "x = 1", **options)
+        planes.allow("sender", [missing])
+    created = planes.function("sealed", "x = 1", **options)
+    assert created["DeadLetterConfig"] == {"TargetArn": arn}
+
+
+def test_a_function_may_be_told_from_its_role_by_its_arn(planes):
+    code = """
+import boto3
+def handler(event, context):
+    return len(boto3.client("ec2").describe_network_interfaces()["NetworkInterfaces"])
+"""
+    planes.role("attached", "lambda.amazonaws.com", ["logs:*", "ec2:*"])
+    planes.function("attached", code, role="attached", Timeout=20)
+    client = planes.client("lambda")
+    assert json.loads(client.invoke(FunctionName="attached")["Payload"].read()) >= 0
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:attached"
+    planes.allow(
+        "attached",
+        ["ec2:*"],
+        Effect="Deny",
+        Condition={"ArnEquals": {"lambda:SourceFunctionArn": arn}},
+    )
+    payload = json.loads(client.invoke(FunctionName="attached")["Payload"].read())
+    assert "UnauthorizedOperation" in payload["errorMessage"]
+
+
 def test_lifecycle_keeps_every_field(planes):
     s3 = planes.client("s3")
     name = bucket(planes, "lifecycle")
@@ -318,7 +353,12 @@ def test_lifecycle_keeps_every_field(planes):
             "Filter": {"And": {"Prefix": "x/", "ObjectSizeGreaterThan": 1024}},
             "Transitions": [{"Days": 30, "StorageClass": "GLACIER"}],
         },
-        {"ID": "small", "Status": "Enabled", "Filter": {"ObjectSizeLessThan": 5}, "Expiration": {"Days": 1}},
+        {
+            "ID": "small",
+            "Status": "Enabled",
+            "Filter": {"ObjectSizeLessThan": 5},
+            "Expiration": {"Days": 1},
+        },
     ]
     s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
     assert s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"] == rules

@@ -75,9 +75,9 @@ def function(cloud: WholeCloud) -> str:
     ec2, s3 = cloud.client("ec2"), cloud.client("s3")
     vpc = ec2.create_vpc(CidrBlock="10.78.0.0/16")["Vpc"]["VpcId"]
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
-    subnet = ec2.create_subnet(
-        VpcId=vpc, CidrBlock="10.78.1.0/24", AvailabilityZone=f"{REGION}a"
-    )["Subnet"]["SubnetId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.78.1.0/24", AvailabilityZone=f"{REGION}a")[
+        "Subnet"
+    ]["SubnetId"]
     groups = {
         name: ec2.create_security_group(VpcId=vpc, GroupName=name, Description=name)["GroupId"]
         for name in ("functions", "endpoints")

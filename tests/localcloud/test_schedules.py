@@ -55,7 +55,9 @@ def test_rate_schedule_invokes_the_function_with_its_input(planes):
     event = json.loads(planes.receive(url)["Body"])
     assert event["class"] == "daily"
     assert abs(datetime.fromisoformat(event["time"]) - datetime.now(UTC)) < timedelta(minutes=1)
-    assert planes.metric_sum("AWS/Scheduler", "InvocationAttemptCount", ScheduleGroup="default") == 1
+    assert (
+        planes.metric_sum("AWS/Scheduler", "InvocationAttemptCount", ScheduleGroup="default") == 1
+    )
 
 
 def test_one_time_schedule_fires_once_and_is_deleted(planes):
@@ -109,7 +111,10 @@ def test_disabled_schedules_do_not_fire(planes):
         ({"ScheduleExpression": "cron(0 3 * * * *)"}, "Invalid Schedule Expression"),
         ({"ScheduleExpressionTimezone": "Nowhere"}, "Invalid ScheduleExpressionTimezone"),
         ({"RoleArn": "arn:aws:iam::123456789012:role/echo"}, "allow AWS EventBridge Scheduler"),
-        ({"Arn": "arn:aws:ecs:eu-west-1:123456789012:cluster/x"}, "not supported by the local cloud"),
+        (
+            {"Arn": "arn:aws:ecs:eu-west-1:123456789012:cluster/x"},
+            "not supported by the local cloud",
+        ),
     ],
 )
 def test_what_the_scheduler_refuses(planes, change, message):
@@ -138,11 +143,11 @@ def test_rules_reach_what_lets_them_in(planes):
     planes.client("sqs").set_queue_attributes(
         QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [policy]})}
     )
-    targets = [{"Id": name, "Arn": QUEUE + name, "InputPath": "$.detail"} for name in ("events", "closed")]
+    targets = [
+        {"Id": name, "Arn": QUEUE + name, "InputPath": "$.detail"} for name in ("events", "closed")
+    ]
     events.put_targets(Rule="r", Targets=targets)
-    events.put_events(
-        Entries=[{"Source": "pgkeep", "DetailType": "t", "Detail": '{"backup": 1}'}]
-    )
+    events.put_events(Entries=[{"Source": "pgkeep", "DetailType": "t", "Detail": '{"backup": 1}'}])
     assert json.loads(planes.receive(url)["Body"]) == {"backup": 1}
     with pytest.raises(AssertionError):
         planes.receive(closed, seconds=1)
