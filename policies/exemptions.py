@@ -9,7 +9,7 @@ used alone, `pgkeep:policy_exemptions`), so that they are reviewed like any othe
         covers: [tag:GetTagKeys]          # for rules that judge several things in one resource
         reason: AWS offers no resource-level permission for this action
         owner: platform@example.com
-        expires: 2026-03-01
+        expires: "2026-03-01"
 
 `resource` is a pattern with `*` and `?`, compared with `<type>::<name>` and with the whole URN.
 """
@@ -122,8 +122,9 @@ def _parse_one(place: str, entry: object) -> Exemption | str:
         isinstance(item, str) for item in cast("list[object]", covers)
     ):
         return f"{place} has covers = {shown(covers)}; it must be a list of texts"
-    # The engine hands a YAML date over as a timestamp at midnight.
-    date = re.fullmatch(r"(\d{4}-\d\d-\d\d)(T00:00:00Z)?", str(fields.get("expires")))
+    # A YAML date without quotes reaches the pack as Go prints its time.
+    midnight = r"(\d{4}-\d\d-\d\d)( 00:00:00 \+0000 UTC)?"
+    date = re.fullmatch(midnight, str(fields.get("expires")))
     try:
         expires = datetime.date.fromisoformat(date[1] if date else "")
     except ValueError:

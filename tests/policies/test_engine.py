@@ -101,23 +101,23 @@ def project(tmp_path: Path) -> Project:
 
 def test_what_preview_cannot_verify_is_noted_and_verified_at_apply(project: Project) -> None:
     program = BUCKET_PROGRAM.format(effect="Deny")
-    preview = project.run(program, "preview")
-    assert preview.endswith("exit 0"), preview
+    output = project.run(program, "up", "--yes")
+    assert output.endswith("exit 0"), output
+    preview, _, applied = output.partition("Updating (prod)")
     assert "[advisory]" in preview
     assert "s3-tls-only could not be verified before apply" in preview
-    applied = project.run(program, "up", "--yes", "--skip-preview")
-    assert applied.endswith("exit 0"), applied
+    assert applied
     assert "could not be verified" not in applied
     assert len(project.created_types()) == 3
 
 
 def test_what_is_found_at_apply_is_not_created(project: Project) -> None:
     program = BUCKET_PROGRAM.format(effect="Allow")
-    assert project.run(program, "preview").endswith("exit 0")
-    applied = project.run(program, "up", "--yes")
-    assert not applied.endswith("exit 0"), applied
-    assert "[mandatory]" in applied
-    assert "s3-tls-only" in applied
+    output = project.run(program, "up", "--yes")
+    assert not output.endswith("exit 0"), output
+    preview, _, applied = output.partition("Updating (prod)")
+    assert "[mandatory]" not in preview
+    assert "[mandatory] [severity: high]  s3-tls-only" in applied
     assert "aws:s3/bucketPolicy:BucketPolicy" not in project.created_types()
 
 
@@ -129,15 +129,12 @@ def test_a_violation_stops_the_preview_with_rule_resource_and_remedy(project: Pr
     assert "What to do:" in output
 
 
-def test_joins_and_the_environment_of_the_settings(project: Project) -> None:
-    settings = {"pgkeep:environment": "staging"}
+def test_joins_are_made_by_reference(project: Project) -> None:
+    # The group has no name yet at preview: the dependency of the property joins it.
     good = DATABASE_PROGRAM.format(group="group.name", days=30)
-    assert project.run(good, "preview", config=settings).endswith("exit 0")
-    # A stack named prod is judged as prod, whatever its configuration says.
-    short = DATABASE_PROGRAM.format(group="group.name", days=7)
-    assert not project.run(short, "preview", config=settings).endswith("exit 0")
+    assert project.run(good, "preview").endswith("exit 0")
     unjoined = DATABASE_PROGRAM.format(group="None", days=30)
-    output = project.run(unjoined, "preview", config=settings)
+    output = project.run(unjoined, "preview")
     assert "rds-ssl-enforced  (aws:rds:Instance: db)" in output
     assert not output.endswith("exit 0")
 

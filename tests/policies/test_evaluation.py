@@ -176,6 +176,8 @@ def test_exemptions_of_a_wrong_shape_are_violations(entries: object) -> None:
 def test_the_last_day_counts() -> None:
     assert [v.kind for v in judged(entry(expires="2026-03-01"))] == [Kind.EXEMPTED]
     assert [v.kind for v in judged(entry(expires="2026-08-28"))] == [Kind.EXEMPTED]
+    go_time = "2026-06-01 00:00:00 +0000 UTC"
+    assert [v.kind for v in judged(entry(expires=go_time))] == [Kind.EXEMPTED]
 
 
 def test_what_cannot_be_exempted_in_prod_can_be_in_dev() -> None:
