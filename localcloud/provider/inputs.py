@@ -28,8 +28,9 @@ def complete(
     """The written inputs with default tags, the automatic name and the type's defaults."""
     inputs = {k: v for k, v in written.items() if v is not None and not k.startswith("__")}
     defaulted: list[str] = []
-    if default_tags and resource.tags is not None:
-        inputs["tags"] = {**default_tags, **inputs.get("tags", {})}
+    own_tags = inputs.get("tags", {})
+    if default_tags and resource.tags is not None and isinstance(own_tags, Mapping):
+        inputs["tags"] = {**default_tags, **own_tags}
     for key, value in resource.defaults.items():
         if key not in inputs:
             inputs[key] = value

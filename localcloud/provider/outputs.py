@@ -5,7 +5,7 @@ from typing import Any
 
 from localcloud.provider import sdk_types
 from localcloud.provider.resource import Resource
-from localcloud.provider.wire import UNKNOWN
+from localcloud.provider.wire import UNKNOWN, Unknown
 
 # What pulumi-aws gives for a computed output that AWS does not report; by the type's first letters.
 _EMPTY: dict[str, Any] = {"st": "", "bo": False, "in": 0, "nu": 0.0, "[]": [], "{}": {}}
@@ -54,6 +54,7 @@ def _add_common(
     if "tags" in known and "tags" not in inputs:
         outputs.pop("tags", None)
     if "tagsAll" in known:
-        outputs["tagsAll"] = dict(inputs.get("tags") or {})
+        tags = inputs.get("tags") or {}
+        outputs["tagsAll"] = dict(tags) if isinstance(tags, Mapping) else UNKNOWN
     if "region" in known:
-        outputs["region"] = region
+        outputs["region"] = UNKNOWN if isinstance(inputs.get("region"), Unknown) else region

@@ -63,7 +63,11 @@ class Engine:
         return f"urn:pulumi:test::pgkeep::{token}::{name}"
 
     def check(
-        self, token: str, name: str, inputs: Mapping[str, Any], olds: Mapping[str, Any] | None = None
+        self,
+        token: str,
+        name: str,
+        inputs: Mapping[str, Any],
+        olds: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         response = self.stub.Check(
             provider_pb2.CheckRequest(

@@ -150,7 +150,7 @@ RESOURCES: tuple[Resource, ...] = (
             "metricQueries.metric.dimensions": "Metric.Dimensions",
             "evaluateLowSampleCountPercentiles": "EvaluateLowSampleCountPercentile",
         },
-        replaces=names("name namePrefix"),
+        replaces=names("name"),
         defaults={"actionsEnabled": True, "treatMissingData": "missing"},
         autoname="name",
         autoname_limit=255,

@@ -177,10 +177,14 @@ class _Lifecycle(_Setting):
 
 
 _NO_BUCKET = names("NoSuchBucket 404")
+# The settings whose requests can name the bucket's expected owner.
+_OWNED = names(
+    "bucketVersioning bucketServerSideEncryptionConfiguration bucketLifecycleConfiguration"
+)
 
 
 def _setting(
-    kind: type[_Setting],
+    cls: type[_Setting],
     name: str,
     operation: str,
     *,
@@ -191,7 +195,7 @@ def _setting(
 ) -> Resource:
     pulumi_name = name[0].upper() + name[1:]
     more["not_found"] = more.get("not_found", frozenset()) | _NO_BUCKET
-    return kind(
+    return cls(
         kind=f"aws:s3/{name}:{pulumi_name}",
         service="s3",
         create_with=Operation(operation),
@@ -199,7 +203,7 @@ def _setting(
         read_with=Operation(read.name, {"Bucket": "$id"}, read.result),
         delete_with=Operation(delete, {"Bucket": "$id"}) if delete else None,
         member=member,
-        replaces=names("bucket expectedBucketOwner"),
+        replaces=names("bucket expectedBucketOwner") if name in _OWNED else names("bucket"),
         delete_before_replace=True,
         **more,
     )
