@@ -150,7 +150,7 @@ def _check(response: Any, bucket_name: str | None = None, key_name: str | None =
             everywhere = Request("s3:ListAllMyBuckets", "*", caller.principal, values)
             enforcement.require(caller, everywhere)
         return
-    if response.method == "POST" and "delete" in response.normalized_request.args:
+    if _deletes_objects(response):
         # DeleteObjects is checked for each object: get_permission.
         return
     for name, arn in _requests(response, bucket_name, key_name):
@@ -160,6 +160,10 @@ def _check(response: Any, bucket_name: str | None = None, key_name: str | None =
         _check_encryption(response, caller, request)
     if key_name is not None and response.method in ("GET", "HEAD") and caller.role is not None:
         _hide_missing(response, caller, bucket_name, key_name, values)
+
+
+def _deletes_objects(response: Any) -> bool:
+    return response.method == "POST" and "delete" in response.normalized_request.args
 
 
 def _policy(response: Any, bucket_name: str) -> list[str]:
@@ -225,7 +229,7 @@ def _get_permission(bucket: Any, action_name: str, resource: str) -> PermissionR
         return PermissionResult.NEUTRAL
     caller = callers.identify(response)
     request = Request(action_name, resource, caller.principal, _conditions(response, caller))
-    if response.method == "POST":
+    if _deletes_objects(response):
         try:
             _require(response, caller, request)
         except enforcement.AccessDeniedError:

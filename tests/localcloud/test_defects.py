@@ -147,6 +147,39 @@ def test_a_role_may_only_what_its_policy_allows_in_s3(planes):
         client.get_object(Bucket=name, Key="absent")
 
 
+def test_a_role_uploads_in_parts_with_the_key_it_named(planes):
+    key = planes.client("kms").create_key()["KeyMetadata"]["Arn"]
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::in-parts/*",
+        "Condition": {"StringNotEquals": {"s3:x-amz-server-side-encryption-aws-kms-key-id": key}},
+    }
+    name = bucket(planes, "in-parts", deny)
+    client = as_role(planes, "uploader", "s3")
+    planes.allow("uploader", ["s3:PutObject"], f"arn:aws:s3:::{name}/*")
+    planes.allow("uploader", ["kms:GenerateDataKey"], key)
+    target = {"Bucket": name, "Key": "dump"}
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    with pytest.raises(ClientError, match="kms:Decrypt"):
+        client.create_multipart_upload(**target, **encryption)
+    planes.allow("uploader", ["kms:Decrypt"], key)
+    with pytest.raises(ClientError, match="explicit deny"):
+        client.create_multipart_upload(**target)
+    upload = target | {
+        "UploadId": client.create_multipart_upload(**target, **encryption)["UploadId"]
+    }
+    part = client.upload_part(**upload, PartNumber=1, Body=b"x")
+    parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
+    client.complete_multipart_upload(**upload, MultipartUpload=parts)
+    again = target | {
+        "UploadId": client.create_multipart_upload(**target, **encryption)["UploadId"]
+    }
+    with pytest.raises(ClientError, match="s3:AbortMultipartUpload"):
+        client.abort_multipart_upload(**again)
+
+
 def test_kms_permissions_are_needed_for_an_encrypted_bucket(planes):
     key = planes.client("kms").create_key()["KeyMetadata"]["Arn"]
     name = bucket(planes, "with-key")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -179,3 +180,18 @@ def test_its_schedule_writes_a_backup(cloud, function):
             return
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_a_killed_daemon_leaves_nothing_after_stop(tmp_path):
+    with WholeCloud(tmp_path / "crash") as crashed:
+        crashed.role("worker", "lambda.amazonaws.com", ["logs:*"])
+        code = "import time\ndef handler(event, context): time.sleep(event)"
+        crashed.function("sleeper", code, role="worker", Timeout=120)
+        client = crashed.client("lambda")
+        client.invoke(FunctionName="sleeper", Payload=b"0")
+        client.invoke(FunctionName="sleeper", InvocationType="Event", Payload=b"100")
+        time.sleep(1)
+        assert crashed.processes_below_home() and crashed.mounts_below_home()
+        os.kill(int(crashed.home.pid_file.read_text()), signal.SIGKILL)
+    assert crashed.processes_below_home() == [] and crashed.mounts_below_home() == []
+    assert crashed.namespaces() == [] and crashed.cgroups() == []
