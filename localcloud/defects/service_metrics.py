@@ -44,7 +44,7 @@ def _queues(account_id: str, region: str) -> Iterator[Datum]:
 def _balancers(account_id: str, region: str) -> Iterator[Datum]:
     backend: Any = elbv2_backends[account_id][region]
     for group in list(backend.target_groups.values()):
-        states = [health.health_status for health in backend.describe_target_health(group.arn, [])]
+        states = [health.status for health in backend.describe_target_health(group.arn, [])]
         healthy = float(states.count("healthy"))
         unhealthy = float(states.count("unhealthy"))
         for balancer_arn in group.load_balancer_arns:
