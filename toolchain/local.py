@@ -11,8 +11,6 @@ import subprocess
 import sys
 from typing import Any
 
-from rich.table import Table
-
 from toolchain.environment import LOCAL_STACK, REPOSITORY, local_environment, local_home
 from toolchain.functions import build_archive, build_client_layer
 from toolchain.preview import read_stack
@@ -35,7 +33,7 @@ def up() -> int:
     # The local cloud reports its own steps: tools, base image, daemon.
     _local_cloud("start", environment)
     _select_stack(environment)
-    command = ["pulumi", "--non-interactive", "up", "--yes", "--stack", LOCAL_STACK]
+    command = ["pulumi", "up", "--yes", "--stack", LOCAL_STACK]
     command += ["--policy-pack", "policies", "--suppress-outputs", *_config_file()]
     console.print(f"[dim]$ {' '.join(command)}[/dim]")
     result = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False)
@@ -54,7 +52,7 @@ def down() -> int:
     environment = local_environment()
     destroyed = 0
     if _local_cloud_answers(environment) and _stack_exists():
-        command = ["pulumi", "--non-interactive", "destroy", "--yes", "--stack", LOCAL_STACK]
+        command = ["pulumi", "destroy", "--yes", "--stack", LOCAL_STACK]
         command += _config_file()
         console.print(f"[dim]$ {' '.join(command)}[/dim]")
         destroyed = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode
@@ -76,21 +74,22 @@ def summary(environment: dict[str, str]) -> None:
         (r.get("outputs", {}) for r in resources if r["type"] == "pulumi:pulumi:Stack"), {}
     )
     provisioned = [r for r in resources if r.get("custom") and not r["type"].startswith("pulumi:")]
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("Resources", f"{len(provisioned)} in stack {LOCAL_STACK}")
-    table.add_row("Pooler", f"{outputs['pooler_endpoint']}:{outputs['pooler_port']}")
-    table.add_row("Database", f"{outputs['database_endpoint']}:{outputs['database_port']}")
-    for replica in outputs["replica_endpoints"]:
-        table.add_row("Replica", f"{replica}:{outputs['database_port']}")
-    table.add_row("Backups", f"s3://{outputs['backup_bucket']}")
-    table.add_row("AWS API", environment["PGKEEP_LOCALCLOUD_ENDPOINT"])
-    table.add_row("Connect", "make psql                  as app, through the pooler")
-    table.add_row("", "make psql ROLE=readonly    on the replica")
-    table.add_row("", "make psql ROLE=migrator    on the database, for migrations")
-    table.add_row("pulumi", 'eval "$(make env)"; pulumi preview --stack local')
-    table.add_row("Destroy", "make down")
+    rows = [
+        ("Resources", f"{len(provisioned)} in stack {LOCAL_STACK}"),
+        ("Pooler", f"{outputs['pooler_endpoint']}:{outputs['pooler_port']}"),
+        ("Database", f"{outputs['database_endpoint']}:{outputs['database_port']}"),
+        *(("Replica", f"{r}:{outputs['database_port']}") for r in outputs["replica_endpoints"]),
+        ("Backups", f"s3://{outputs['backup_bucket']}"),
+        ("AWS API", environment["PGKEEP_LOCALCLOUD_ENDPOINT"]),
+        ("Connect", "make psql                  as app, through the pooler"),
+        ("", "make psql ROLE=readonly    on the replica"),
+        ("", "make psql ROLE=migrator    on the database, for migrations"),
+        ("pulumi", 'eval "$(make env)"; pulumi preview --stack local'),
+        ("Destroy", "make down"),
+    ]
     console.print()
-    console.print(table)
+    for title, text in rows:
+        console.print(f"[bold]{title:<10}[/bold] {text}")
 
 
 def print_environment() -> int:
