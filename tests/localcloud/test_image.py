@@ -139,7 +139,9 @@ def test_image_has_what_hosts_and_databases_need() -> None:
     image = base_image(print)
 
     def inside(*command: str) -> str:
-        done = subprocess.run(["chroot", str(image), *command], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["chroot", str(image), *command], capture_output=True, text=True, check=False
+        )
         return done.stdout + done.stderr
 
     assert "PgBouncer 1." in inside("pgbouncer", "--version")
