@@ -236,13 +236,17 @@ class AlarmWatcher:
         since_report = _REPORT_SECONDS
         while not self._stopping.wait(_EVALUATION_SECONDS):
             since_report += _EVALUATION_SECONDS
-            try:
-                if since_report >= _REPORT_SECONDS:
-                    since_report = 0.0
-                    service_metrics.report(self._account_id, self._region)
-                self.evaluate_all()
-            except Exception:
-                _log.exception("alarms")
+            if since_report >= _REPORT_SECONDS:
+                since_report = 0.0
+                self._try(lambda: service_metrics.report(self._account_id, self._region))
+            self._try(self.evaluate_all)
+
+    @staticmethod
+    def _try(action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception:
+            _log.exception("alarms")
 
     def evaluate_all(self) -> None:
         """Evaluate each alarm once."""

@@ -47,7 +47,7 @@ def _balancers(account_id: str, region: str) -> Iterator[Datum]:
         states = [health.status for health in backend.describe_target_health(group.arn, [])]
         healthy = float(states.count("healthy"))
         unhealthy = float(states.count("unhealthy"))
-        for balancer_arn in group.load_balancer_arns:
+        for balancer_arn in sorted(set(group.load_balancer_arns)):
             dimensions = {
                 "LoadBalancer": balancer_arn.partition(":loadbalancer/")[2],
                 "TargetGroup": group.arn.rpartition(":")[2],

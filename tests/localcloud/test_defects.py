@@ -522,6 +522,36 @@ def test_a_message_in_a_dead_letter_queue_raises_its_alarm(planes):
     wait_for(planes, "dead", "ALARM", seconds=45)
 
 
+def test_an_unhealthy_target_raises_its_alarm(planes):
+    vpc, subnet, _ = planes.network()
+    elbv2 = planes.client("elbv2")
+    balancer = elbv2.create_load_balancer(Name="nlb", Type="network", Subnets=[subnet])
+    balancer_arn = balancer["LoadBalancers"][0]["LoadBalancerArn"]
+    group = elbv2.create_target_group(
+        Name="hosts", Protocol="TCP", Port=6543, VpcId=vpc, TargetType="ip"
+    )["TargetGroups"][0]["TargetGroupArn"]
+    forward = [{"Type": "forward", "TargetGroupArn": group}]
+    elbv2.create_listener(
+        LoadBalancerArn=balancer_arn, Protocol="TCP", Port=6543, DefaultActions=forward
+    )
+    elbv2.register_targets(TargetGroupArn=group, Targets=[{"Id": "10.0.0.9", "Port": 6543}])
+    dimensions = {
+        "LoadBalancer": balancer_arn.partition("loadbalancer/")[2],
+        "TargetGroup": group.rpartition(":")[2],
+    }
+    alarm(
+        planes,
+        "fewer",
+        Namespace="AWS/NetworkELB",
+        MetricName="HealthyHostCount",
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        Threshold=2,
+        ComparisonOperator="LessThanThreshold",
+    )
+    # moto alone counts every registered target as healthy: one is fewer than two.
+    wait_for(planes, "fewer", "ALARM", seconds=45)
+
+
 def test_alarms_that_cannot_be_evaluated_are_refused(planes):
     with pytest.raises(ClientError, match="one metric only"):
         planes.client("cloudwatch").put_metric_alarm(
