@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from operations import environment
+from operations import environment, secret_store
 from operations.errors import OperationError
 from operations.structured_log import log
 
 if TYPE_CHECKING:
     import psycopg
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 # A master password set through the RDS API takes effect within about a minute.
-AUTHENTICATION_WAIT_SECONDS = 90.0
+WAIT_SECONDS = 90.0
 CONNECT_TIMEOUT_SECONDS = 10
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -53,42 +53,54 @@ class Endpoint:
         *,
         database: str | None = None,
         application_name: str = "pgkeep",
-        wait_seconds: float = 0.0,
-        reread: Callable[[], tuple[str, str]] | None = None,
     ) -> psycopg.Connection[Any]:
-        """Connect, and for `wait_seconds` try again when unreachable or refused.
-
-        `reread` gives user and password anew before each further try: a rotation may have replaced
-        them since the caller read them.
-
-        Raises `psycopg.OperationalError` as PostgreSQL or libpq gave it.
-        """
+        """Connect once. Raises `psycopg.OperationalError` as PostgreSQL or libpq gave it."""
         import psycopg
 
-        deadline = time.monotonic() + wait_seconds
-        pause_seconds = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return psycopg.connect(
-                    host=self.host,
-                    port=self.port,
-                    dbname=database or self.database,
-                    user=user,
-                    password=password,
-                    sslmode="verify-full",
-                    sslrootcert=str(self.ca_bundle),
-                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                    application_name=application_name,
-                )
-            except psycopg.OperationalError as error:
-                if time.monotonic() + pause_seconds > deadline:
-                    raise
-                reason = str(error).strip().splitlines()[-1]
-                log("connection_retry", host=self.host, port=self.port, reason=reason)
-                time.sleep(pause_seconds)
-                if reread is not None:
-                    user, password = reread()
-                pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+        return psycopg.connect(
+            host=self.host,
+            port=self.port,
+            dbname=database or self.database,
+            user=user,
+            password=password,
+            sslmode="verify-full",
+            sslrootcert=str(self.ca_bundle),
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name=application_name,
+        )
+
+
+def connect_with_secret(
+    endpoint: Endpoint,
+    client: SecretsManagerClient,
+    secret: str,
+    *,
+    application_name: str,
+    wait_seconds: float = WAIT_SECONDS,
+) -> psycopg.Connection[Any]:
+    """Connect as the user of a secret, and try again while the database refuses or is away.
+
+    The secret is read again for each try: a rotation may be on its way. Raises `OperationError`
+    when it still fails after `wait_seconds`, with the reason that PostgreSQL or libpq gave.
+    """
+    import psycopg
+
+    deadline = time.monotonic() + wait_seconds
+    pause_seconds = _FIRST_PAUSE_SECONDS
+    while True:
+        user, password = credentials(secret_store.read(client, secret), secret)
+        try:
+            return endpoint.connect(user, password, application_name=application_name)
+        except psycopg.OperationalError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            if time.monotonic() + pause_seconds > deadline:
+                raise OperationError(
+                    f"no connection to {endpoint.host}:{endpoint.port} as {user} within "
+                    f"{wait_seconds:.0f} s: {reason}"
+                ) from error
+            log("connection_retry", host=endpoint.host, port=endpoint.port, reason=reason)
+            time.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
 
 def password_refused(error: psycopg.OperationalError) -> bool:

@@ -12,7 +12,7 @@ import secrets
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,13 +22,16 @@ import psycopg
 from psycopg import sql
 
 from operations.backup.upload import MultipartUpload
-from operations.database import AUTHENTICATION_WAIT_SECONDS, Endpoint
+from operations.database import Endpoint
 from operations.errors import OperationError
 from operations.postgresql_client import command
 from operations.structured_log import log_metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+#: Connects as the backup role; pg_dump then logs in with the same user and password.
+Connect = Callable[[], "psycopg.Connection[Any]"]
 
 SCHEDULED_CLASSES = ("daily", "weekly", "monthly")
 CLASSES = (*SCHEDULED_CLASSES, "pre_migration")
@@ -65,8 +68,7 @@ def run(
     backup_class: str,
     endpoint: Endpoint,
     *,
-    user: str,
-    password: str,
+    connect: Connect,
     target: BackupTarget,
     s3: S3Client,
 ) -> Backup:
@@ -80,7 +82,7 @@ def run(
     started = time.monotonic()
     dimensions = {"Database": endpoint.database, "Class": backup_class}
     try:
-        backup = _run(backup_class, endpoint, user=user, password=password, target=target, s3=s3)
+        backup = _run(backup_class, endpoint, connect=connect, target=target, s3=s3)
     except BaseException as error:
         log_metrics(
             "backup_failed",
@@ -107,8 +109,7 @@ def _run(
     backup_class: str,
     endpoint: Endpoint,
     *,
-    user: str,
-    password: str,
+    connect: Connect,
     target: BackupTarget,
     s3: S3Client,
 ) -> Backup:
@@ -116,18 +117,13 @@ def _run(
     identifier = f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     folder = f"{backup_class}/{endpoint.database}/{identifier}"
     key = f"{folder}/database.dump"
-    with endpoint.connect(
-        user,
-        password,
-        application_name="pgkeep backup",
-        wait_seconds=AUTHENTICATION_WAIT_SECONDS,
-    ) as connection:
+    with connect() as connection:
         snapshot = _export_snapshot(connection)
         metadata = {"backup-id": identifier, "backup-class": backup_class}
         with MultipartUpload(
             s3, bucket=target.bucket, key=key, kms_key=target.kms_key, metadata=metadata
         ) as upload:
-            with _pg_dump(endpoint, user, password, snapshot) as output:
+            with _pg_dump(endpoint, connection.info, snapshot) as output:
                 upload.write_all(output)
             row_counts = _row_counts(connection)
             server_version = connection.info.server_version
@@ -197,7 +193,9 @@ def _row_counts(connection: psycopg.Connection[Any]) -> dict[str, int]:
 
 
 @contextmanager
-def _pg_dump(endpoint: Endpoint, user: str, password: str, snapshot: str) -> Generator[IO[bytes]]:
+def _pg_dump(
+    endpoint: Endpoint, login: psycopg.ConnectionInfo, snapshot: str
+) -> Generator[IO[bytes]]:
     """pg_dump's output; leaving the block raises `OperationError` unless pg_dump ended well.
 
     The password is in the child's environment only, where just this user may read it.
@@ -214,8 +212,8 @@ def _pg_dump(endpoint: Endpoint, user: str, password: str, snapshot: str) -> Gen
         "PGHOST": endpoint.host,
         "PGPORT": str(endpoint.port),
         "PGDATABASE": endpoint.database,
-        "PGUSER": user,
-        "PGPASSWORD": password,
+        "PGUSER": login.user,
+        "PGPASSWORD": login.password,
         "PGSSLMODE": "verify-full",
         "PGSSLROOTCERT": str(endpoint.ca_bundle),
         "PGAPPNAME": "pgkeep backup",

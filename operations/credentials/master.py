@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
 from operations import scram, secret_store
+from operations.database import credentials
 from operations.errors import OperationError
 
 if TYPE_CHECKING:
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
 Status = Literal["initialized", "unchanged", "rotated"]
 
-# RDS shows the change in the instance's status a few seconds after the call.
-SETTLE_SECONDS = 5.0
 # "resetting-master-credentials" lasts about a minute; the instance may also still be modifying.
 WAIT_SECONDS = 600.0
-POLL_SECONDS = 5.0
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 8.0
 ENGINE = "postgres"
 
 
@@ -55,45 +54,52 @@ def initialize(target: MasterTarget, rds: RDSClient, secrets: SecretsManagerClie
         # The first version of a secret becomes current by itself; a password must not, before the
         # instance has it.
         secret_store.write(secrets, target.secret, {"status": "waiting for its first password"})
-    return Outcome("initialized", _set_new_password(target, rds, secrets, time.sleep))
+    return Outcome("initialized", _set_new_password(target, rds, secrets))
 
 
 def rotate(target: MasterTarget, rds: RDSClient, secrets: SecretsManagerClient) -> Outcome:
     """Set a new password. A rotation that broke off is finished with the password it staged."""
-    if secret_store.read(secrets, target.secret) is None:
+    current = secret_store.read(secrets, target.secret)
+    if current is None or "password" not in current:
         return initialize(target, rds, secrets)
-    return Outcome("rotated", _set_new_password(target, rds, secrets, time.sleep))
+    return Outcome("rotated", _set_new_password(target, rds, secrets))
 
 
-def _set_new_password(
-    target: MasterTarget,
-    rds: RDSClient,
-    secrets: SecretsManagerClient,
-    sleep: Callable[[float], None],
-) -> str:
+def _set_new_password(target: MasterTarget, rds: RDSClient, secrets: SecretsManagerClient) -> str:
+    """Stage a password, set it, make it current.
+
+    Runs at the same time agree: whoever finds another password in the secret than the one it has
+    just set sets that one, so that the instance ends with what the secret says.
+    """
     instance = _describe(rds, target.instance_identifier)
     username = str(instance["MasterUsername"])
-    staged = secret_store.read(secrets, target.secret, "AWSPENDING")
-    password = str(staged["password"]) if staged else scram.generate_password()
-    if staged is None:
+    if secret_store.read(secrets, target.secret, "AWSPENDING") is None:
         document = {
             "username": username,
-            "password": password,
+            "password": scram.generate_password(),
             "host": target.host,
             "port": target.port,
             "dbname": target.database,
             "engine": ENGINE,
         }
         secret_store.write(secrets, target.secret, document, "AWSPENDING")
-    _wait_until_settled(rds, target.instance_identifier, instance, sleep)
-    answer = rds.modify_db_instance(
-        DBInstanceIdentifier=target.instance_identifier,
-        MasterUserPassword=password,
-        ApplyImmediately=True,
-    )["DBInstance"]
-    _wait_until_settled(rds, target.instance_identifier, answer, sleep)
+    _wait_until_settled(rds, target.instance_identifier, instance)
+    applied = None
+    while (wanted := _wanted_password(target, secrets)) != applied:
+        answer = rds.modify_db_instance(
+            DBInstanceIdentifier=target.instance_identifier,
+            MasterUserPassword=wanted,
+            ApplyImmediately=True,
+        )["DBInstance"]
+        _wait_until_settled(rds, target.instance_identifier, answer)
+        applied = wanted
     secret_store.promote(secrets, target.secret)
     return username
+
+
+def _wanted_password(target: MasterTarget, secrets: SecretsManagerClient) -> str:
+    document = secret_store.read(secrets, target.secret, "AWSPENDING")
+    return credentials(document or secret_store.read(secrets, target.secret), target.secret)[1]
 
 
 def _describe(rds: RDSClient, identifier: str) -> Any:
@@ -112,17 +118,15 @@ def _settled(instance: Any) -> bool:
     return instance["DBInstanceStatus"] == "available" and "MasterUserPassword" not in pending
 
 
-def _wait_until_settled(
-    rds: RDSClient, identifier: str, instance: Any, sleep: Callable[[float], None]
-) -> None:
-    if _settled(instance):
-        return
-    sleep(SETTLE_SECONDS)
+def _wait_until_settled(rds: RDSClient, identifier: str, instance: Any) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
-    while not _settled(instance := _describe(rds, identifier)):
+    pause_seconds = _FIRST_PAUSE_SECONDS
+    while not _settled(instance):
         if time.monotonic() > deadline:
             raise OperationError(
                 f"database instance {identifier} is still {instance['DBInstanceStatus']} after "
                 f"{WAIT_SECONDS:.0f} s; the new password is staged, run again when it is available"
             )
-        sleep(POLL_SECONDS)
+        time.sleep(pause_seconds)
+        pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+        instance = _describe(rds, identifier)

@@ -9,7 +9,7 @@ import boto3
 
 from operations import environment, secret_store
 from operations.backup import SCHEDULED_CLASSES, BackupTarget, run
-from operations.database import Endpoint, credentials
+from operations.database import Endpoint, connect_with_secret
 from operations.errors import OperationError
 
 
@@ -22,12 +22,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         retention_days=_retention_days(environment.required("RETENTION_DAYS")),
     )
     endpoint = Endpoint.from_environment()
-    user, password = credentials(secret_store.read(secret_store.connect(), secret), secret)
+    secrets = secret_store.connect()
     backup = run(
         str(event.get("class")),
         endpoint,
-        user=user,
-        password=password,
+        connect=lambda: connect_with_secret(
+            endpoint, secrets, secret, application_name="pgkeep backup"
+        ),
         target=target,
         s3=boto3.client("s3"),
     )

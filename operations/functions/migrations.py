@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 import workloads
 from operations import environment, secret_store
-from operations.database import AUTHENTICATION_WAIT_SECONDS, Endpoint, credentials
+from operations.database import Endpoint, connect_with_secret
 from operations.errors import OperationError
 from operations.migrations import run
 from operations.structured_log import log
@@ -41,14 +41,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         ]
     except ContractError as error:
         raise OperationError(str(error)) from error
-    secret = environment.required("MIGRATOR_SECRET_ARN")
-    endpoint = Endpoint.from_environment()
-    user, password = credentials(secret_store.read(secret_store.connect(), secret), secret)
-    with endpoint.connect(
-        user,
-        password,
+    with connect_with_secret(
+        Endpoint.from_environment(),
+        secret_store.connect(),
+        environment.required("MIGRATOR_SECRET_ARN"),
         application_name="pgkeep migrations",
-        wait_seconds=AUTHENTICATION_WAIT_SECONDS,
     ) as connection:
         result = run(connection, contract, migrations)
     log("migrations", workload=asked.workload, applied=result.applied, already=result.already)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 
-from operations import secret_store
-from operations.database import AUTHENTICATION_WAIT_SECONDS, Endpoint, credentials
+from operations.database import Endpoint, connect_with_secret
 from operations.errors import OperationError
 from operations.roles import credentials as role_credentials
 from operations.roles import identities, privileges
@@ -53,22 +52,14 @@ def apply(
             f"manifest is for database {manifest.database}, DB_NAME is {endpoint.database}; "
             "they must be the same"
         )
-
-    def master() -> tuple[str, str]:
-        return credentials(secret_store.read(client, master_secret), master_secret)
-
-    user, password = master()
-    staged, changes = role_credentials.stage(client, manifest, endpoint)
-    with endpoint.connect(
-        user,
-        password,
-        application_name="pgkeep roles",
-        wait_seconds=AUTHENTICATION_WAIT_SECONDS,
-        reread=master,
+    with connect_with_secret(
+        endpoint, client, master_secret, application_name="pgkeep roles"
     ) as connection:
         _check_version(connection)
         ledger = Ledger(connection)
+        # Before the secrets are read: two runs must not stage two passwords for one role.
         ledger.rows("SELECT pg_advisory_xact_lock(%s)", _ADVISORY_LOCK)
+        staged, changes = role_credentials.stage(client, manifest, endpoint)
         refused = role_credentials.refused(ledger, endpoint, staged)
         identities.reconcile(ledger, manifest)
         role_credentials.set_passwords(ledger, staged, refused)

@@ -75,12 +75,10 @@ def filled(
 
 
 def backup(deployment: Deployment, target: BackupTarget, s3: Any, kind: str = "daily") -> Any:
-    secret = deployment.secret("node_pass_backup")
     return run(
         kind,
         deployment.server.endpoint,
-        user=secret["username"],
-        password=secret["password"],
+        connect=lambda: deployment.connect("node_pass_backup"),
         target=target,
         s3=s3,
     )

@@ -119,19 +119,40 @@ def test_a_run_that_broke_off_is_finished_with_the_staged_password(
     assert set(passwords) == {staged["password"]}
 
 
-def test_it_waits_while_rds_resets_the_password(secrets: Any, rds: Any) -> None:
-    target = master.MasterTarget(IDENTIFIER, "master", "db.example", 5432, "node_pass")
+def test_it_waits_while_rds_resets_the_password(rds: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     states = iter(["resetting-master-credentials", "modifying", "available"])
     available = rds.describe_db_instances()["DBInstances"][0]
     waited: list[float] = []
-    instance = {**available, "DBInstanceStatus": "resetting-master-credentials"}
+    monkeypatch.setattr(master.time, "sleep", waited.append)
+    pending = {**available, "PendingModifiedValues": {"MasterUserPassword": "****"}}
 
     class Resetting:
         def describe_db_instances(self, **_: str) -> Any:
             return {"DBInstances": [{**available, "DBInstanceStatus": next(states)}]}
 
-    master._wait_until_settled(Resetting(), target.instance_identifier, instance, waited.append)
-    assert waited == [master.SETTLE_SECONDS, master.POLL_SECONDS, master.POLL_SECONDS]
+    master._wait_until_settled(Resetting(), IDENTIFIER, pending)
+    assert waited == [0.5, 1.0, 2.0]
+
+
+def test_two_runs_at_once_leave_the_instance_with_the_secrets_password(
+    secrets: Any, rds: Any, passwords: list[str]
+) -> None:
+    """The second run stages its own password while the first waits for RDS."""
+    function.handler({"action": "initialize"}, None)
+    first_modify = rds.modify_db_instance
+    document = current(secrets)
+
+    def modify(**inputs: Any) -> Any:
+        answer = first_modify(**inputs)
+        if len(passwords) == 2:
+            other = {**document, "password": "of-the-other-run"}
+            secret_store.write(secrets, "master", other, "AWSPENDING")
+            secret_store.promote(secrets, "master")
+        return answer
+
+    rds.modify_db_instance = modify
+    function.handler({"action": "rotate"}, None)
+    assert passwords[-1] == current(secrets)["password"] == "of-the-other-run"
 
 
 def test_wrong_input_is_one_line(rds: Any, monkeypatch: pytest.MonkeyPatch) -> None:
