@@ -146,7 +146,8 @@ class Aws:
             raise ProviderError(f"{operation} of {subject} broke off: {error}") from None
         except ResponseParserError:
             raise ProviderError(
-                f"{operation} of {subject} is not implemented by the local cloud"
+                f"{operation} of {subject}: the local cloud has no such operation, or failed in it; "
+                "its log says which (.localcloud/daemon.log)"
             ) from None
 
     def wait(

@@ -62,8 +62,18 @@ def same(resource: Resource, name: str, before: Any, after: Any) -> bool:
     if name in resource.json_properties and same_json(before, after):
         return True
     if name in resource.unordered and isinstance(before, list) and isinstance(after, list):
-        return agrees(before, after) and agrees(after, before)
+        return _equal_in_any_order(before, after)
     return _equal(before, after)
+
+
+def _equal_in_any_order(before: list[Any], after: list[Any]) -> bool:
+    rest = list(after)
+    for item in before:
+        match = next((i for i, other in enumerate(rest) if _equal(item, other)), None)
+        if match is None:
+            return False
+        rest.pop(match)
+    return not rest
 
 
 def _equal(before: Any, after: Any) -> bool:

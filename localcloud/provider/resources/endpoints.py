@@ -79,6 +79,6 @@ RESOURCES: tuple[Resource, ...] = (
             "State", names("available Available"), names("failed rejected deleted deleting")
         ),
         wait_gone=True,
-        not_found=names("InvalidVpcEndpointId.NotFound"),
+        not_found=names("InvalidVpcEndpointId.NotFound InvalidRoute.NotFound"),
     ),
 )

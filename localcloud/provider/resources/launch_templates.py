@@ -115,7 +115,8 @@ RESOURCES: tuple[Resource, ...] = (
         moving=names("latestVersion defaultVersion"),
         tags=ec2_tags("launch-template"),
         not_found=names(
-            "InvalidLaunchTemplateId.NotFound InvalidLaunchTemplateId.NotFoundException"
+            "InvalidLaunchTemplateId.NotFound InvalidLaunchTemplateId.NotFoundException "
+            "InvalidLaunchTemplateName.NotFoundException"
         ),
     ),
 )

@@ -228,6 +228,7 @@ class _Group(Resource):
         return values
 
     def delete(self, context: Context) -> None:
+        self.read(context)  # One that is gone already has nothing to drain.
         force = bool(context.inputs.get("forceDelete"))
         if not force:
             self._drain(context)
