@@ -58,20 +58,21 @@ def _find(
     for part in location:
         if isinstance(part, int):
             continue
-        inner = _group_of(field.annotation) if field is not None else None
+        inner = group_of(field.annotation) if field is not None else None
         if field is not None and inner is not None:
             group = inner
         field = group.model_fields.get(part)
     return group, field
 
 
-def _group_of(annotation: Any) -> type[BaseModel] | None:
+def group_of(annotation: Any) -> type[BaseModel] | None:
+    """The group of settings that a field of this type holds, alone, optional or in a tuple."""
     candidates: tuple[Any, ...] = (
         get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     )
     for candidate in candidates:
         if get_origin(candidate) is tuple:
-            return _group_of(get_args(candidate)[0])
+            return group_of(get_args(candidate)[0])
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
     return None

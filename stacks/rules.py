@@ -54,6 +54,16 @@ def _network(settings: Settings) -> Iterator[Refusal]:
             "a second gateway in a zone serves nobody",
             "Lower network.nat_gateway_count.",
         )
+    # The local cloud's image has PgBouncer; Debian's own image does not.
+    closed = network.existing is None and network.nat_gateway_count == 0
+    if closed and settings.environment != "local" and settings.pooler.image_id is None:
+        yield Refusal(
+            "network.nat_gateway_count",
+            0,
+            "at least 1 unless pooler.image_id names an image",
+            "Debian's image has no PgBouncer and hosts could not fetch it",
+            "Set it to 1 or name an image that has PgBouncer.",
+        )
 
 
 def _guards(settings: Settings) -> Iterator[Refusal]:

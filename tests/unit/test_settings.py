@@ -330,6 +330,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "serves nobody",
     ),
     (
+        "dev",
+        {"network__nat_gateway_count": 0},
+        "network.nat_gateway_count",
+        "0",
+        "at least 1 unless pooler.image_id names an image",
+        "Debian's image has no PgBouncer",
+    ),
+    (
         "prod",
         {"name": "a-very-long-name"},
         "name",
