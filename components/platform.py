@@ -220,6 +220,7 @@ class Platform(pulumi.ComponentResource):
             "backup_bucket": storage.bucket.bucket,
             "backup_function": backup.operation.function.name,
             "role_secret_names": roles.secret_names,
+            "master_secret_name": master.secret.name,
             "alarm_topic_arn": alarm_topic.topic.arn,
         }
         self.register_outputs(self.exports)

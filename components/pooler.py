@@ -57,6 +57,8 @@ class Pooler(pulumi.ComponentResource):
             protocol="TCP",
             port=port,
             deregistration_delay=_DEREGISTRATION_DELAY_SECONDS,
+            # A client that never ends its session must not hold a replaced host for ever.
+            connection_termination=True,
             health_check={
                 "enabled": True,
                 "protocol": "TCP",

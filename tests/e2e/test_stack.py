@@ -94,7 +94,14 @@ def test_readonly_reads_on_the_replica_and_cannot_write(stack: LocalStack) -> No
     assert answer["error"] is None
     assert answer["results"][0]["rows"] == [[True]]
     assert answer["results"][1]["rows"] == [["0xabc"]]
-    assert answer["results"][2]["sqlstate"] == "42501"
+    assert answer["results"][2]["sqlstate"] == "25006"  # read-only transaction: a replica
+
+
+def test_readonly_cannot_write_where_writing_is_possible(stack: LocalStack) -> None:
+    answer = stack.query(
+        "migration_security_group_id", stack.direct("readonly"), ["UPDATE buyers SET wallet = ''"]
+    )
+    assert answer["results"][0]["sqlstate"] == "42501"
 
 
 def test_buyers_has_the_indexes_of_the_guide(stack: LocalStack) -> None:

@@ -53,6 +53,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
             kind: f"pgkeep-local/node_pass/{kind}"
             for kind in ("migrator", "app", "readonly", "backup")
         },
+        "master_secret_name": "pgkeep-local/master",
         "alarm_topic_arn": "arn:aws:sns/topic:Topic/alarms-topic",
     }
 

@@ -41,6 +41,7 @@ def test_the_load_balancer(deployed: Deployed, environment: str) -> None:
         "protocol": "TCP",
         "port": 6543,
         "deregistrationDelay": 120,
+        "connectionTermination": True,
         "healthCheck": {
             "enabled": True,
             "protocol": "TCP",
