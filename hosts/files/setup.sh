@@ -20,4 +20,6 @@ systemctl daemon-reload
 systemctl restart --no-block pgbouncer.service
 # shellcheck disable=SC2086
 systemctl start --no-block $timers
-systemctl try-restart --no-block systemd-resolved.service
+if systemctl is-active --quiet systemd-resolved.service; then
+    systemctl restart --no-block systemd-resolved.service
+fi
