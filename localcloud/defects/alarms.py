@@ -16,7 +16,6 @@ from moto.cloudwatch.exceptions import ValidationError
 from moto.cloudwatch.models import (
     CloudWatchBackend,
     MetricAggregatedDatum,
-    are_dimensions_same,
     cloudwatch_backends,
 )
 from moto.sns.models import sns_backends
@@ -266,5 +265,10 @@ def _belongs(alarm: Any, datum: Any, oldest: float) -> bool:
         datum.name == alarm.metric_name
         and datum.namespace == alarm.namespace
         and _epoch(datum.timestamp) >= oldest
-        and are_dimensions_same(datum.dimensions, alarm.dimensions)
+        # moto's own comparison says that no two metrics with several dimensions are the same.
+        and _dimensions(datum) == _dimensions(alarm)
     )
+
+
+def _dimensions(owner: Any) -> dict[str, str]:
+    return {dimension.name: dimension.value for dimension in owner.dimensions}
