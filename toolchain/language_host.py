@@ -61,7 +61,11 @@ class PythonLanguageHost(LanguageServer):
         os.chdir(directory)
         sys.path.insert(0, str(directory))
         self.program = lambda: _run_program(program)
-        return super().Run(request, context)
+        result = super().Run(request, context)
+        if result.error:
+            # The SDK has logged it already: `bail` tells the engine not to print it once more.
+            result = language_pb2.RunResponse(bail=True)
+        return result
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         """Runs a policy pack (kind `analyzer`) or another Python plugin and streams its output."""

@@ -130,7 +130,7 @@ def test_the_backup_restores_into_an_empty_database(stack: LocalStack) -> None:
     )
     result = json.loads(invoked["Payload"].read())
     assert "FunctionError" not in invoked, result
-    assert result["row_counts"] == {"node_pass.buyers": 1}
+    assert result["row_counts"]["node_pass.buyers"] == 1
     archive = stack.folder / "backup.dump"
     stack.aws("s3").download_file(stack.outputs["backup_bucket"], result["key"], str(archive))
     assert archive.stat().st_size == result["size_bytes"]
@@ -174,6 +174,23 @@ def test_the_backup_schedule_points_at_the_function(stack: LocalStack) -> None:
     assert any(target.endswith(f":{stack.outputs['backup_function']}") for target in targets)
 
 
+def ssh_config(stack: LocalStack) -> Path:
+    """How testinfra reaches the hosts; one connection a host serves all its commands."""
+    path = stack.folder / "ssh_config"
+    path.write_text(
+        "Host *\n"
+        "  User admin\n"
+        f"  IdentityFile {stack.home / 'ssh/id_ed25519'}\n"
+        "  StrictHostKeyChecking no\n"
+        "  UserKnownHostsFile /dev/null\n"
+        "  LogLevel ERROR\n"
+        "  ControlMaster auto\n"
+        f"  ControlPath {stack.folder}/ssh-%C\n"
+        "  ControlPersist 20\n"
+    )
+    return path
+
+
 def test_every_pooler_host_passes_the_host_tests(stack: LocalStack) -> None:
     addresses = pooler_addresses(stack)
     assert len(addresses) == 2
@@ -182,8 +199,7 @@ def test_every_pooler_host_passes_the_host_tests(stack: LocalStack) -> None:
         [
             *(sys.executable, "-m", "pytest", "tests/hosts", "-q", "--sudo"),
             "--hosts=" + ",".join(f"ssh://admin@{address}" for address in addresses),
-            f"--ssh-identity-file={stack.home / 'ssh/id_ed25519'}",
-            "--ssh-extra-args=-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+            f"--ssh-config={ssh_config(stack)}",
         ],
     )
     assert result.returncode == 0, result.stdout + result.stderr
