@@ -10,6 +10,7 @@ import json
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
