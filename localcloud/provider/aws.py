@@ -130,6 +130,8 @@ class Aws:
         except exceptions.ClientError as error:
             details = error.response.get("Error", {})
             code = str(details.get("Code", "Unknown"))
+            if "<html" in str(details.get("Message")):
+                raise _unimplemented(operation, subject) from None
             message = " ".join(str(details.get("Message", error)).split())
             if code in not_found:
                 raise NotFoundError(f"{operation} refused {subject}: {message} ({code})") from None
@@ -145,10 +147,7 @@ class Aws:
         except exceptions.HTTPClientError as error:
             raise ProviderError(f"{operation} of {subject} broke off: {error}") from None
         except ResponseParserError:
-            raise ProviderError(
-                f"{operation} of {subject}: the local cloud has no such operation, or failed in it; "
-                "its log says which (.localcloud/daemon.log)"
-            ) from None
+            raise _unimplemented(operation, subject) from None
 
     def wait(
         self,
@@ -177,6 +176,14 @@ class Aws:
             # Grows to 1 s: quick for what takes a second, quiet for what takes minutes.
             if self.cancelled.wait(min(1.0, interval_seconds + passed / 20)):
                 raise CancelledError(f"stopped while waiting for {subject}: {pending}")
+
+
+def _unimplemented(operation: str, subject: str) -> ProviderError:
+    # moto answers both with a page of HTML.
+    return ProviderError(
+        f"{operation} of {subject}: the local cloud has no such operation, or failed in it; its "
+        "log says which (.localcloud/daemon.log)"
+    )
 
 
 def same_json(left: Any, right: Any) -> bool:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.localcloud.provider_engine import Made
-
 from localcloud.provider.wire import Archive, Asset
+from tests.localcloud.provider_engine import Made
 
 Built = Mapping[str, Made]
 TAGS = {"Name": "pgkeep", "environment": "test"}

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.localcloud.provider_engine import Engine, Made, provider
-from tests.localcloud.provider_samples import SAMPLES, Sample
 
 from localcloud.provider import sdk_types
 from localcloud.provider.aws import Aws
 from localcloud.provider.registry import RESOURCES
+from tests.localcloud.provider_engine import Engine, Made, provider
+from tests.localcloud.provider_samples import SAMPLES, Sample
 
 Calls = list[tuple[str, dict[str, Any]]]
 

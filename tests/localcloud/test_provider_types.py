@@ -1,11 +1,11 @@
 """Inputs are checked against pulumi-aws's own types, before anything is made."""
 
 import pytest
-from tests.localcloud.provider_engine import CheckFailed, Engine, provider
 
 from localcloud.provider import introspect, sdk_types
 from localcloud.provider.registry import RESOURCES
 from localcloud.provider.wire import UNKNOWN, Archive, Asset, Unknown
+from tests.localcloud.provider_engine import CheckFailed, Engine, provider
 
 VPC = "aws:ec2/vpc:Vpc"
 INSTANCE = "aws:rds/instance:Instance"
@@ -69,7 +69,7 @@ def test_a_nested_misspelling_is_named_by_its_path(engine: Engine):
 
 
 def test_what_the_local_cloud_cannot_do_is_refused_by_name(engine: Engine):
-    with pytest.raises(CheckFailed, match="grants: .* no equivalent in AWS"):
+    with pytest.raises(CheckFailed, match=r"grants: .* no equivalent in AWS"):
         inputs = {"bucket": "backups", "grants": [{"permissions": ["READ"], "type": "Group"}]}
         engine.check("aws:s3/bucket:Bucket", "backups", inputs)
 
