@@ -77,6 +77,10 @@ class Resource:
     local: Names = NO_NAMES
     # Properties a subclass carries out itself.
     special: Names = NO_NAMES
+    # Properties that a subclass changes in place although creation takes them too.
+    in_place: Names = NO_NAMES
+    # The update sends the resource as a whole: every property can change in place.
+    whole: bool = False
     replaces: Names = NO_NAMES
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     # The property that gets the resource's name and a random suffix when it is not given.
@@ -216,6 +220,18 @@ class Resource:
             old = context.old_inputs.get("tags") or {}
             self.tags.apply(context, old, context.inputs.get("tags") or {})
         return self.settle(context)
+
+    def refuse_ignored(self, changed: Names) -> None:
+        """Refuses a change that no operation carries out, rather than ignore it."""
+        carried = self.in_place | self.later | self.special | self.local | self.common
+        for update in self.updates:
+            carried |= update.properties
+        ignored = sorted(changed - carried)
+        if ignored and not self.whole:
+            raise ProviderError(
+                f"property {ignored[0]} of {self.kind} cannot be changed by the local cloud; "
+                "`pulumi up --replace` with the resource's URN makes it anew"
+            )
 
     def apply_updates(self, context: Context, changed: Names) -> None:
         """The table's update operations for the changed properties."""

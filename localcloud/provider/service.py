@@ -186,6 +186,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         changed = frozenset(
             c.name for c in compare(resource, call.old_inputs, news.values)
         ) - frozenset(request.ignoreChanges)
+        resource.refuse_ignored(changed)
         if request.preview:
             outputs = {**olds.values, **without_write_only(resource, call.inputs)}
             if changed - {"tags"}:

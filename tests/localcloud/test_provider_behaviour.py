@@ -571,6 +571,14 @@ def test_cancel_ends_a_wait(engine: Engine, monkeypatch: pytest.MonkeyPatch):
     assert time.monotonic() - started < 10
 
 
+def test_a_change_that_nothing_carries_out_is_refused(engine: Engine):
+    kind = "aws:secretsmanager/secret:Secret"
+    made = engine.create(kind, "s", name="s")
+    with pytest.raises(grpc.RpcError) as error:
+        engine.update(made, True, name="s", forceOverwriteReplicaSecret=True)
+    assert "property forceOverwriteReplicaSecret of aws:secretsmanager" in details(error)
+
+
 def test_a_deletion_without_a_final_snapshot_says_what_to_set(engine: Engine):
     made = engine.create(INSTANCE, "main", **{**DATABASE, "skipFinalSnapshot": False})
     with pytest.raises(grpc.RpcError) as error:

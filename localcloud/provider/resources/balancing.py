@@ -292,6 +292,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     _Listener(
         kind="aws:lb/listener:Listener",
+        whole=True,
         service="elbv2",
         create_with=Operation("CreateListener", result="Listeners[0]"),
         identifier="result.ListenerArn",

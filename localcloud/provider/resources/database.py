@@ -188,6 +188,7 @@ class _Instance(Resource):
 RESOURCES: tuple[Resource, ...] = (
     _Instance(
         kind="aws:rds/instance:Instance",
+        in_place=_CHANGEABLE | names("enabledCloudwatchLogsExports"),
         service="rds",
         create_with=Operation("CreateDBInstance", result="DBInstance"),
         identifier="result.DbiResourceId",

@@ -57,6 +57,7 @@ class _VpcEndpoint(Resource):
 RESOURCES: tuple[Resource, ...] = (
     _VpcEndpoint(
         kind="aws:ec2/vpcEndpoint:VpcEndpoint",
+        in_place=frozenset(_SETS) | names("policy privateDnsEnabled ipAddressType"),
         service="ec2",
         create_with=Operation("CreateVpcEndpoint", result="VpcEndpoint"),
         identifier="result.VpcEndpointId",

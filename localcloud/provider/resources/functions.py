@@ -222,6 +222,7 @@ class _EventInvokeConfig(Resource):
 RESOURCES: tuple[Resource, ...] = (
     _Function(
         kind="aws:lambda/function:Function",
+        whole=True,
         service="lambda",
         create_with=Operation("CreateFunction"),
         identifier="FunctionName",
@@ -273,6 +274,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     _EventInvokeConfig(
         kind="aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+        whole=True,
         service="lambda",
         create_with=Operation("PutFunctionEventInvokeConfig"),
         identifier="FunctionArn",

@@ -197,6 +197,7 @@ def _iam_tags(noun: str) -> Tags:
 RESOURCES: tuple[Resource, ...] = (
     _Role(
         kind="aws:iam/role:Role",
+        in_place=names("assumeRolePolicy description maxSessionDuration permissionsBoundary"),
         service="iam",
         create_with=Operation("CreateRole", result="Role"),
         identifier="result.RoleName",
@@ -221,6 +222,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     _RolePolicy(
         kind="aws:iam/rolePolicy:RolePolicy",
+        in_place=names("policy"),
         service="iam",
         create_with=Operation("PutRolePolicy"),
         identifier="",

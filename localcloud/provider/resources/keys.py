@@ -105,6 +105,7 @@ class _Alias(Resource):
 RESOURCES: tuple[Resource, ...] = (
     _Key(
         kind="aws:kms/key:Key",
+        in_place=names("description policy bypassPolicyLockoutSafetyCheck"),
         service="kms",
         create_with=Operation("CreateKey", result="KeyMetadata"),
         identifier="result.KeyId",

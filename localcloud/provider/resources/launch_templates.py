@@ -92,6 +92,7 @@ class _LaunchTemplate(Resource):
 RESOURCES: tuple[Resource, ...] = (
     _LaunchTemplate(
         kind="aws:ec2/launchTemplate:LaunchTemplate",
+        whole=True,
         service="ec2",
         create_with=Operation("CreateLaunchTemplate", result="LaunchTemplate"),
         identifier="result.LaunchTemplateId",

@@ -110,6 +110,7 @@ class _MetricAlarm(Resource):
 RESOURCES: tuple[Resource, ...] = (
     _LogGroup(
         kind="aws:cloudwatch/logGroup:LogGroup",
+        in_place=names("kmsKeyId"),
         service="logs",
         create_with=Operation("CreateLogGroup"),
         identifier="inputs.name",
@@ -135,6 +136,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     _MetricAlarm(
         kind="aws:cloudwatch/metricAlarm:MetricAlarm",
+        whole=True,
         service="cloudwatch",
         create_with=Operation("PutMetricAlarm"),
         identifier="inputs.name",

@@ -187,6 +187,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     _Route(
         kind="aws:ec2/route:Route",
+        in_place=frozenset(_TARGETS),
         service="ec2",
         create_with=Operation("CreateRoute"),
         identifier="",

@@ -267,6 +267,12 @@ class _Group(Resource):
 RESOURCES: tuple[Resource, ...] = (
     _Group(
         kind="aws:autoscaling/group:Group",
+        in_place=names(
+            "availabilityZones capacityRebalance context defaultCooldown defaultInstanceWarmup "
+            "desiredCapacity desiredCapacityType healthCheckGracePeriod healthCheckType "
+            "launchTemplate maxInstanceLifetime maxSize minSize mixedInstancesPolicy "
+            "protectFromScaleIn targetGroupArns terminationPolicies instanceMaintenancePolicy"
+        ),
         service="autoscaling",
         create_with=Operation("CreateAutoScalingGroup"),
         identifier="inputs.name",

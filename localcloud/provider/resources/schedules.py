@@ -42,6 +42,7 @@ class _Schedule(Resource):
 RESOURCES: tuple[Resource, ...] = (
     _Schedule(
         kind="aws:scheduler/schedule:Schedule",
+        whole=True,
         service="scheduler",
         create_with=Operation("CreateSchedule"),
         identifier="ScheduleArn",

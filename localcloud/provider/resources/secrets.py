@@ -99,6 +99,7 @@ class _Parameter(Resource):
 RESOURCES: tuple[Resource, ...] = (
     _Secret(
         kind="aws:secretsmanager/secret:Secret",
+        in_place=names("description kmsKeyId"),
         service="secretsmanager",
         create_with=Operation("CreateSecret"),
         identifier="result.ARN",
@@ -119,6 +120,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     _Parameter(
         kind="aws:ssm/parameter:Parameter",
+        whole=True,
         service="ssm",
         create_with=Operation("PutParameter"),
         identifier="inputs.name",

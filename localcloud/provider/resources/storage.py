@@ -203,6 +203,7 @@ def _setting(
         read_with=Operation(read.name, {"Bucket": "$id"}, read.result),
         delete_with=Operation(delete, {"Bucket": "$id"}) if delete else None,
         member=member,
+        whole=True,
         replaces=names("bucket expectedBucketOwner") if name in _OWNED else names("bucket"),
         delete_before_replace=True,
         **more,
