@@ -152,16 +152,16 @@ class BackupStorage(pulumi.ComponentResource):
                 "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
             },
             {
-                # A request that names no key gets the bucket's own.
+                # A request that names no key gets the bucket's own. In a Deny, `...IfExists` would
+                # refuse those too, so `Null` asks for the header first.
                 "Sid": "DenyOtherKeys",
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": "s3:PutObject",
                 "Resource": objects,
                 "Condition": {
-                    "StringNotEqualsIfExists": {
-                        "s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn
-                    }
+                    "Null": {"s3:x-amz-server-side-encryption-aws-kms-key-id": "false"},
+                    "StringNotEquals": {"s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn},
                 },
             },
             {
@@ -171,7 +171,8 @@ class BackupStorage(pulumi.ComponentResource):
                 "Action": "s3:PutObject",
                 "Resource": objects,
                 "Condition": {
-                    "StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}
+                    "Null": {"s3:x-amz-server-side-encryption": "false"},
+                    "StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"},
                 },
             },
             {

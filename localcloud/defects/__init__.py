@@ -7,11 +7,12 @@ _watchers: dict[str, object] = {}
 
 def install(cloud: Cloud) -> None:
     """Mend moto and enforce permissions; before moto's first use."""
-    from localcloud.defects import errors, objects
+    from localcloud.defects import errors, objects, secrets
     from localcloud.defects.alarms import AlarmWatcher
     from localcloud.permissions import enforcement
 
     objects.install()
+    secrets.install()
     enforcement.install()
     errors.install()
     watcher = AlarmWatcher(cloud.account_id, cloud.region)

@@ -561,3 +561,22 @@ def test_alarms_that_cannot_be_evaluated_are_refused(planes):
             ComparisonOperator="GreaterThanThreshold",
             Metrics=[{"Id": "e", "Expression": "1 + 1"}],
         )
+
+
+def test_a_secret_read_without_a_version_follows_the_label_awscurrent(planes: Planes) -> None:
+    client = planes.client("secretsmanager")
+    client.create_secret(Name="rotated")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        client.get_secret_value(SecretId="rotated")
+    first = client.put_secret_value(SecretId="rotated", SecretString="one")["VersionId"]
+    second = client.put_secret_value(
+        SecretId="rotated", SecretString="two", VersionStages=["AWSPENDING"]
+    )["VersionId"]
+    assert client.get_secret_value(SecretId="rotated")["SecretString"] == "one"
+    client.update_secret_version_stage(
+        SecretId="rotated",
+        VersionStage="AWSCURRENT",
+        MoveToVersionId=second,
+        RemoveFromVersionId=first,
+    )
+    assert client.get_secret_value(SecretId="rotated")["SecretString"] == "two"

@@ -115,9 +115,8 @@ def test_the_policy_denies_plain_text_other_keys_and_the_writer_s_deletes(
                 "s3:PutObject",
                 f"{bucket}/*",
                 Condition={
-                    "StringNotEqualsIfExists": {
-                        "s3:x-amz-server-side-encryption-aws-kms-key-id": KEY
-                    }
+                    "Null": {"s3:x-amz-server-side-encryption-aws-kms-key-id": "false"},
+                    "StringNotEquals": {"s3:x-amz-server-side-encryption-aws-kms-key-id": KEY},
                 },
             ),
             deny(
@@ -125,7 +124,8 @@ def test_the_policy_denies_plain_text_other_keys_and_the_writer_s_deletes(
                 "s3:PutObject",
                 f"{bucket}/*",
                 Condition={
-                    "StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}
+                    "Null": {"s3:x-amz-server-side-encryption": "false"},
+                    "StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"},
                 },
             ),
             deny(
