@@ -35,10 +35,12 @@ def parameters(database: DatabaseSettings) -> list[Parameter]:
             Parameter("ssl_min_protocol_version", "TLSv1.2"),
             Parameter("password_encryption", "scram-sha-256"),
             Parameter("rds.accepted_password_auth_method", "scram"),
+            # Only members of rds_password, as the master is, set passwords. RDS user guide.
+            Parameter("rds.restrict_password_commands", "1", _STATIC),
             Parameter("max_connections", str(database.max_connections), _STATIC),
             # What is recorded.
             Parameter("shared_preload_libraries", "pg_stat_statements,pgaudit", _STATIC),
-            Parameter("pgaudit.log", "ddl,role"),
+            Parameter("pgaudit.log", "ddl,role,write"),
             # Object audit: what is granted to this role is logged. AWS RDS user guide: pgaudit.
             Parameter("pgaudit.role", "rds_pgaudit"),
             Parameter("log_connections", "1"),
@@ -46,6 +48,7 @@ def parameters(database: DatabaseSettings) -> list[Parameter]:
             Parameter("log_statement", "ddl"),
             Parameter("log_min_duration_statement", str(database.slow_query_milliseconds)),
             Parameter("log_lock_waits", "1"),
+            Parameter("log_replication_commands", "1"),
             Parameter("log_min_messages", "warning"),
             Parameter("log_min_error_statement", "error"),
             # Milliseconds; autovacuum runs that take longer show tables that outgrow it.

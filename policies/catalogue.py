@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import buckets, databases, grants, permissions
+from . import buckets, database_observation, databases, grants, instances, parameters, permissions
 from .rules import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
     *databases.RULES,
+    *instances.RULES,
+    *database_observation.RULES,
+    *parameters.RULES,
     *buckets.RULES,
     *permissions.RULES,
     *grants.RULES,

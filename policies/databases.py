@@ -30,7 +30,7 @@ _GROUP_IDENTITIES: Final = ("name", "id")
 
 # Families whose parameter rds.force_ssl is set in a group of this type (for Aurora it is a
 # parameter of the cluster, not of the instance).
-_POSTGRES_FAMILIES: Final = {
+POSTGRES_FAMILIES: Final = {
     PARAMETER_GROUP: re.compile(r"postgres\d"),
     CLUSTER_PARAMETER_GROUP: re.compile(r"(aurora-)?postgres"),
 }
@@ -54,7 +54,7 @@ _AWS_DEFAULT_RETENTION_DAYS: Final = 1
 
 
 def _storage_encrypted(database: Resource, _context: Context) -> Iterator[Outcome]:
-    if database.get("storageEncrypted") is None and _is_replica(database):
+    if database.get("storageEncrypted") is None and is_replica(database):
         return  # A replica has its source's encryption: judged with the stack.
     encrypted = boolean(database.get("storageEncrypted"), default=False)
     yield from require(database, "storageEncrypted", encrypted, bool, "be true")
@@ -63,7 +63,7 @@ def _storage_encrypted(database: Resource, _context: Context) -> Iterator[Outcom
 def _replica_storage_encrypted(stack: Stack, _context: Context) -> Iterator[Outcome]:
     for replica in stack.of_type(INSTANCE):
         silent = replica.get("storageEncrypted") is None and replica.get("kmsKeyId") is None
-        if not silent or not _is_replica(replica):
+        if not silent or not is_replica(replica):
             continue
         sources = stack.referenced(replica, "replicateSourceDb", [INSTANCE], _DATABASE_IDENTITIES)
         if sources is UNKNOWN:
@@ -83,7 +83,7 @@ def _not_public(database: Resource, _context: Context) -> Iterator[Outcome]:
 
 
 def _retention(database: Resource, context: Context) -> Iterator[Outcome]:
-    if _is_replica(database):
+    if is_replica(database):
         return  # Recovery starts from the primary's backups.
     least = MINIMUM_RETENTION_DAYS[context.environment]
     configured = context.thresholds.get(PITR_RETENTION.id, {}).get("minimumDays")
@@ -102,7 +102,7 @@ def _retention(database: Resource, context: Context) -> Iterator[Outcome]:
 
 def _group_forces_ssl(group: Resource, _context: Context) -> Iterator[Outcome]:
     family = group.get("family")
-    if isinstance(family, str) and not _POSTGRES_FAMILIES[group.type].match(family):
+    if isinstance(family, str) and not POSTGRES_FAMILIES[group.type].match(family):
         return
     for outcome in _forced(group):
         if family is not UNKNOWN:
@@ -139,7 +139,7 @@ def _database_forces_ssl(stack: Stack, database: Resource) -> Iterator[Outcome]:
     else:
         for group in groups:
             family = group.get("family")
-            pattern = _POSTGRES_FAMILIES[group.type]
+            pattern = POSTGRES_FAMILIES[group.type]
             if not engine and isinstance(family, str) and not pattern.match(family):
                 continue  # The engine comes from the source or the snapshot: not PostgreSQL.
             for outcome in _forced(group):
@@ -157,7 +157,7 @@ def _group_holder(stack: Stack, database: Resource) -> Resource | Violation | Un
     by ARN may be in another, where the default group would apply.
     """
     seen: list[Resource] = []
-    while database.type == INSTANCE and _is_replica(database) and database not in seen:
+    while database.type == INSTANCE and is_replica(database) and database not in seen:
         seen.append(database)
         if database.get("parameterGroupName") not in (None, ""):
             return database
@@ -229,7 +229,7 @@ def _forced_by(group: Resource, parameter: dict[str, object], limit: str) -> Ite
         )
 
 
-def _is_replica(database: Resource) -> bool:
+def is_replica(database: Resource) -> bool:
     return database.get("replicateSourceDb") not in (None, "")
 
 

@@ -6,6 +6,7 @@ import copy
 import json
 from typing import Any
 
+from policies.catalogue import RULES
 from policies.evaluation import Kind, Verdict, evaluate
 from policies.inventory import Resource, Stack
 from policies.rules import Context, Environment, Phase
@@ -47,6 +48,26 @@ MANIFEST = {
     ],
 }
 
+PARAMETERS = {
+    "ssl_min_protocol_version": "TLSv1.2",
+    "password_encryption": "scram-sha-256",
+    "rds.accepted_password_auth_method": "scram",
+    "log_connections": "1",
+    "log_disconnections": "1",
+    "log_statement": "ddl",
+    "log_min_duration_statement": "1000",
+    "shared_preload_libraries": "pg_stat_statements,pgaudit",
+    "pgaudit.log": "ddl,role,write",
+    "pgaudit.role": "rds_pgaudit",
+    "log_replication_commands": "1",
+    "log_lock_waits": "1",
+    "log_autovacuum_min_duration": "10000",
+    "rds.restrict_password_commands": "1",
+    "statement_timeout": "60000",
+    "lock_timeout": "10000",
+    "idle_in_transaction_session_timeout": "60000",
+}
+
 GROUP = "aws:rds/parameterGroup:ParameterGroup"
 INSTANCE = "aws:rds/instance:Instance"
 BUCKET = "aws:s3/bucket:Bucket"
@@ -61,6 +82,22 @@ def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
+# What a primary and its replica have alike.
+OBSERVED: dict[str, Any] = {
+    "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
+    "monitoringInterval": 15,
+    "monitoringRoleArn": "arn:aws:iam::1:role/rds-monitoring",
+    "performanceInsightsEnabled": True,
+    "performanceInsightsKmsKeyId": "arn:aws:kms:eu-west-1:1:key/database",
+    "iamDatabaseAuthenticationEnabled": True,
+    "autoMinorVersionUpgrade": True,
+    "copyTagsToSnapshot": True,
+    "deletionProtection": True,
+    "caCertIdentifier": "rds-ca-rsa2048-g1",
+    "maxAllocatedStorage": 1000,
+    "storageType": "gp3",
+}
+
 # name -> (type, properties, property -> names of the resources that it refers to)
 GOOD: dict[str, tuple[str, dict[str, Any], dict[str, list[str]]]] = {
     "group": (
@@ -70,7 +107,7 @@ GOOD: dict[str, tuple[str, dict[str, Any], dict[str, list[str]]]] = {
             "family": "postgres17",
             "parameters": [
                 {"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"},
-                {"name": "log_connections", "value": "1"},
+                *({"name": name, "value": value} for name, value in PARAMETERS.items()),
             ],
         },
         {},
@@ -84,12 +121,26 @@ GOOD: dict[str, tuple[str, dict[str, Any], dict[str, list[str]]]] = {
             "storageEncrypted": True,
             "publiclyAccessible": False,
             "backupRetentionPeriod": 35,
+            "engineVersion": "17",
+            "username": "pgkeep_admin",
+            "kmsKeyId": "arn:aws:kms:eu-west-1:1:key/database",
+            "multiAz": True,
+            "skipFinalSnapshot": False,
+            "finalSnapshotIdentifier": "db-1-final",
+            "deleteAutomatedBackups": False,
+            **OBSERVED,
         },
         {"parameterGroupName": ["group"]},
     ),
     "replica": (
         INSTANCE,
-        {"identifier": "db-2", "replicateSourceDb": "db-1", "publiclyAccessible": False},
+        {
+            "identifier": "db-2",
+            "replicateSourceDb": "db-1",
+            "publiclyAccessible": False,
+            "backupRetentionPeriod": 35,
+            **OBSERVED,
+        },
         {"replicateSourceDb": ["db"]},
     ),
     "backups": (BUCKET, {"bucket": "backups"}, {}),
@@ -198,7 +249,7 @@ def context(
 
 def verdicts(*instead: Resource, without: tuple[str, ...] = (), **of_context: Any) -> list[Verdict]:
     """What all rules say about the good stack with these changes."""
-    return evaluate(stack(*instead, without=without), context(**of_context))
+    return evaluate(stack(*instead, without=without), context(**of_context), rules=RULES)
 
 
 def violations(

@@ -114,6 +114,7 @@ def test_agreement_is_reported(record_property: pytest.RecordProperty) -> None:
     for check, (agreed, total) in sorted(table.items()):
         record_property(check, f"{agreed}/{total}")
         print(f"{check}: {agreed} of {total}")
-    # All cases of the claimed checks are judged, none of them only ever wrong.
-    assert sum(total for _, total in table.values()) == 65
+    # All labels of the cases are judged, and no check is only ever disagreed with.
+    labels = sum(len(addresses) for case in CASES for addresses in case["expected"].values())
+    assert sum(total for _, total in table.values()) == labels > 90
     assert all(agreed for agreed, _ in table.values())

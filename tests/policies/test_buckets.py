@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from policies import buckets
 from policies.inventory import Resource
+from tests.policies import good_stack
 from tests.policies.good_stack import (
     BLOCK,
     BUCKET,
@@ -20,6 +22,13 @@ from tests.policies.good_stack import (
     verdicts,
     violations,
 )
+
+
+@pytest.fixture(autouse=True)
+def _only_this_theme(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other themes' rules would speak about the same resources."""
+    monkeypatch.setattr(good_stack, "RULES", buckets.RULES)
+
 
 FLAGS = ["blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"]
 BLOCKED = "s3-public-access-blocked"

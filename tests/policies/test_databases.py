@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from policies import databases
 from policies.databases import CLUSTER, CLUSTER_INSTANCE, CLUSTER_PARAMETER_GROUP
 from policies.inventory import Resource
 from policies.rules import Environment
+from tests.policies import good_stack
 from tests.policies.good_stack import (
     GOOD,
     INSTANCE,
@@ -19,6 +21,12 @@ from tests.policies.good_stack import (
     verdicts,
     violations,
 )
+
+
+@pytest.fixture(autouse=True)
+def _only_this_theme(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other themes' rules would speak about the same resources."""
+    monkeypatch.setattr(good_stack, "RULES", databases.RULES)
 
 
 def group(*parameters: dict[str, Any], **changes: Any) -> Resource:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.policies.good_stack import PARAMETERS
 from toolchain.environment import engine_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,11 +39,24 @@ DATABASE_PROGRAM = """
 import pulumi_aws as aws
 
 group = aws.rds.ParameterGroup("group", family="postgres17",
-    parameters=[{{"name": "rds.force_ssl", "value": "1"}}])
-aws.rds.Instance("db", engine="postgres", instance_class="db.t4g.micro", allocated_storage=20,
-    username="owner", parameter_group_name={group}, storage_encrypted=True,
-    publicly_accessible=False, backup_retention_period={days}, skip_final_snapshot=True)
+    parameters=[{{"name": name, "value": value}} for name, value in {parameters}.items()])
+db = aws.rds.Instance("db", engine="postgres", engine_version="17", instance_class="db.t4g.micro",
+    allocated_storage=20, max_allocated_storage=100, storage_type="gp3", username="keeper",
+    manage_master_user_password=True, parameter_group_name={group}, storage_encrypted=True,
+    kms_key_id="arn:aws:kms:eu-west-1:1:key/a", performance_insights_enabled=True,
+    performance_insights_kms_key_id="arn:aws:kms:eu-west-1:1:key/a", monitoring_interval=60,
+    monitoring_role_arn="arn:aws:iam::1:role/monitoring", copy_tags_to_snapshot=True,
+    enabled_cloudwatch_logs_exports=["postgresql", "upgrade"], multi_az=True,
+    iam_database_authentication_enabled=True, auto_minor_version_upgrade=True,
+    publicly_accessible=False, backup_retention_period={days}, deletion_protection=True,
+    final_snapshot_identifier="last", delete_automated_backups=False)
 """
+
+
+def database_program(*, group: str = "group.name", days: int = 30) -> str:
+    """A database that every rule accepts, but for its parameter group or its retention."""
+    parameters = {"rds.force_ssl": "1", **PARAMETERS}
+    return DATABASE_PROGRAM.format(group=group, days=days, parameters=parameters)
 
 
 class Project:
@@ -122,7 +136,7 @@ def test_what_is_found_at_apply_is_not_created(project: Project) -> None:
 
 
 def test_a_violation_stops_the_preview_with_rule_resource_and_remedy(project: Project) -> None:
-    output = project.run(DATABASE_PROGRAM.format(group="None", days=7), "preview")
+    output = project.run(database_program(group="None", days=7), "preview")
     assert not output.endswith("exit 0"), output
     assert "[mandatory] [severity: high]  rds-pitr-retention  (aws:rds:Instance: db)" in output
     assert "has backupRetentionPeriod = 7; it must be 30 to 35 days in prod" in output
@@ -131,9 +145,9 @@ def test_a_violation_stops_the_preview_with_rule_resource_and_remedy(project: Pr
 
 def test_joins_are_made_by_reference(project: Project) -> None:
     # The group has no name yet at preview: the dependency of the property joins it.
-    good = DATABASE_PROGRAM.format(group="group.name", days=30)
-    assert project.run(good, "preview").endswith("exit 0")
-    unjoined = DATABASE_PROGRAM.format(group="None", days=30)
+    output = project.run(database_program(), "preview")
+    assert output.endswith("exit 0"), output
+    unjoined = database_program(group="None")
     output = project.run(unjoined, "preview")
     assert "rds-ssl-enforced  (aws:rds:Instance: db)" in output
     assert not output.endswith("exit 0")
@@ -149,13 +163,11 @@ def test_an_exemption_of_the_stack_file_counts_without_extra_flags(project: Proj
         # As YAML writes a date without quotes.
         "expires": expires,
     }
-    program = DATABASE_PROGRAM.format(group="group.name", days=7)
+    program = database_program(days=7)
     config = {"pgkeep:settings": {"policy_exemptions": [entry]}}
     output = project.run(program, "preview", config=config)
     assert output.endswith("exit 0"), output
     assert f"exempted until {expires} by platform@example.com" in output
-    unused = project.run(
-        DATABASE_PROGRAM.format(group="group.name", days=30), "preview", config=config
-    )
+    unused = project.run(database_program(), "preview", config=config)
     assert "is not used: remove it" in unused
     assert not unused.endswith("exit 0")

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
+from policies import permissions
 from policies.inventory import Resource
+from tests.policies import good_stack
 from tests.policies.good_stack import UNKNOWN_STRING, document, notes, resource, violations
+
+
+@pytest.fixture(autouse=True)
+def _only_this_theme(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other themes' rules would speak about the same resources."""
+    monkeypatch.setattr(good_stack, "RULES", permissions.RULES)
+
 
 ACTIONS = "iam-no-wildcard-actions"
 RESOURCES = "iam-no-wildcard-resources"
