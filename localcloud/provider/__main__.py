@@ -39,15 +39,18 @@ def main(arguments: list[str]) -> None:
     addresses = [argument for argument in arguments if not argument.startswith("-")]
     server, port = serve(addresses[0] if addresses else "")
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stopped.set())
-    # Ctrl-C reaches the whole group; the engine asks to cancel and ends this process itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The engine puts its plugins into process groups of their own, so a Ctrl-C never reaches this
+    # process: SIGINT is the engine's way to say that it is done, and it waits 5 s for the exit.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopped.set())
     parent = os.getppid()
     print(port, flush=True)
     # An engine that was killed leaves nobody to ask for anything.
     while not stopped.wait(timeout=2) and os.getppid() == parent:
         pass
     server.stop(grace=1).wait()
+    # Not sys.exit: it waits for threads whose call was cut off.
+    os._exit(0)
 
 
 if __name__ == "__main__":
