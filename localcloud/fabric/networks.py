@@ -10,7 +10,7 @@ from pathlib import Path
 
 from localcloud.errors import LocalCloudError
 from localcloud.fabric import namespaces
-from localcloud.fabric.interfaces import MTU_BYTES
+from localcloud.fabric.interfaces import MTU_BYTES, hardware_address
 from localcloud.fabric.resolver import Records, Resolver
 
 # Where Amazon S3 is, beyond the router, for subnets whose route table has the gateway endpoint.
@@ -39,6 +39,13 @@ class Network:
         return f"{self.cidr.network_address + 1}/{self.cidr.prefixlen}"
 
     @property
+    def router_mac(self) -> str:
+        """Fixed: a bridge otherwise takes its lowest port's, so that a new interface could change
+        it and hosts would lose router, DNS and metadata for the seconds that ARP takes to notice.
+        """
+        return hardware_address(str(self.cidr.network_address + 1))
+
+    @property
     def resolver_address(self) -> str:
         """DNS: base + 2 ("DNS attributes in your VPC")."""
         return str(self.cidr.network_address + 2)
@@ -50,7 +57,8 @@ class Network:
             namespaces.configure(
                 self.namespace,
                 [
-                    f"link add name br0 mtu {MTU_BYTES} type bridge stp_state 0 mcast_snooping 0",
+                    f"link add name br0 address {self.router_mac} mtu {MTU_BYTES}"
+                    " type bridge stp_state 0 mcast_snooping 0",
                     "link set dev br0 addrgenmode none",
                     f"addr add {self.router} dev br0",
                     f"addr add {self.resolver_address}/32 dev br0",

@@ -4,24 +4,30 @@ The second kind needs hosts, for example:
 
     pytest tests/hosts --hosts=ssh://admin@10.77.1.20,ssh://admin@10.77.2.20 --sudo
 
-Without `--hosts` those tests are deselected, not run against this machine.
+Then only they run. Without `--hosts` they are deselected, not run against this machine.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-_ON_A_HOST = "host"
+_FOLDER = Path(__file__).parent
+_ON_A_HOST = "host"  # testinfra's fixture
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    here = [item for item in items if item.path.is_relative_to(_FOLDER)]
+    on_a_host = [item for item in here if _ON_A_HOST in getattr(item, "fixturenames", ())]
     if config.getoption("hosts"):
-        return
-    on_a_host = [item for item in items if _ON_A_HOST in getattr(item, "fixturenames", ())]
-    if on_a_host:
-        items[:] = [item for item in items if item not in on_a_host]
-        config.hook.pytest_deselected(items=on_a_host)
+        dropped = [item for item in here if item not in on_a_host]
+    else:
+        dropped = on_a_host
         config.stash[_DESELECTED] = len(on_a_host)
+    if dropped:
+        items[:] = [item for item in items if item not in dropped]
+        config.hook.pytest_deselected(items=dropped)
 
 
 _DESELECTED = pytest.StashKey[int]()

@@ -55,6 +55,27 @@ def test_nothing_is_made_in_the_machines_own_namespace(cloud: FabricCloud) -> No
     assert {path.name for path in Path("/sys/class/net").iterdir()} == before
 
 
+def test_the_routers_mac_stays_while_interfaces_come_and_go(cloud: FabricCloud) -> None:
+    """A bridge takes its lowest port's MAC unless it has one of its own; ARP caches would be wrong."""
+    host = cloud.attach("host", "host")
+
+    def router_mac() -> str:
+        inside(host.namespace_path, "ip", "neigh", "flush", "all")
+        probe = "import socket; socket.create_connection(('169.254.169.254', 80), 1)"
+        subprocess.run(
+            ["nsenter", f"--net={host.namespace_path}", "python3", "-c", probe],
+            capture_output=True,
+            check=False,
+        )
+        return inside(host.namespace_path, "ip", "neigh", "show", "10.77.0.1").split()[4]
+
+    seen = {router_mac()}
+    for number in range(8):  # each port has a random MAC: one would be lower than those before
+        cloud.attach(f"h{number}", "host")
+        seen.add(router_mac())
+    assert seen == {"02:00:0a:4d:00:01"}
+
+
 def test_an_interface_is_ready_within_150_ms(cloud: FabricCloud) -> None:
     cloud.attach("first", "host")  # brings the network up
     started = time.monotonic()
