@@ -96,7 +96,7 @@ def print_environment() -> int:
     """Prints shell commands that make plain `pulumi` work on the stack `local`."""
     environment = local_environment()
     for name in sorted(environment):
-        if name == "PATH" or name.startswith(("PULUMI_", "PGKEEP_")):
+        if name in ("PATH", "PYTHONPYCACHEPREFIX") or name.startswith(("PULUMI_", "PGKEEP_")):
             print(f"export {name}={shlex.quote(environment[name])}")
     return 0
 

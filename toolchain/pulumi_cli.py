@@ -6,7 +6,6 @@ the official installer, given a short time; a build of its Go module, pinned by 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from toolchain.cache import cache_folder
 from toolchain.steps import RefusedError, console, step
 
 MODULE = Path(__file__).parent / "pulumi_module"
@@ -24,12 +24,6 @@ VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 CONNECT_TIMEOUT_SECONDS = 5
 INSTALL_TIMEOUT_SECONDS = 90
 BUILD_TIMEOUT_SECONDS = 1800
-
-
-def cache_folder() -> Path:
-    """The user's cache folder for pgkeep (XDG base directory specification)."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "pgkeep"
 
 
 def ensure_pulumi() -> Path:
