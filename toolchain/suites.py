@@ -21,7 +21,7 @@ CHECKS = {
     "types": ["pyright"],
 }
 # The end-to-end suite comes last: what it would find late, the others find early.
-SUITES = ("unit", "policies", "toolchain", "operations", "localcloud", "e2e")
+SUITES = ("unit", "policies", "toolchain", "operations", "hosts", "localcloud", "e2e")
 # Suites that are nothing but hosts, databases and namespaces.
 ROOT_SUITES = ("e2e",)
 

@@ -1,10 +1,11 @@
 """The DB instance as the API shows it: moto's model, with every input kept and read back."""
 
+import contextlib
 import datetime
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -191,7 +192,7 @@ class LocalDBInstance(DBInstance):
             return None
         newest = self.backed_up_at.timestamp()
         if self.wal_archive is not None and self.wal_archive.is_dir():
-            newest = max([newest, *(file.stat().st_mtime for file in os.scandir(self.wal_archive))])
+            newest = max([newest, *_modification_times(self.wal_archive)])
         return datetime.datetime.fromtimestamp(newest, datetime.UTC)
 
     @property
@@ -252,6 +253,14 @@ class _ManagedSecret(MasterUserSecret):
 def new_instance(backend: RDSBackend, inputs: Mapping[str, Any]) -> LocalDBInstance:
     """Make the model (moto's constructors are typed as their base class)."""
     return cast(LocalDBInstance, LocalDBInstance(backend, **inputs))
+
+
+def _modification_times(folder: Path) -> Iterator[float]:
+    """Of the files that are still there: pruning and deletion take them away meanwhile."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as files:
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):
+                yield file.stat().st_mtime
 
 
 def _base32(length: int) -> str:
