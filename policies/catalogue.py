@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import buckets, database_observation, databases, grants, instances, parameters, permissions
+from . import (
+    bucket_protection,
+    buckets,
+    database_observation,
+    databases,
+    grants,
+    instances,
+    keys,
+    networks,
+    parameters,
+    permissions,
+    resource_policies,
+)
 from .rules import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -12,7 +24,11 @@ RULES: Final[tuple[Rule, ...]] = (
     *instances.RULES,
     *database_observation.RULES,
     *parameters.RULES,
+    *networks.RULES,
     *buckets.RULES,
+    *bucket_protection.RULES,
+    *resource_policies.RULES,
+    *keys.RULES,
     *permissions.RULES,
     *grants.RULES,
 )

@@ -10,6 +10,7 @@ from policies.catalogue import RULES
 from policies.evaluation import Kind, Verdict, evaluate
 from policies.inventory import Resource, Stack
 from policies.rules import Context, Environment, Phase
+from tests.policies.good_scenes import SCENES, Entry, document
 
 UNKNOWN_STRING = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
@@ -78,10 +79,6 @@ ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 INVOCATION = "aws:lambda/invocation:Invocation"
 
 
-def document(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
 # What a primary and its replica have alike.
 OBSERVED: dict[str, Any] = {
     "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
@@ -99,7 +96,7 @@ OBSERVED: dict[str, Any] = {
 }
 
 # name -> (type, properties, property -> names of the resources that it refers to)
-GOOD: dict[str, tuple[str, dict[str, Any], dict[str, list[str]]]] = {
+GOOD: dict[str, Entry] = {
     "group": (
         GROUP,
         {
@@ -160,6 +157,46 @@ GOOD: dict[str, tuple[str, dict[str, Any], dict[str, list[str]]]] = {
         {"bucket": "backups", "policy": document(TLS_STATEMENT)},
         {"bucket": ["backups"]},
     ),
+    "encryption": (
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        {
+            "bucket": "backups",
+            "rules": [
+                {
+                    "applyServerSideEncryptionByDefault": {
+                        "sseAlgorithm": "aws:kms",
+                        "kmsMasterKeyId": "arn:aws:kms:eu-west-1:1:key/backups",
+                    }
+                }
+            ],
+        },
+        {"bucket": ["backups"]},
+    ),
+    "versioning": (
+        "aws:s3/bucketVersioning:BucketVersioning",
+        {"bucket": "backups", "versioningConfiguration": {"status": "Enabled"}},
+        {"bucket": ["backups"]},
+    ),
+    "ownership": (
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+        {"bucket": "backups", "rule": {"objectOwnership": "BucketOwnerEnforced"}},
+        {"bucket": ["backups"]},
+    ),
+    "lifecycle": (
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        {
+            "bucket": "backups",
+            "rules": [
+                {
+                    "id": "abort",
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "abortIncompleteMultipartUpload": {"daysAfterInitiation": 1},
+                }
+            ],
+        },
+        {"bucket": ["backups"]},
+    ),
     "role": (
         ROLE,
         {
@@ -216,13 +253,21 @@ GOOD: dict[str, tuple[str, dict[str, Any], dict[str, list[str]]]] = {
 }
 
 
+ALL = {**GOOD, **{name: one for scene in SCENES.values() for name, one in scene.items()}}
+
+
 def urn(name: str, kind: str | None = None) -> str:
-    return f"urn:pulumi:prod::pgkeep::{kind or GOOD[name][0]}::{name}"
+    return f"urn:pulumi:prod::pgkeep::{kind or ALL[name][0]}::{name}"
+
+
+def scene_of(name: str) -> dict[str, Entry]:
+    """The good resources that `name` stands among."""
+    return next((scene for scene in SCENES.values() if name in scene), GOOD)
 
 
 def resource(name: str, /, **changes: Any) -> Resource:
     """The good resource `name` with properties changed; `None` removes one."""
-    kind, properties, references = GOOD[name]
+    kind, properties, references = ALL[name]
     merged = {**copy.deepcopy(properties), **changes}
     dependencies = {key: [urn(target) for target in names] for key, names in references.items()}
     return Resource.of(
@@ -235,9 +280,10 @@ def resource(name: str, /, **changes: Any) -> Resource:
 
 
 def stack(*instead: Resource, without: tuple[str, ...] = ()) -> Stack:
-    """The good stack with resources replaced by name, or added, or left out."""
+    """The good stack, or the scene of the first one, with resources replaced, added, left out."""
     replaced = {one.name: one for one in instead}
-    names = [name for name in GOOD if name not in replaced and name not in without]
+    scene = scene_of(instead[0].name) if instead else GOOD
+    names = [name for name in scene if name not in replaced and name not in without]
     return Stack([*(resource(name) for name in names), *instead])
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-ABSENT: Final = object()
-"""In place of a value: the property is taken away."""
+from tests.policies import spec_table_network
+from tests.policies.spec_table_network import ABSENT, NOT_FALSE, NOT_GIVEN, NOT_TRUE, Spoils
 
 # Rules with a test module of their own.
 ELSEWHERE: Final = {
@@ -19,13 +19,9 @@ ELSEWHERE: Final = {
     "iam-no-wildcard-resources",
     "iam-no-wildcard-trust",
     "db-app-cannot-delete",
+    "net-no-default-vpc",  # every resource of its type is refused: test_agreement.py
 }
 
-Spoils = list[tuple[str, str, list[Any]]]
-
-_NOT_TRUE: Final[list[Any]] = [ABSENT, False, "false", None, 1, "yes", {"a": 1}, []]
-_NOT_FALSE: Final[list[Any]] = [True, "true", 0, "no", {"a": 1}, []]
-_NOT_GIVEN: Final[list[Any]] = [ABSENT, "", " ", None, 5, ["a"], {}]
 
 # Places of the good stack's parameters in its group; the first one is rds.force_ssl.
 _PLACES: Final = {
@@ -59,16 +55,17 @@ def _other(name: str, *values: Any) -> Spoils:
 
 
 SPECS: Final[dict[str, Spoils]] = {
-    "rds-customer-key": [("db", "kmsKeyId", _NOT_GIVEN)],
-    "rds-multi-az": [("db", "multiAz", _NOT_TRUE)],
+    **spec_table_network.SPECS,
+    "rds-customer-key": [("db", "kmsKeyId", NOT_GIVEN)],
+    "rds-multi-az": [("db", "multiAz", NOT_TRUE)],
     "rds-deletion-protected": [
-        ("db", "deletionProtection", _NOT_TRUE),
-        ("replica", "deletionProtection", _NOT_TRUE),
+        ("db", "deletionProtection", NOT_TRUE),
+        ("replica", "deletionProtection", NOT_TRUE),
     ],
     "rds-final-snapshot": [
-        ("db", "skipFinalSnapshot", _NOT_FALSE),
-        ("db", "finalSnapshotIdentifier", _NOT_GIVEN),
-        ("db", "deleteAutomatedBackups", [*_NOT_FALSE, ABSENT]),
+        ("db", "skipFinalSnapshot", NOT_FALSE),
+        ("db", "finalSnapshotIdentifier", NOT_GIVEN),
+        ("db", "deleteAutomatedBackups", [*NOT_FALSE, ABSENT]),
     ],
     "rds-logs-exported": [
         (
@@ -82,13 +79,13 @@ SPECS: Final[dict[str, Spoils]] = {
         ("db", "monitoringInterval", [ABSENT, 0, "0", -1, 61, True, "often", 1.5, []]),
         ("replica", "monitoringInterval", [0]),
     ],
-    "rds-monitoring-role": [("db", "monitoringRoleArn", _NOT_GIVEN)],
-    "rds-performance-insights": [("db", "performanceInsightsEnabled", _NOT_TRUE)],
-    "rds-performance-insights-key": [("db", "performanceInsightsKmsKeyId", _NOT_GIVEN)],
-    "rds-iam-authentication": [("db", "iamDatabaseAuthenticationEnabled", _NOT_TRUE)],
-    "rds-minor-upgrades": [("db", "autoMinorVersionUpgrade", _NOT_TRUE)],
-    "rds-no-major-upgrades": [("db", "allowMajorVersionUpgrade", _NOT_FALSE)],
-    "rds-tags-on-snapshots": [("db", "copyTagsToSnapshot", _NOT_TRUE)],
+    "rds-monitoring-role": [("db", "monitoringRoleArn", NOT_GIVEN)],
+    "rds-performance-insights": [("db", "performanceInsightsEnabled", NOT_TRUE)],
+    "rds-performance-insights-key": [("db", "performanceInsightsKmsKeyId", NOT_GIVEN)],
+    "rds-iam-authentication": [("db", "iamDatabaseAuthenticationEnabled", NOT_TRUE)],
+    "rds-minor-upgrades": [("db", "autoMinorVersionUpgrade", NOT_TRUE)],
+    "rds-no-major-upgrades": [("db", "allowMajorVersionUpgrade", NOT_FALSE)],
+    "rds-tags-on-snapshots": [("db", "copyTagsToSnapshot", NOT_TRUE)],
     "rds-current-authority": [("db", "caCertIdentifier", ["rds-ca-2019", "", "mine", 5, []])],
     "rds-supported-version": [
         ("db", "engineVersion", ["9.6.22", "12", "13.", "x", "12.7", "11-R1", 17, ["17"], {}])
@@ -164,6 +161,7 @@ SPECS: Final[dict[str, Spoils]] = {
 }
 
 ALSO_GOOD: Final[dict[str, Spoils]] = {
+    **spec_table_network.ALSO_GOOD,
     "rds-multi-az": [("db", "multiAz", ["true"]), ("replica", "multiAz", [False])],
     "rds-customer-key": [("replica", "identifier", ["db-3"])],
     "rds-final-snapshot": [("replica", "skipFinalSnapshot", [True])],

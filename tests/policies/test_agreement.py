@@ -26,8 +26,18 @@ ANY_BUCKET = (
     "the check asks only buckets that look public; S3.5 and CIS 3.1.1 ask every bucket to deny "
     "requests without TLS"
 )
+LOST_RULES = "the case lost its rules in conversion: without any the default group is closed"
 # (check, address) -> why the label is not followed.
 DISAGREEMENTS = {
+    ("CKV_AWS_382", "pass"): (
+        "protocol -1 with ports 20 to 200: AWS does not read the ports and opens all of them"
+    ),
+    ("CKV2_AWS_12", "aws_vpc.not_ok_vpc_3"): LOST_RULES,
+    ("CKV2_AWS_12", "aws_vpc.not_ok_vpc_4"): LOST_RULES,
+    ("CKV2_AWS_12", "aws_vpc.not_ok_vpc_5"): LOST_RULES,
+    ("CKV_AWS_145", "aws_s3_bucket.bucket_good_6"): (
+        "the case lost its rules in conversion: nothing in it names a key"
+    ),
     ("CKV2_AWS_69", "aws_db_instance.pass_no_param"): (
         "the group is not in the stack: it cannot be verified, so the rule refuses"
     ),

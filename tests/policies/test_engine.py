@@ -30,9 +30,18 @@ bucket = aws.s3.Bucket("backups")
 aws.s3.BucketPublicAccessBlock("block", bucket=bucket.id, block_public_acls=True,
     block_public_policy=True, ignore_public_acls=True, restrict_public_buckets=True)
 def document(arn):
-    return json.dumps({{"Statement": [{{"Effect": "{effect}", "Principal": "*", "Action": "s3:*",
+    return json.dumps({{"Statement": [{{"Effect": "{effect}", "Principal": {principal}, "Action": "s3:*",
         "Resource": [arn, arn + "/*"],
         "Condition": {{"Bool": {{"aws:SecureTransport": "false"}}}}}}]}})
+aws.s3.BucketVersioning("versioning", bucket=bucket.id,
+    versioning_configuration={{"status": "Enabled"}})
+aws.s3.BucketOwnershipControls("ownership", bucket=bucket.id,
+    rule={{"object_ownership": "BucketOwnerEnforced"}})
+aws.s3.BucketServerSideEncryptionConfiguration("encryption", bucket=bucket.id, rules=[
+    {{"apply_server_side_encryption_by_default": {{"sse_algorithm": "aws:kms",
+        "kms_master_key_id": "arn:aws:kms:eu-west-1:1:key/a"}}}}])
+aws.s3.BucketLifecycleConfiguration("lifecycle", bucket=bucket.id, rules=[{{"id": "abort",
+    "status": "Enabled", "abort_incomplete_multipart_upload": {{"days_after_initiation": 1}}}}])
 aws.s3.BucketPolicy("tls", bucket=bucket.id, policy=bucket.arn.apply(document))
 """
 DATABASE_PROGRAM = """
@@ -114,7 +123,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_what_preview_cannot_verify_is_noted_and_verified_at_apply(project: Project) -> None:
-    program = BUCKET_PROGRAM.format(effect="Deny")
+    program = BUCKET_PROGRAM.format(effect="Deny", principal='"*"')
     output = project.run(program, "up", "--yes")
     assert output.endswith("exit 0"), output
     preview, _, applied = output.partition("Updating (prod)")
@@ -122,11 +131,11 @@ def test_what_preview_cannot_verify_is_noted_and_verified_at_apply(project: Proj
     assert "s3-tls-only could not be verified before apply" in preview
     assert applied
     assert "could not be verified" not in applied
-    assert len(project.created_types()) == 3
+    assert len(project.created_types()) == 7
 
 
 def test_what_is_found_at_apply_is_not_created(project: Project) -> None:
-    program = BUCKET_PROGRAM.format(effect="Allow")
+    program = BUCKET_PROGRAM.format(effect="Allow", principal='"111122223333"')
     output = project.run(program, "up", "--yes")
     assert not output.endswith("exit 0"), output
     preview, _, applied = output.partition("Updating (prod)")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from policies import buckets
 from policies.catalogue import RULES
 from policies.databases import NOT_PUBLIC, PITR_RETENTION
 from policies.evaluation import Judge, Kind, Verdict, evaluate
@@ -224,12 +225,12 @@ def test_an_exemption_counts_as_used_where_only_the_stack_was_judged() -> None:
 
 
 def test_a_note_on_the_inputs_does_not_silence_a_violation_of_the_stack() -> None:
-    judge = Judge(context())
+    judge = Judge(context(), rules=buckets.RULES)
     noted = judge.resource(resource("tls", policy="04da6b54-80e4-46f7-96ec-b56ff0331ba9"))
     found = judge.stack(stack(resource("tls", policy=document())))
     assert [verdict.kind for verdict in [*noted, *found]] == [Kind.NOT_VERIFIED, Kind.VIOLATION]
     # What both say is said once.
-    judge = Judge(context())
+    judge = Judge(context(), rules=buckets.RULES)
     spoilt = resource("tls", policy=document())
     assert len(judge.resource(spoilt)) == 1
     assert judge.stack(stack(spoilt)) == []

@@ -12,7 +12,7 @@ from policies.rules import Environment, Rule, Severity
 # As the outside sources write their ids.
 CONTROL = re.compile(
     r"CKV2?_AWS_\d+"  # checkov
-    r"|(RDS|S3|IAM)\.\d+"  # Security Hub FSBP
+    r"|(AutoScaling|Backup|EC2|ELB|IAM|KMS|Lambda|RDS|S3|SNS|SSM|SecretsManager)\.\d+"  # Security Hub FSBP
     r"|\d+(\.\d+){1,2}"  # CIS AWS, CIS PostgreSQL
     r"|[a-z]+(-[a-z0-9]+)+"  # AWSGuard, AWS Config
     r"|[a-z]+([A-Z][a-z]+)+"  # compliance-policies
@@ -37,7 +37,7 @@ def test_metadata_is_complete(rule: Rule) -> None:
     assert all(CONTROL.fullmatch(item) for item in rule.controls), rule.controls
     assert rule.check_resource or rule.check_stack
     assert bool(rule.types) == bool(rule.check_resource)
-    assert all(re.fullmatch(r"aws:[a-z0-9]+/[a-zA-Z]+:[A-Za-z]+", item) for item in rule.types)
+    assert all(re.fullmatch(r"aws:[a-z0-9]+/[a-zA-Z0-9]+:[A-Za-z0-9]+", item) for item in rule.types)
 
 
 def test_ids_are_unique() -> None:
@@ -47,4 +47,9 @@ def test_ids_are_unique() -> None:
 
 def test_what_loses_data_or_opens_it_cannot_be_exempted_in_prod() -> None:
     never = {rule.id for rule in RULES if Environment.PROD in rule.never_exempt_in}
-    assert never == {"rds-ssl-enforced", "rds-not-public", "db-app-cannot-delete"}
+    assert never == {
+        "rds-ssl-enforced",
+        "rds-not-public",
+        "net-database-from-groups-only",
+        "db-app-cannot-delete",
+    }

@@ -38,7 +38,7 @@ GOOD_CASES = [
 
 def spoilt(name: str, path: str, value: Any) -> Resource:
     """The good resource with the value at a dotted path (numbers index lists) replaced."""
-    properties = copy.deepcopy(good_stack.GOOD[name][1])
+    properties = copy.deepcopy(good_stack.ALL[name][1])
     target: Any = properties
     *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
     for step in steps:
@@ -47,7 +47,7 @@ def spoilt(name: str, path: str, value: Any) -> Resource:
         target.pop(last)
     else:
         target[last] = value
-    missing = dict.fromkeys(good_stack.GOOD[name][1].keys() - properties.keys())
+    missing = dict.fromkeys(good_stack.ALL[name][1].keys() - properties.keys())
     return good_stack.resource(name, **properties, **missing)
 
 

@@ -18,7 +18,7 @@ from pulumi_policy.proxy import unknown_checking_proxy
 from policies.evaluation import Kind, evaluate
 from policies.inventory import Resource
 from policies.rules import Phase
-from tests.policies.good_stack import GOOD, UNKNOWN_STRING, context, resource, stack, verdicts
+from tests.policies.good_stack import ALL, UNKNOWN_STRING, context, resource, stack, verdicts
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
@@ -58,13 +58,13 @@ def decoded(properties: dict[str, Any]) -> dict[str, Any]:
 
 SPOTS = [
     pytest.param(name, path, id=f"{name}:{'.'.join(map(str, path))}")
-    for name, (_, properties, _) in GOOD.items()
+    for name, (_, properties, _) in ALL.items()
     for path in places(decoded(properties))
 ]
 
 
 def spoilt(name: str, path: tuple[Any, ...], new: Any) -> Resource:
-    return resource(name, **replaced(decoded(GOOD[name][1]), path, new))
+    return resource(name, **replaced(decoded(ALL[name][1]), path, new))
 
 
 def test_the_good_stack_has_no_verdict() -> None:
@@ -73,7 +73,7 @@ def test_the_good_stack_has_no_verdict() -> None:
 
 
 def test_documents_may_be_objects() -> None:
-    whole = [resource(name, **decoded(properties)) for name, (_, properties, _) in GOOD.items()]
+    whole = [resource(name, **decoded(properties)) for name, (_, properties, _) in ALL.items()]
     assert verdicts(*whole) == []
 
 
@@ -124,7 +124,7 @@ def test_outputs_and_proxies_of_unknowns_read_like_sentinels(
 ) -> None:
     expected = verdicts(spoilt(name, path, UNKNOWN_STRING))
     assert verdicts(spoilt(name, path, {SIGNATURE: OUTPUT})) == expected
-    kind, properties, _ = GOOD[name]
+    kind, properties, _ = ALL[name]
     raw = replaced(decoded(properties), path, UNKNOWN_STRING)
     proxy = unknown_checking_proxy(deserialize_properties(raw))
     direct = Resource.of(type=kind, name=name, properties=raw).properties
@@ -133,7 +133,7 @@ def test_outputs_and_proxies_of_unknowns_read_like_sentinels(
 
 @pytest.mark.parametrize(("name", "path"), SPOTS)
 def test_secrets_are_read_through(name: str, path: tuple[Any, ...]) -> None:
-    value: Any = decoded(GOOD[name][1])
+    value: Any = decoded(ALL[name][1])
     for step in path:
         value = value[step]
     assert verdicts(spoilt(name, path, {SIGNATURE: SECRET, "value": value})) == []
@@ -162,7 +162,7 @@ WRONG: list[Any] = [
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda value: repr(value)[:20])
 def test_wrong_values_never_crash_a_rule(wrong: Any) -> None:
-    for name, (_, properties, _) in GOOD.items():
+    for name, (_, properties, _) in ALL.items():
         for path in places(decoded(properties)):
             for verdict in verdicts(spoilt(name, path, wrong)):
                 assert "the rule itself failed" not in verdict.message, (name, path)
@@ -201,16 +201,16 @@ def test_wrong_types_never_pass(name: str, path: tuple[Any, ...], wrong: Any) ->
 
 @pytest.mark.parametrize(("name", "path"), SPOTS)
 def test_null_reads_like_missing(name: str, path: tuple[Any, ...]) -> None:
-    changed = decoded(GOOD[name][1])
+    changed = decoded(ALL[name][1])
     if not all(isinstance(step, str) for step in path):
         return  # A null in a list is an entry, not a missing one.
     target: Any = changed
     for step in path[:-1]:
         target = target[step]
     del target[path[-1]]
-    missing = Resource.of(type=GOOD[name][0], name=name, properties=changed)
-    null = replaced(decoded(GOOD[name][1]), path, None)
-    assert Resource.of(type=GOOD[name][0], name=name, properties=null).properties == (
+    missing = Resource.of(type=ALL[name][0], name=name, properties=changed)
+    null = replaced(decoded(ALL[name][1]), path, None)
+    assert Resource.of(type=ALL[name][0], name=name, properties=null).properties == (
         missing.properties
     )
 

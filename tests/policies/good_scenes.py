@@ -1,0 +1,191 @@
+"""Small stacks that every rule accepts, one a theme, beside the one around the database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+# type, properties, property -> names of the resources that it refers to
+Entry = tuple[str, dict[str, Any], dict[str, list[str]]]
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+NETWORK: Final[dict[str, Entry]] = {
+    "vpc": ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}, {}),
+    "closed": (
+        "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+        {"vpcId": "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "ingress": [], "egress": []},
+        {"vpcId": ["vpc"]},
+    ),
+    "inline": (
+        "aws:ec2/securityGroup:SecurityGroup",
+        {
+            "description": "web servers",
+            "ingress": [
+                {
+                    "description": "HTTPS from everywhere",
+                    "protocol": "tcp",
+                    "fromPort": 443,
+                    "toPort": 443,
+                    "cidrBlocks": ["0.0.0.0/0"],
+                }
+            ],
+            "egress": [
+                {
+                    "description": "DNS of the VPC",
+                    "protocol": "udp",
+                    "fromPort": 53,
+                    "toPort": 53,
+                    "cidrBlocks": ["10.0.0.2/32"],
+                }
+            ],
+        },
+        {},
+    ),
+    "in": (
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        {
+            "description": "PostgreSQL from the pooler",
+            "ipProtocol": "tcp",
+            "fromPort": 5432,
+            "toPort": 5432,
+            "referencedSecurityGroupId": "sg-1",
+        },
+        {},
+    ),
+    "out": (
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+        {
+            "description": "HTTPS to the endpoints",
+            "ipProtocol": "tcp",
+            "fromPort": 443,
+            "toPort": 443,
+            "cidrIpv4": "10.0.0.0/16",
+        },
+        {},
+    ),
+    "group-rule": (
+        "aws:ec2/securityGroupRule:SecurityGroupRule",
+        {
+            "type": "ingress",
+            "description": "metrics",
+            "protocol": "tcp",
+            "fromPort": 9100,
+            "toPort": 9100,
+            "cidrBlocks": ["10.0.0.0/16"],
+        },
+        {},
+    ),
+    "subnet": ("aws:ec2/subnet:Subnet", {"mapPublicIpOnLaunch": False}, {}),
+    "acl": (
+        "aws:ec2/networkAcl:NetworkAcl",
+        {
+            "ingress": [
+                {
+                    "ruleNo": 100,
+                    "action": "allow",
+                    "protocol": "tcp",
+                    "fromPort": 443,
+                    "toPort": 443,
+                    "cidrBlock": "0.0.0.0/0",
+                }
+            ]
+        },
+        {},
+    ),
+    "endpoint": (
+        "aws:ec2/vpcEndpoint:VpcEndpoint",
+        {
+            "policy": document(
+                {
+                    "Effect": "Allow",
+                    "Principal": "*",
+                    "Action": "s3:GetObject",
+                    "Resource": "arn:aws:s3:::backups/*",
+                }
+            )
+        },
+        {},
+    ),
+    "peering": (
+        "aws:ec2/route:Route",
+        {"vpcPeeringConnectionId": "pcx-1", "destinationCidrBlock": "10.9.0.0/24"},
+        {},
+    ),
+}
+
+KEPT: Final[dict[str, Entry]] = {
+    "key": (
+        "aws:kms/key:Key",
+        {
+            "enableKeyRotation": True,
+            "isEnabled": True,
+            "deletionWindowInDays": 30,
+            "policy": document(
+                {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": "arn:aws:iam::1:root"},
+                    "Action": "kms:*",
+                    "Resource": "*",
+                }
+            ),
+        },
+        {},
+    ),
+    "secret": (
+        "aws:secretsmanager/secret:Secret",
+        {"kmsKeyId": "arn:aws:kms:eu-west-1:1:key/secrets", "recoveryWindowInDays": 30},
+        {},
+    ),
+    "secret-policy": (
+        "aws:secretsmanager/secretPolicy:SecretPolicy",
+        {
+            "policy": document(
+                {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": "arn:aws:iam::1:role/app"},
+                    "Action": "secretsmanager:GetSecretValue",
+                    "Resource": "*",
+                }
+            )
+        },
+        {},
+    ),
+    "rotation": (
+        "aws:secretsmanager/secretRotation:SecretRotation",
+        {"rotationRules": {"automaticallyAfterDays": 30}},
+        {},
+    ),
+    "parameter": (
+        "aws:ssm/parameter:Parameter",
+        {"name": "/app/password", "type": "SecureString", "keyId": "arn:aws:kms:eu-west-1:1:key/s"},
+        {},
+    ),
+    "topic": ("aws:sns/topic:Topic", {"kmsMasterKeyId": "arn:aws:kms:eu-west-1:1:key/t"}, {}),
+    "topic-policy": (
+        "aws:sns/topicPolicy:TopicPolicy",
+        {
+            "policy": document(
+                {
+                    "Effect": "Allow",
+                    "Principal": "*",
+                    "Action": "sns:Publish",
+                    "Resource": "arn:aws:sns:eu-west-1:1:alarms",
+                    "Condition": {"StringEquals": {"aws:SourceAccount": "1"}},
+                }
+            )
+        },
+        {},
+    ),
+    "log": (
+        "aws:cloudwatch/logGroup:LogGroup",
+        {"kmsKeyId": "arn:aws:kms:eu-west-1:1:key/t", "retentionInDays": 365},
+        {},
+    ),
+    "acl-of-bucket": ("aws:s3/bucketAcl:BucketAcl", {"bucket": "backups", "acl": "private"}, {}),
+}
+
+SCENES: Final[dict[str, dict[str, Entry]]] = {"network": NETWORK, "kept": KEPT}
