@@ -7,6 +7,7 @@ emulated; PostgreSQL, PgBouncer, systemd, TLS, the firewall and the functions ar
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 import time
 import zipfile
@@ -177,7 +178,10 @@ def test_the_backup_schedule_points_at_the_function(stack: LocalStack) -> None:
 
 
 def ssh_config(stack: LocalStack) -> Path:
-    """How testinfra reaches the hosts; one connection a host serves all its commands."""
+    """How testinfra reaches the hosts; one connection a host serves all its commands.
+
+    Its socket is of this run only: a connection of an earlier client's interface leads nowhere.
+    """
     path = stack.folder / "ssh_config"
     path.write_text(
         "Host *\n"
@@ -187,8 +191,9 @@ def ssh_config(stack: LocalStack) -> Path:
         "  UserKnownHostsFile /dev/null\n"
         "  LogLevel ERROR\n"
         "  ControlMaster auto\n"
-        f"  ControlPath {stack.folder}/ssh-%C\n"
-        "  ControlPersist 20\n"
+        f"  ControlPath {stack.folder}/{secrets.token_hex(2)}-%C\n"
+        "  ControlPersist 5\n"
+        "  ServerAliveInterval 5\n"
     )
     return path
 
