@@ -9,6 +9,7 @@ every resource again. The protocol is what Pulumi keeps stable between engine an
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -29,6 +30,8 @@ NAME: Final = "pgkeep"
 _VERSION: Final = "0.0.1"
 # As the engine's own limit; the default of 4 MiB is less than a large stack.
 _MAXIMUM_MESSAGE_BYTES: Final = 400 * 1024 * 1024
+# New objects between two searches for garbage: requests make many objects and few cycles.
+_GARBAGE_THRESHOLD: Final = 100_000
 
 _ENFORCEMENT: Final = {
     Enforcement.ADVISORY: analyzer_pb2.ADVISORY,
@@ -127,6 +130,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
 
 def serve() -> None:
     """Serves the pack until the engine ends it; the port is the first line of standard output."""
+    # Modules live as long as the process: the collector need not search them again and again.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     analyzer = Analyzer()
     options = [
         ("grpc.max_receive_message_length", _MAXIMUM_MESSAGE_BYTES),

@@ -37,7 +37,9 @@ def test_metadata_is_complete(rule: Rule) -> None:
     assert all(CONTROL.fullmatch(item) for item in rule.controls), rule.controls
     assert rule.check_resource or rule.check_stack
     assert bool(rule.types) == bool(rule.check_resource)
-    assert all(re.fullmatch(r"aws:[a-z0-9]+/[a-zA-Z0-9]+:[A-Za-z0-9]+", item) for item in rule.types)
+    assert all(
+        re.fullmatch(r"aws:[a-z0-9]+/[a-zA-Z0-9]+:[A-Za-z0-9]+", item) for item in rule.types
+    )
 
 
 def test_ids_are_unique() -> None:
