@@ -25,8 +25,18 @@ class Deployment:
         """Ask AWS for account, partition, region and as many zones as the settings want.
 
         Raises:
-            pulumi.RunError: when the region has fewer zones.
+            pulumi.RunError: when AWS does not answer, or the region has fewer zones.
         """
+        try:
+            return cls._ask(settings)
+        except pulumi.RunError:
+            raise
+        except Exception as error:
+            # The SDK raises a bare Exception when an invoke fails; its text says what AWS said.
+            raise pulumi.RunError(str(error)) from None
+
+    @classmethod
+    def _ask(cls, settings: Settings) -> Deployment:
         region = aws.get_region().region
         wanted = settings.network.availability_zone_count
         # Local zones and wavelength zones need an opt-in and have no RDS.

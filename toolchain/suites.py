@@ -20,8 +20,18 @@ CHECKS = {
     "lint": ["ruff", "check", "."],
     "types": ["pyright"],
 }
-# The end-to-end suite comes last: what it would find late, the others find early.
-SUITES = ("unit", "policies", "toolchain", "operations", "hosts", "localcloud", "e2e")
+# Suite → processes it runs in. Most of the slow ones wait for health checks and boots, not for the
+# processors. The end-to-end suite comes last: what it would find late, the others find early.
+SUITES = {
+    "unit": 2,
+    "workloads": 1,
+    "policies": 2,
+    "toolchain": 1,
+    "operations": 2,
+    "hosts": 1,
+    "localcloud": 3,
+    "e2e": 2,
+}
 # Suites that are nothing but hosts, databases and namespaces.
 ROOT_SUITES = ("e2e",)
 
@@ -69,7 +79,9 @@ def _suite(name: str, arguments: list[str]) -> Result:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", f"tests/{name}", f"--junit-xml={report}"]
         code = subprocess.run(
-            [*command, "-q", "--durations=5", *arguments], cwd=REPOSITORY, check=False
+            [*command, "-q", "--durations=5", *_processes(name), *arguments],
+            cwd=REPOSITORY,
+            check=False,
         ).returncode
         seconds = time.monotonic() - started
         if not report.exists():
@@ -82,6 +94,12 @@ def _suite(name: str, arguments: list[str]) -> Result:
     if code != 0 and not failed:
         failed = 1
     return Result(name, max(total - skipped - failed, 0), failed, skipped, seconds)
+
+
+def _processes(name: str) -> list[str]:
+    """A file's tests stay in one process: they share a cloud, a database or a stack."""
+    count = SUITES[name]
+    return [f"--numprocesses={count}", "--dist=loadfile"] if count > 1 else []
 
 
 def _report(results: list[Result]) -> None:
