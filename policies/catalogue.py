@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from . import (
+    alarms,
     bucket_protection,
     buckets,
+    database_copies,
     database_observation,
     databases,
     grants,
@@ -15,6 +17,7 @@ from . import (
     networks,
     parameters,
     permissions,
+    privileges,
     resource_policies,
 )
 from .rules import Rule
@@ -23,12 +26,15 @@ RULES: Final[tuple[Rule, ...]] = (
     *databases.RULES,
     *instances.RULES,
     *database_observation.RULES,
+    *database_copies.RULES,
     *parameters.RULES,
     *networks.RULES,
     *buckets.RULES,
     *bucket_protection.RULES,
     *resource_policies.RULES,
     *keys.RULES,
+    *alarms.RULES,
     *permissions.RULES,
+    *privileges.RULES,
     *grants.RULES,
 )

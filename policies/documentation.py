@@ -27,6 +27,8 @@ MISSING: Final = {
     "NET-10": "that the endpoints exist",
     "S3-06": "accounts that a bucket may be shared with",
     "S3-11": "MFA delete, which only the root user can set",
+    "LOG-02": "an alarm on the age of backups",
+    "RDS-25": "that snapshots are encrypted (the database's storage is)",
     "SEC-02": "that every secret has a rotation",
     "SEC-04": "SSM documents",
     "SNS-01": "accounts that a topic may be shared with",

@@ -67,7 +67,7 @@ _WHOLE_TYPE: Final = re.compile(r"[a-z-]+[:/][*?/:]+", re.IGNORECASE)
 
 def _actions(resource: Resource, _context: Context) -> Iterator[Outcome]:
     limit = "name its actions: no wildcard in place of a service or of an action's verb"
-    for place, statement in _statements(resource, limit):
+    for place, statement in identity_statements(resource, limit):
         if isinstance(statement, Violation | Unverified):
             yield statement
             continue
@@ -89,7 +89,7 @@ def _actions(resource: Resource, _context: Context) -> Iterator[Outcome]:
 
 def _resources(resource: Resource, _context: Context) -> Iterator[Outcome]:
     limit = "name the ARNs that it needs"
-    for place, statement in _statements(resource, limit):
+    for place, statement in identity_statements(resource, limit):
         if isinstance(statement, Violation | Unverified):
             yield statement
         elif statement.allows:
@@ -123,7 +123,7 @@ def _statement_resources(
 
 def _trust(role: Resource, _context: Context) -> Iterator[Outcome]:
     limit = "name the services or roles that may assume it"
-    statements = _parsed(role, "assumeRolePolicy", role.get("assumeRolePolicy"), limit)
+    statements = parsed(role, "assumeRolePolicy", role.get("assumeRolePolicy"), limit)
     for place, statement in statements:
         if isinstance(statement, Violation | Unverified):
             yield statement
@@ -160,12 +160,12 @@ def _attachments(resource: Resource) -> Iterator[Outcome]:
             )
 
 
-def _statements(
+def identity_statements(
     resource: Resource, limit: str
 ) -> Iterator[tuple[str, Statement | Violation | Unverified]]:
     """The statements of every identity policy that stands in `resource`."""
     if property_name := _POLICY_PROPERTIES.get(resource.type):
-        yield from _parsed(resource, property_name, resource.get(property_name), limit)
+        yield from parsed(resource, property_name, resource.get(property_name), limit)
     if resource.type != ROLE:
         return
     for number, item in enumerate(one_or_many(resource.get("inlinePolicies")), 1):
@@ -174,12 +174,12 @@ def _statements(
             yield place, Unverified(resource, place)
         elif isinstance(item, dict):
             document = cast("dict[str, object]", item).get("policy")
-            yield from _parsed(resource, place, document, limit)
+            yield from parsed(resource, place, document, limit)
         else:
             yield place, Violation(resource, f"has {place} = {shown(item)}", limit)
 
 
-def _parsed(
+def parsed(
     resource: Resource, place: str, document: object, limit: str
 ) -> Iterator[tuple[str, Statement | Violation | Unverified]]:
     try:
@@ -212,7 +212,7 @@ def _is_broad_resource(target: str) -> bool:
     return service in _SENSITIVE_SERVICES and _WHOLE_TYPE.fullmatch(name) is not None
 
 
-_DOCUMENT_TYPES: Final = (*_POLICY_PROPERTIES, ROLE)
+DOCUMENT_TYPES: Final = (*_POLICY_PROPERTIES, ROLE)
 
 NO_WILDCARD_ACTIONS: Final = Rule(
     id="iam-no-wildcard-actions",
@@ -234,7 +234,7 @@ NO_WILDCARD_ACTIONS: Final = Rule(
         "IAM.21",
         "2.15",
     ),
-    types=(*_DOCUMENT_TYPES, *(kind for kind in _ATTACHMENT_PROPERTIES if kind != ROLE)),
+    types=(*DOCUMENT_TYPES, *(kind for kind in _ATTACHMENT_PROPERTIES if kind != ROLE)),
     exemption_names_subject=True,
     check_resource=_actions,
 )
@@ -250,7 +250,7 @@ NO_WILDCARD_RESOURCES: Final = Rule(
     severity=Severity.HIGH,
     catalogue=("IAM-02",),
     controls=("CKV_AWS_355", "CKV_AWS_290"),
-    types=_DOCUMENT_TYPES,
+    types=DOCUMENT_TYPES,
     exemption_names_subject=True,
     check_resource=_resources,
 )

@@ -143,11 +143,13 @@ def given(path: str, limit: str = "be set") -> PartCheck:
 
 
 def absent(path: str, limit: str) -> PartCheck:
-    """A property that must not be there. An unknown value is there."""
+    """A property that must not be there."""
 
     def check(part: Part) -> Iterator[Outcome]:
         value = part.read(path)
-        if value not in (None, "", []):
+        if value is UNKNOWN:
+            yield part.unverified(path)
+        elif value not in (None, "", []):
             # The value may be a secret: it is not shown.
             yield Violation(part.resource, f"has {part.place}{path}", limit)
 

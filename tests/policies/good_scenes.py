@@ -188,4 +188,26 @@ KEPT: Final[dict[str, Entry]] = {
     "acl-of-bucket": ("aws:s3/bucketAcl:BucketAcl", {"bucket": "backups", "acl": "private"}, {}),
 }
 
-SCENES: Final[dict[str, dict[str, Entry]]] = {"network": NETWORK, "kept": KEPT}
+COPIES: Final[dict[str, Entry]] = {
+    "copy": (
+        "aws:rds/snapshotCopy:SnapshotCopy",
+        {"kmsKeyId": "arn:aws:kms:eu-west-1:1:key/d", "sharedAccounts": ["123456789012"]},
+        {},
+    ),
+    "proxy": (
+        "aws:rds/proxy:Proxy",
+        {
+            "requireTls": True,
+            "debugLogging": False,
+            "auths": [{"iamAuth": "REQUIRED", "secretArn": "arn:aws:secretsmanager:a:1:secret:s"}],
+        },
+        {},
+    ),
+    "group-attachment": (
+        "aws:iam/policyAttachment:PolicyAttachment",
+        {"policyArn": "arn:aws:iam::1:policy/read", "groups": ["people"], "users": []},
+        {},
+    ),
+}
+
+SCENES: Final[dict[str, dict[str, Entry]]] = {"network": NETWORK, "kept": KEPT, "copies": COPIES}

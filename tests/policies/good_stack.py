@@ -79,6 +79,7 @@ ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 INVOCATION = "aws:lambda/invocation:Invocation"
 
 
+METRICS = ("CPUUtilization", "FreeStorageSpace", "DatabaseConnections")
 # What a primary and its replica have alike.
 OBSERVED: dict[str, Any] = {
     "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
@@ -140,6 +141,23 @@ GOOD: dict[str, Entry] = {
         },
         {"replicateSourceDb": ["db"]},
     ),
+    **{
+        f"{database}-{metric}": (
+            "aws:cloudwatch/metricAlarm:MetricAlarm",
+            {
+                "namespace": "AWS/RDS",
+                "metricName": metric,
+                "dimensions": {"DBInstanceIdentifier": identifier},
+                "alarmActions": ["arn:aws:sns:eu-west-1:1:alarms"],
+            },
+            {"dimensions": [database]},
+        )
+        for database, identifier, metrics in (
+            ("db", "db-1", METRICS),
+            ("replica", "db-2", (*METRICS, "ReplicaLag")),
+        )
+        for metric in metrics
+    },
     "backups": (BUCKET, {"bucket": "backups"}, {}),
     "block": (
         BLOCK,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tests.policies import spec_table_network
 from tests.policies.spec_table_network import ABSENT, NOT_FALSE, NOT_GIVEN, NOT_TRUE, Spoils
+from tests.policies.spec_table_privileges import PRIVILEGES, PRIVILEGES_ALSO_GOOD
 
 # Rules with a test module of their own.
 ELSEWHERE: Final = {
@@ -19,6 +20,7 @@ ELSEWHERE: Final = {
     "iam-no-wildcard-resources",
     "iam-no-wildcard-trust",
     "db-app-cannot-delete",
+    "iam-no-users",  # every resource of its types is refused: test_agreement.py
     "net-no-default-vpc",  # every resource of its type is refused: test_agreement.py
 }
 
@@ -56,6 +58,7 @@ def _other(name: str, *values: Any) -> Spoils:
 
 SPECS: Final[dict[str, Spoils]] = {
     **spec_table_network.SPECS,
+    **PRIVILEGES,
     "rds-customer-key": [("db", "kmsKeyId", NOT_GIVEN)],
     "rds-multi-az": [("db", "multiAz", NOT_TRUE)],
     "rds-deletion-protected": [
@@ -162,6 +165,7 @@ SPECS: Final[dict[str, Spoils]] = {
 
 ALSO_GOOD: Final[dict[str, Spoils]] = {
     **spec_table_network.ALSO_GOOD,
+    **PRIVILEGES_ALSO_GOOD,
     "rds-multi-az": [("db", "multiAz", ["true"]), ("replica", "multiAz", [False])],
     "rds-customer-key": [("replica", "identifier", ["db-3"])],
     "rds-final-snapshot": [("replica", "skipFinalSnapshot", [True])],

@@ -59,6 +59,11 @@ db = aws.rds.Instance("db", engine="postgres", engine_version="17", instance_cla
     iam_database_authentication_enabled=True, auto_minor_version_upgrade=True,
     publicly_accessible=False, backup_retention_period={days}, deletion_protection=True,
     final_snapshot_identifier="last", delete_automated_backups=False)
+for metric in ("CPUUtilization", "FreeStorageSpace", "DatabaseConnections"):
+    aws.cloudwatch.MetricAlarm(metric, namespace="AWS/RDS", metric_name=metric, threshold=1,
+        comparison_operator="GreaterThanThreshold", evaluation_periods=1,
+        alarm_actions=["arn:aws:sns:eu-west-1:1:alarms"],
+        dimensions={{"DBInstanceIdentifier": db.identifier}})
 """
 
 

@@ -1,0 +1,110 @@
+"""Rules for alarms: they reach somebody, and the ones that a database needs are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, cast
+
+from .databases import INSTANCE, is_replica
+from .inventory import Resource, Stack
+from .requirements import ADVISORY_BELOW_STAGING, flag, on_resource
+from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
+from .values import UNKNOWN, shown
+
+ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
+_METRICS: Final = ("CPUUtilization", "FreeStorageSpace", "DatabaseConnections")
+_REPLICA_METRIC: Final = "ReplicaLag"
+
+
+def _has_action(alarm: Resource, _context: Context) -> Iterator[Outcome]:
+    actions = alarm.get("alarmActions")
+    if actions is UNKNOWN:
+        yield Unverified(alarm, "alarmActions")
+    elif not isinstance(actions, list) or not actions:
+        yield Violation(alarm, f"has alarmActions = {shown(actions)}", "name a topic")
+
+
+def _databases_watched(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    alarms = [alarm for alarm in stack.of_type(ALARM) if alarm.get("namespace") == "AWS/RDS"]
+    for database in stack.of_type(INSTANCE):
+        wanted = (*_METRICS, _REPLICA_METRIC) if is_replica(database) else _METRICS
+        mine = [alarm for alarm in alarms if _is_about(alarm, database)]
+        undecided = any(alarm.get("metricName") is UNKNOWN for alarm in mine)
+        missing = sorted(set(wanted) - {str(alarm.get("metricName")) for alarm in mine})
+        if missing and undecided:
+            yield Unverified(database, "the metricName of an alarm")
+        elif missing and any(_may_be_about(alarm, database) for alarm in stack.of_type(ALARM)):
+            yield Unverified(database, "the namespace or the dimensions of an alarm")
+        elif missing:
+            names = ", ".join(missing)
+            yield Violation(
+                database, f"has no alarm for {names} in this stack", f"have alarms for {names}"
+            )
+
+
+def _dimension(alarm: Resource) -> object:
+    dimensions = alarm.get("dimensions")
+    if not isinstance(dimensions, dict):
+        return dimensions
+    return cast("dict[str, object]", dimensions).get("DBInstanceIdentifier")
+
+
+def _is_about(alarm: Resource, database: Resource) -> bool:
+    found = _dimension(alarm)
+    if isinstance(found, str) and found == database.get("identifier"):
+        return True
+    # An identifier that RDS makes up is known after apply: the recorded dependency decides.
+    unsettled = found is UNKNOWN or database.get("identifier") in (None, UNKNOWN)
+    return unsettled and database.urn in alarm.property_dependencies.get("dimensions", ())
+
+
+def _may_be_about(alarm: Resource, database: Resource) -> bool:
+    """Whether values that are not known yet could make the alarm one of the database's."""
+    if alarm.get("namespace") is UNKNOWN:
+        return True
+    if alarm.get("namespace") != "AWS/RDS" or _is_about(alarm, database):
+        return False
+    elsewhere = bool(alarm.property_dependencies.get("dimensions"))
+    return UNKNOWN in (_dimension(alarm), database.get("identifier")) and not elsewhere
+
+
+RULES: Final = (
+    Rule(
+        id="logs-alarm-actions-enabled",
+        title="Alarms are not silenced for good",
+        what="actionsEnabled is true on every alarm.",
+        why="A silenced alarm is forgotten until the disk is full.",
+        remediation="remove actions_enabled = False.",
+        severity=Severity.HIGH,
+        catalogue=("LOG-02",),
+        controls=("CKV_AWS_319",),
+        types=(ALARM,),
+        check_resource=on_resource(flag("actionsEnabled", True, default=True)),
+    ),
+    Rule(
+        id="logs-alarm-has-action",
+        title="Every alarm reaches somebody",
+        what="alarmActions names at least one target on every alarm.",
+        why="An alarm that tells nobody is only seen after the outage.",
+        remediation="set alarm_actions to the alarm topic (components/alarm_topic.py).",
+        severity=Severity.HIGH,
+        catalogue=("LOG-02",),
+        controls=(),
+        types=(ALARM,),
+        check_resource=_has_action,
+    ),
+    Rule(
+        id="logs-database-alarms",
+        title="Every database has its alarms",
+        what="Every instance has alarms for CPU, storage and connections, a replica also for lag.",
+        why="A full disk or a lagging replica would be noticed by users first.",
+        remediation="add the alarms (components/monitoring.py) with the dimension "
+        "DBInstanceIdentifier of the instance.",
+        severity=Severity.HIGH,
+        catalogue=("LOG-02",),
+        controls=(),
+        types=(),
+        enforcement=ADVISORY_BELOW_STAGING,
+        check_stack=_databases_watched,
+    ),
+)

@@ -1,0 +1,263 @@
+"""Rules for IAM beyond wildcards: who trusts whom, escalation, deletion, people's keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from .documents import Statement, matches
+from .inventory import Resource
+from .permissions import DOCUMENT_TYPES, ROLE, identity_statements, parsed
+from .requirements import absent, on_resource
+from .resource_policies import is_narrowed
+from .rules import Context, Outcome, ResourceCheck, Rule, Severity, Unverified, Violation
+from .values import UNKNOWN, contains_unknown
+
+USER: Final = "aws:iam/user:User"
+ACCESS_KEY: Final = "aws:iam/accessKey:AccessKey"
+LOGIN_PROFILE: Final = "aws:iam/userLoginProfile:UserLoginProfile"
+USER_ATTACHMENTS: Final = (
+    "aws:iam/userPolicy:UserPolicy",
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment",
+)
+ATTACHMENT: Final = "aws:iam/policyAttachment:PolicyAttachment"
+_WHOLE_ACCOUNT: Final = re.compile(r"(arn:aws[a-z-]*:iam::)?\d{12}(:root)?")
+
+# Who may do one of these to any resource may give itself everything else.
+# Source: Rhino Security Labs, "AWS IAM privilege escalation"; checkov CKV_AWS_286.
+_ESCALATION: Final = (
+    *("iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:AttachRolePolicy"),
+    *("iam:AttachUserPolicy", "iam:CreateAccessKey", "iam:CreateLoginProfile"),
+    *("iam:CreatePolicyVersion", "iam:PassRole", "iam:PutGroupPolicy", "iam:PutRolePolicy"),
+    *("iam:PutUserPolicy", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy"),
+    *("iam:UpdateLoginProfile", "lambda:UpdateFunctionCode", "sts:AssumeRole"),
+)
+# Results that are, or contain, credentials; checkov CKV_AWS_287.
+_EXPOSURE: Final = (
+    *("chime:CreateApiKey", "codepipeline:PollForJobs", "cognito-idp:DescribeUserPoolClient"),
+    *("cognito-identity:GetOpenIdToken", "cognito-identity:GetCredentialsForIdentity"),
+    *("connect:GetFederationToken", "ec2:GetPasswordData", "ecr-public:GetAuthorizationToken"),
+    *("gamelift:RequestUploadCredentials", "iam:CreateAccessKey", "iam:CreateLoginProfile"),
+    *("iam:CreateServiceSpecificCredential", "iam:ResetServiceSpecificCredential"),
+    *("iam:UpdateAccessKey", "lightsail:GetInstanceAccessDetails", "rds-db:connect"),
+    *("lightsail:GetRelationalDatabaseMasterUserPassword", "redshift:GetClusterCredentials"),
+    *("sso:GetRoleCredentials", "sts:AssumeRole", "sts:GetFederationToken"),
+)
+# Reads of what a stack is there to protect; checkov CKV_AWS_288.
+_EXFILTRATION: Final = (
+    *("s3:GetObject", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"),
+    *("secretsmanager:GetSecretValue", "rds:CopyDBSnapshot", "rds:CreateDBSnapshot"),
+)
+# Changes of who may do what; checkov CKV_AWS_289 (the part that a data stack has).
+_PERMISSIONS: Final = (
+    *("iam:CreateRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "kms:CreateGrant"),
+    *("kms:PutKeyPolicy", "lambda:AddPermission", "s3:PutBucketPolicy", "s3:PutBucketAcl"),
+    *("s3:PutAccountPublicAccessBlock", "s3:PutBucketPublicAccessBlock", "s3:PutObjectAcl"),
+    *("secretsmanager:PutResourcePolicy", "sns:AddPermission", "sqs:AddPermission"),
+    *("iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"),
+    *("rds:AuthorizeDBSecurityGroupIngress", "ec2:AuthorizeSecurityGroupIngress"),
+)
+# Actions after which data, its keys or its backups are gone.
+_DELETION: Final = (
+    *("backup:DeleteBackupVault", "backup:DeleteRecoveryPoint", "kms:DisableKey"),
+    *("kms:ScheduleKeyDeletion", "logs:DeleteLogGroup", "rds:DeleteDBCluster"),
+    *("rds:DeleteDBClusterSnapshot", "rds:DeleteDBInstance", "rds:DeleteDBSnapshot"),
+    *("rds:DeleteDBInstanceAutomatedBackup", "s3:DeleteBucket", "s3:DeleteObject"),
+    *("s3:DeleteObjectVersion", "s3:PutLifecycleConfiguration", "secretsmanager:DeleteSecret"),
+)
+
+
+def _not_allowed(actions: tuple[str, ...], limit: str, *, anywhere: bool) -> ResourceCheck:
+    """None of `actions` is allowed: on any resource at all, or on every resource (`*`)."""
+
+    def check(resource: Resource, _context: Context) -> Iterator[Outcome]:
+        for place, statement in identity_statements(resource, limit):
+            if not isinstance(statement, Statement):
+                yield statement
+                continue
+            where = f"{place}, statement {statement.number},"
+            if not statement.allows or statement.not_actions:
+                continue  # NotAction is refused by iam-no-wildcard-actions.
+            narrow = "*" not in statement.resources or statement.condition not in (None, {})
+            if not anywhere and narrow:
+                if contains_unknown([*statement.resources, statement.condition]):
+                    yield Unverified(resource, f"a resource or the condition of {where}")
+                continue
+            for action in statement.actions:
+                if action is UNKNOWN:
+                    yield Unverified(resource, f"an action of {where}")
+                elif isinstance(action, str) and (hit := _hit(action, actions)):
+                    by = "" if action.lower() == hit.lower() else f" (by {action[:60]})"
+                    yield Violation(resource, f"allows in {where} {hit}{by}", limit, action)
+
+    return check
+
+
+def _hit(pattern: str, actions: tuple[str, ...]) -> str | None:
+    return next((one for one in actions if matches(pattern.lower(), one.lower())), None)
+
+
+def _no_account_trust(role: Resource, _context: Context) -> Iterator[Outcome]:
+    limit = "name the roles that may assume it, or narrow the account by a condition"
+    for place, statement in parsed(role, "assumeRolePolicy", role.get("assumeRolePolicy"), limit):
+        if not isinstance(statement, Statement):
+            yield statement
+            continue
+        where = f"{place}, statement {statement.number},"
+        if not statement.allows or statement.condition not in (None, {}):
+            if statement.allows and contains_unknown(statement.condition):
+                yield Unverified(role, f"the condition of {where}")
+            continue
+        for kind, identity in statement.principals:
+            if identity is UNKNOWN:
+                yield Unverified(role, f"a principal of {where}")
+            elif kind.lower() == "aws" and _WHOLE_ACCOUNT.fullmatch(str(identity)):
+                yield Violation(role, f"trusts in {where} the whole account {identity}", limit)
+
+
+def _connect_names_user(resource: Resource, _context: Context) -> Iterator[Outcome]:
+    limit = "end in one database user: arn:aws:rds-db:<region>:<account>:dbuser:<id>/<user>"
+    for place, statement in identity_statements(resource, limit):
+        if not isinstance(statement, Statement):
+            yield statement
+            continue
+        connects = any(
+            isinstance(action, str) and matches(action.lower(), "rds-db:connect")
+            for action in statement.actions
+        )
+        where = f"{place}, statement {statement.number},"
+        if not statement.allows or not connects or is_narrowed(statement.condition):
+            continue
+        for target in statement.resources or ("*",):
+            if target is UNKNOWN:
+                yield Unverified(resource, f"a resource of {where}")
+            elif not isinstance(target, str) or "*" in target.rpartition(":")[2]:
+                yield Violation(resource, f'connects in {where} as "{target}"', limit, str(target))
+
+
+def _refused(resource: Resource, _context: Context) -> Iterator[Outcome]:
+    yield Violation(resource, "is a long-lived identity", "be a role that is assumed instead")
+
+
+def _no_user_policy(resource: Resource, context: Context) -> Iterator[Outcome]:
+    limit = "be attached to a role or a group"
+    if resource.type == ATTACHMENT:
+        yield from on_resource(absent("users", limit))(resource, context)
+    else:
+        yield Violation(resource, "gives a user permissions of its own", limit)
+
+
+def _grant_rule(
+    rule_id: str, title: str, what: str, actions: tuple[str, ...], control: str
+) -> Rule:
+    return Rule(
+        id=rule_id,
+        title=title,
+        what=what,
+        why="One leaked role would become every role, or would carry the data out.",
+        remediation="put the ARNs that it needs into Resource of the statement.",
+        severity=Severity.HIGH,
+        catalogue=("IAM-03",),
+        controls=(control,),
+        types=DOCUMENT_TYPES,
+        exemption_names_subject=True,
+        check_resource=_not_allowed(actions, "name the resources for it", anywhere=False),
+    )
+
+
+RULES: Final = (
+    _grant_rule(
+        "iam-no-escalation",
+        "No policy lets its holder become more",
+        "No policy allows passing, assuming or changing every role, user or function.",
+        _ESCALATION,
+        "CKV_AWS_286",
+    ),
+    _grant_rule(
+        "iam-no-credential-exposure",
+        "No policy hands out everybody's credentials",
+        "No policy allows an action on every resource whose result is a credential.",
+        _EXPOSURE,
+        "CKV_AWS_287",
+    ),
+    _grant_rule(
+        "iam-no-exfiltration",
+        "No policy reads every bucket, secret or parameter",
+        "No policy allows reading objects, secrets, parameters or snapshots on every resource.",
+        _EXFILTRATION,
+        "CKV_AWS_288",
+    ),
+    _grant_rule(
+        "iam-no-permission-changes",
+        "No policy changes everybody's permissions",
+        "No policy allows changing policies, grants or access blocks on every resource.",
+        _PERMISSIONS,
+        "CKV_AWS_289",
+    ),
+    Rule(
+        id="iam-no-account-trust",
+        title="Roles trust roles, not whole accounts",
+        what="No trust policy allows an account, or its root, without a condition.",
+        why="Everybody in that account with sts:AssumeRole becomes this role.",
+        remediation="put the role's ARN, or a condition, into assume_role_policy.",
+        severity=Severity.HIGH,
+        catalogue=("IAM-04",),
+        controls=("CKV_AWS_61",),
+        types=(ROLE,),
+        check_resource=_no_account_trust,
+    ),
+    Rule(
+        id="iam-no-users",
+        title="There are no IAM users and access keys",
+        what="The stack has no IAM user, access key or login profile.",
+        why="Long-lived keys leak, and nobody notices for months.",
+        remediation="use a role: an instance profile, a function's role, IAM Identity Center.",
+        severity=Severity.HIGH,
+        catalogue=("IAM-06",),
+        controls=("CKV_AWS_273",),
+        types=(USER, ACCESS_KEY, LOGIN_PROFILE),
+        check_resource=_refused,
+    ),
+    Rule(
+        id="iam-no-user-policies",
+        title="No policy is attached to a user",
+        what="No policy stands on a user or is attached to one.",
+        why="A person who leaves keeps what was given to nobody else.",
+        remediation="attach the policy to a role or a group.",
+        severity=Severity.MEDIUM,
+        catalogue=("IAM-06",),
+        controls=("CKV_AWS_40", "IAM.2", "2.14", "onlyPermissionsViaGroups"),
+        types=(*USER_ATTACHMENTS, ATTACHMENT),
+        check_resource=_no_user_policy,
+    ),
+    Rule(
+        id="iam-no-deletion",
+        title="No role deletes data, keys or backups",
+        what="No policy allows deleting databases, snapshots, backups, objects, keys or secrets.",
+        why="A taken-over function or CI job would destroy what recovery needs.",
+        remediation="leave deletion to retention settings and people; for a reviewed case write "
+        "an exemption that covers the action.",
+        severity=Severity.CRITICAL,
+        catalogue=("IAM-07",),
+        controls=(),
+        types=DOCUMENT_TYPES,
+        exemption_names_subject=True,
+        check_resource=_not_allowed(
+            _DELETION, "leave out actions that delete data, keys or backups", anywhere=True
+        ),
+    ),
+    Rule(
+        id="iam-connect-names-user",
+        title="IAM logins are for one database user",
+        what="rds-db:connect is allowed for named database users only.",
+        why="A role that may connect as anybody connects as the owner.",
+        remediation="end the resource's ARN in the database user.",
+        severity=Severity.HIGH,
+        catalogue=("IAM-07",),
+        controls=(),
+        types=DOCUMENT_TYPES,
+        exemption_names_subject=True,
+        check_resource=_connect_names_user,
+    ),
+)
