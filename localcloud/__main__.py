@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from localcloud import clients, launch
+from localcloud import launch
 from localcloud.control.socket import call
 from localcloud.errors import LocalCloudError
 from localcloud.home import Home
@@ -59,6 +59,8 @@ def run(
     subnet: Annotated[str | None, typer.Option(help="Id of the client's subnet.")] = None,
 ) -> None:
     """Run a command as a client inside the VPC: `run --security-group sg-... -- psql ...`."""
+    from localcloud import clients  # boto3 is slow to import, and `start` needs none
+
     sys.exit(clients.run(Home.from_environment(), security_group, subnet, command))
 
 
@@ -72,6 +74,8 @@ def ssh(
     ] = None,
 ) -> None:
     """Log in to a host as `admin`, from a client inside the VPC."""
+    from localcloud import clients
+
     home = Home.from_environment()
     sys.exit(clients.ssh(home, instance, security_group or [], command or []))
 

@@ -8,6 +8,9 @@ engine starts it as `pulumi-language-python ENGINE_ADDRESS` and reads the port f
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib
 import os
 import runpy
 import signal
@@ -25,6 +28,11 @@ from google.protobuf import empty_pb2
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
+# What the program imports of pulumi-aws; its resources load on the first use of a package.
+PRELOADED = (
+    *("autoscaling", "cloudwatch", "ec2", "ec2transitgateway", "iam", "kms", "lambda_", "lb"),
+    *("rds", "s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm", "vpc"),
+)
 # The engine sends whole archives' hashes and large documents through gRPC; this is its own limit.
 MAXIMUM_MESSAGE_BYTES = 400 * 1024 * 1024
 
@@ -35,6 +43,7 @@ class PythonLanguageHost(LanguageServer):
     def __init__(self) -> None:
         super().__init__(lambda: None)
         self._children: set[subprocess.Popen[bytes]] = set()
+        self._preloading: threading.Thread | None = None
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
         return language_pb2.LanguageHandshakeResponse()
@@ -60,7 +69,7 @@ class PythonLanguageHost(LanguageServer):
         program = entry / "__main__.py" if entry.is_dir() else entry
         os.chdir(directory)
         sys.path.insert(0, str(directory))
-        self.program = lambda: _run_program(program)
+        self.program = lambda: self._run_program(program)
         result = super().Run(request, context)
         if result.error:
             # The SDK has logged it already: `bail` tells the engine not to print it once more.
@@ -69,6 +78,10 @@ class PythonLanguageHost(LanguageServer):
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         """Runs a policy pack (kind `analyzer`) or another Python plugin and streams its output."""
+        if request.kind == "analyzer" and self._preloading is None:
+            # The program runs next, in this process: its imports need not wait for the pack.
+            self._preloading = threading.Thread(target=_preload, daemon=True)
+            self._preloading.start()
         directory = request.info.program_directory
         module = ["-m", "pulumi.policy"] if request.kind == "analyzer" else []
         command = [sys.executable, "-u", *module, *request.args, directory]
@@ -88,14 +101,26 @@ class PythonLanguageHost(LanguageServer):
         yield from _stream(child)
         self._children.discard(child)
 
+    def _run_program(self, program: Path) -> None:
+        if self._preloading is not None:
+            # Lazy modules are not made for two threads that load them at once. Joined only here:
+            # the stack is registered by now, and the engine starts the provider meanwhile.
+            self._preloading.join()
+        runpy.run_path(str(program), run_name="__main__")
+
     def stop_children(self) -> None:
         """Terminates every plugin that is still running."""
         for child in list(self._children):
             child.terminate()
 
 
-def _run_program(program: Path) -> None:
-    runpy.run_path(str(program), run_name="__main__")
+def _preload() -> None:
+    """Loads the resources of pulumi-aws; what is missing is the program's own import error."""
+    with contextlib.suppress(ImportError):
+        aws = importlib.import_module("pulumi_aws")
+        for package in PRELOADED:
+            # A lazy module loads when one of its names is asked for.
+            hasattr(getattr(aws, package, None), "outputs")
 
 
 def _stream(child: subprocess.Popen[bytes]) -> Iterator[Any]:
@@ -123,6 +148,8 @@ def _stream(child: subprocess.Popen[bytes]) -> Iterator[Any]:
 
 def main() -> None:
     """Serves until the engine closes it; the first line of stdout is the port, as it expects."""
+    # This process lives for one run: searching its growing heap for cycles is a third of its time.
+    gc.disable()
     host = PythonLanguageHost()
     server = grpc.server(
         ThreadPoolExecutor(max_workers=8),

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from toolchain.environment import LOCAL_STACK, REPOSITORY, local_environment, local_home
@@ -68,8 +69,9 @@ def down() -> int:
 
 def summary(environment: dict[str, str]) -> None:
     """Prints what runs, where it answers and how to connect."""
-    state = json.loads(_capture(["pulumi", "stack", "export", "--stack", LOCAL_STACK], environment))
-    resources: list[dict[str, Any]] = state["deployment"].get("resources", [])
+    # The state is a file of this machine; nothing that is printed is encrypted in it.
+    state = json.loads(_state_file().read_text())
+    resources: list[dict[str, Any]] = state["checkpoint"]["latest"].get("resources", [])
     outputs: dict[str, Any] = next(
         (r.get("outputs", {}) for r in resources if r["type"] == "pulumi:pulumi:Stack"), {}
     )
@@ -151,8 +153,12 @@ def _capture(command: list[str], environment: dict[str, str]) -> str:
     return result.stdout
 
 
+def _state_file() -> Path:
+    return local_home() / "pulumi/.pulumi/stacks/pgkeep" / f"{LOCAL_STACK}.json"
+
+
 def _stack_exists() -> bool:
-    return (local_home() / "pulumi/.pulumi/stacks/pgkeep" / f"{LOCAL_STACK}.json").exists()
+    return _state_file().exists()
 
 
 def _select_stack(environment: dict[str, str]) -> None:

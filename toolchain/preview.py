@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,26 +72,15 @@ def preview(name: str, arguments: list[str], *, policies: bool = True) -> int:
     without an account has no key to decrypt with.
     """
     content = read_stack(name)
-    with step("Functions archive"):
-        build_archive(_architecture(content))
     with tempfile.TemporaryDirectory(prefix="pgkeep-preview-") as folder:
         scratch = Path(folder)
-        (scratch / "state").mkdir()
         environment = offline_environment(scratch / "state")
-        # A project of the same name, so that `stack init` writes its salt here and not in stacks/.
-        (scratch / "Pulumi.yaml").write_text("name: pgkeep\nruntime: python\n")
         config = scratch / f"Pulumi.{name}.yaml"
-        config.write_text(yaml.safe_dump({"config": content["config"]}))
-        made = subprocess.run(
-            ["pulumi", "--non-interactive", "stack", "init", name],
-            cwd=scratch,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode != 0:
-            raise RefusedError(f"the scratch stack could not be made: {made.stderr.strip()}")
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            made = beside.submit(_make_stack, name, content, scratch, environment)
+            with step("Functions archive"):
+                build_archive(_architecture(content))
+            made.result()
         pack = ["--policy-pack", str(POLICIES)] if policies else []
         console.print(f"Preview of [bold]{name}[/bold] without an AWS account")
         return subprocess.run(
@@ -100,3 +90,23 @@ def preview(name: str, arguments: list[str], *, policies: bool = True) -> int:
             env=environment,
             check=False,
         ).returncode
+
+
+def _make_stack(
+    name: str, content: dict[str, Any], scratch: Path, environment: dict[str, str]
+) -> None:
+    """Makes an empty stack with the configuration of the real one in the scratch folder."""
+    (scratch / "state").mkdir()
+    # A project of the same name, so that `stack init` writes its salt here and not in stacks/.
+    (scratch / "Pulumi.yaml").write_text("name: pgkeep\nruntime: python\n")
+    (scratch / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": content["config"]}))
+    made = subprocess.run(
+        ["pulumi", "--non-interactive", "stack", "init", name],
+        cwd=scratch,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        raise RefusedError(f"the scratch stack could not be made: {made.stderr.strip()}")

@@ -8,8 +8,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import boto3
-
 from toolchain.environment import REPOSITORY, local_environment, local_home, require_tool
 from toolchain.local import stack_outputs
 from toolchain.steps import RefusedError
@@ -64,6 +62,8 @@ def connect(role: str, arguments: list[str]) -> int:
 
 
 def _read_secret(environment: dict[str, str], name: str) -> dict[str, str]:
+    import boto3  # Takes longer to import than all the other commands' modules together.
+
     client = boto3.client(
         "secretsmanager",
         endpoint_url=environment["PGKEEP_LOCALCLOUD_ENDPOINT"],

@@ -3,8 +3,6 @@
 import socket
 import threading
 
-from werkzeug.serving import make_server
-
 from localcloud.errors import LocalCloudError
 from localcloud.home import Home
 
@@ -25,6 +23,7 @@ class ApiServer:
             MotoRequestHandler,
             create_backend_app,
         )
+        from werkzeug.serving import make_server
 
         self._server = make_server(
             ADDRESS,

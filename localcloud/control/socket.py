@@ -4,6 +4,8 @@ One JSON object a line and its answer a line. A client interface lives as long a
 that asked for it, so that a killed command leaves none behind.
 """
 
+from __future__ import annotations
+
 import itertools
 import json
 import logging
@@ -12,11 +14,13 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from socket import AF_UNIX, SOCK_STREAM, socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from localcloud.cloud import Cloud
 from localcloud.errors import LocalCloudError
 from localcloud.home import ACCOUNT_ID, Home
+
+if TYPE_CHECKING:  # The command line needs none of the data planes.
+    from localcloud.cloud import Cloud
 
 logger = logging.getLogger(__name__)
 

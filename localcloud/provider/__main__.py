@@ -1,6 +1,7 @@
 """`pulumi-resource-aws`: started by the Pulumi engine, serves package `aws` on a port that it
 prints. The first argument is the engine's own address."""
 
+import gc
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from localcloud.provider.statuses import error_interceptor
 
 # Messages carry user data and layers' hashes; the engine's own limit is 400 MiB.
 _MESSAGE_BYTES = 400 * 1024 * 1024
+# New objects between two searches for garbage: clients and requests are many, cycles are few.
+_GARBAGE_THRESHOLD = 100_000
 
 
 def serve(engine_address: str = "") -> tuple[grpc.Server, int]:
@@ -36,6 +39,9 @@ def serve(engine_address: str = "") -> tuple[grpc.Server, int]:
 
 def main(arguments: list[str]) -> None:
     """Serves until the engine ends the process."""
+    # Modules live as long as the process: the collector need not search them again and again.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     addresses = [argument for argument in arguments if not argument.startswith("-")]
     server, port = serve(addresses[0] if addresses else "")
     stopped = threading.Event()
