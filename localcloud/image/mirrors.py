@@ -1,4 +1,4 @@
-"""Which Debian mirror to build from: the one that this machine uses, else Debian's own."""
+"""Which Debian mirror to build from: this machine's own, else the choice of mmdebstrap."""
 
 import re
 import urllib.error
@@ -6,31 +6,22 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from localcloud.errors import LocalCloudError
-
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
-DEFAULT_SECURITY_MIRROR = "http://security.debian.org/debian-security"
-
 _PROBE_TIMEOUT_SECONDS = 15
 
 
 def sources(suite: str, apt_folder: Path = Path("/etc/apt")) -> list[str]:
     """Return apt source lines for the suite, with its updates and security updates.
 
-    Raises LocalCloudError when no mirror serves the suite.
+    Empty where no configured mirror serves the suite (on a derivative of Debian, say): without
+    sources mmdebstrap takes the defaults that its package brings.
     """
     configured = list(configured_mirrors(apt_folder))
-    main = _first_serving([m for m in configured if m.endswith("/debian")], DEFAULT_MIRROR, suite)
+    main = _first_serving([m for m in configured if m.endswith("/debian")], suite)
     if main is None:
-        raise LocalCloudError(
-            f"No Debian mirror answers for the suite {suite} (asked the mirrors in {apt_folder} "
-            f"and {DEFAULT_MIRROR}): the base image needs one; check the network or the proxy."
-        )
+        return []
     lines = [f"deb {main} {suite} main", f"deb {main} {suite}-updates main"]
     security = _first_serving(
-        [m for m in configured if m.endswith("/debian-security")],
-        DEFAULT_SECURITY_MIRROR,
-        f"{suite}-security",
+        [m for m in configured if m.endswith("/debian-security")], f"{suite}-security"
     )
     if security is not None:
         lines.append(f"deb {security} {suite}-security main")
@@ -49,8 +40,8 @@ def configured_mirrors(apt_folder: Path) -> Iterator[str]:
                 yield match[1].rstrip("/")
 
 
-def _first_serving(configured: list[str], default: str, suite: str) -> str | None:
-    for mirror in dict.fromkeys([*configured, default]):
+def _first_serving(configured: list[str], suite: str) -> str | None:
+    for mirror in dict.fromkeys(configured):
         try:
             address = f"{mirror}/dists/{suite}/InRelease"
             request = urllib.request.Request(address, method="HEAD")  # noqa: S310 (http, https)
