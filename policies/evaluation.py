@@ -16,7 +16,17 @@ from pathlib import Path
 from .catalogue import RULES
 from .exemptions import Exemption, parse
 from .inventory import Resource, Stack
-from .rules import Context, Enforcement, Outcome, Phase, Rule, Severity, Unverified, Violation
+from .rules import (
+    Context,
+    Enforcement,
+    Outcome,
+    Phase,
+    ResourceCheck,
+    Rule,
+    Severity,
+    Unverified,
+    Violation,
+)
 
 EXEMPTIONS_RULE = Rule(
     id="policy-exemptions-valid",
@@ -75,6 +85,11 @@ class Judge:
         self._used: set[Exemption] = set()
         self._exemptions: list[Exemption] = []
         self._problems: list[str] = []
+        self._by_type: dict[str, list[tuple[Rule, ResourceCheck]]] = {}
+        for rule in rules:
+            if rule.check_resource is not None:
+                for kind in rule.types:
+                    self._by_type.setdefault(kind, []).append((rule, rule.check_resource))
         by_id = {rule.id: rule for rule in rules}
         for entry in parse(exemptions):
             if isinstance(entry, str):
@@ -97,10 +112,7 @@ class Judge:
     def resource(self, resource: Resource) -> list[Verdict]:
         """What the resource rules say about one resource."""
         verdicts: list[Verdict] = []
-        for rule in self.rules:
-            check = rule.check_resource
-            if check is None or resource.type not in rule.types:
-                continue
+        for rule, check in self._by_type.get(resource.type, ()):
             verdicts += self._run(
                 rule, lambda check=check: check(resource, self.context), resource.urn
             )

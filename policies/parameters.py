@@ -53,7 +53,7 @@ def parameters(*wanted: Wanted) -> ResourceCheck:
             return
         values = _values(listed)
         for one in wanted:
-            yield from _judged(group, one, values.get(one.name, []), contains_unknown(listed))
+            yield from _judged(group, one, values.get(one.name, []), listed)
 
     return check
 
@@ -71,7 +71,7 @@ def _values(listed: list[object]) -> Mapping[str, list[object]]:
 
 
 def _judged(
-    group: Resource, wanted: Wanted, values: list[object], some_unknown: bool
+    group: Resource, wanted: Wanted, values: list[object], listed: list[object]
 ) -> Iterator[Outcome]:
     limit = f"set {wanted.name} to {wanted.limit}"
     for value in values:
@@ -81,7 +81,7 @@ def _judged(
         given = str(value) if isinstance(value, str | int | float) else None
         if given is None or isinstance(value, bool) or not wanted.accept(given.strip()):
             yield Violation(group, f"has {wanted.name} = {shown(value)}", limit, wanted.name)
-    if not values and some_unknown:
+    if not values and contains_unknown(listed):
         yield Unverified(group, f"parameters, and {wanted.name} among them")
     elif not values and not wanted.default_is_safe:
         yield Violation(group, f"does not set {wanted.name}", limit, wanted.name)
