@@ -12,7 +12,7 @@ from moto.rds.exceptions import (
     InvalidParameterCombination,
     RDSClientError,
 )
-from moto.rds.models import DBInstance, DBSnapshot
+from moto.rds.models import DBInstance, DBSnapshot, DBSubnetGroup
 
 from localcloud.databases.instance import LocalDBInstance, new_instance
 from localcloud.databases.modification import modify
@@ -181,6 +181,15 @@ class LocalRDSBackend(NotEmulated, ParameterGroups):
         snapshot = super().delete_db_snapshot(db_snapshot_identifier)
         shutil.rmtree(self.plane.snapshot_folder(db_snapshot_identifier), ignore_errors=True)
         return snapshot
+
+    def modify_db_subnet_group(
+        self, subnet_name: str, description: str, subnets: list[Any]
+    ) -> DBSubnetGroup:
+        """Change the group; moto takes it out of its groups and forgets to put it back."""
+        self.describe_db_subnet_groups(subnet_name)  # refuses an unknown name
+        group = super().modify_db_subnet_group(subnet_name, description, subnets)
+        self.subnet_groups[subnet_name] = group
+        return group
 
     def delete_subnet_group(self, subnet_name: str) -> Any:
         for instance in self.databases.values():

@@ -234,6 +234,23 @@ def test_deletion_protection_and_the_final_snapshot(cloud: DatabasesCloud, full:
     cloud.wait(full)
 
 
+def test_a_changed_subnet_group_stays(cloud: DatabasesCloud) -> None:
+    name = {"DBSubnetGroupName": "changing"}
+    cloud.rds.create_db_subnet_group(
+        **name, DBSubnetGroupDescription="first", SubnetIds=cloud.subnet_ids
+    )
+    for description in ("second", "third"):
+        cloud.rds.modify_db_subnet_group(
+            **name, DBSubnetGroupDescription=description, SubnetIds=cloud.subnet_ids[::-1]
+        )
+        (group,) = cloud.rds.describe_db_subnet_groups(**name)["DBSubnetGroups"]
+        assert group["DBSubnetGroupDescription"] == description
+        assert [s["SubnetIdentifier"] for s in group["Subnets"]] == cloud.subnet_ids[::-1]
+    cloud.rds.delete_db_subnet_group(**name)
+    with pytest.raises(cloud.rds.exceptions.DBSubnetGroupNotFoundFault):
+        cloud.rds.modify_db_subnet_group(**name, SubnetIds=cloud.subnet_ids)
+
+
 def test_no_process_mount_or_namespace_stays(cloud: DatabasesCloud) -> None:
     names = [i["DBInstanceIdentifier"] for i in cloud.rds.describe_db_instances()["DBInstances"]]
     for name in names:

@@ -82,8 +82,10 @@ def test_create_reads_back_the_same(engine: Engine, made: dict[str, Made], sampl
     assert engine.diff(found, **inputs).changed is False
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.change], ids=lambda s: s.key)
-def test_update_in_place(engine: Engine, made: dict[str, Made], calls: Calls, sample: Sample):
+def previewed(
+    engine: Engine, made: dict[str, Made], calls: Calls, sample: Sample
+) -> dict[str, Any]:
+    """Diff and preview the sample's change; return its inputs after that."""
     resource = made[sample.key]
     assert sample.change
     changes = sample.change(made)
@@ -96,8 +98,25 @@ def test_update_in_place(engine: Engine, made: dict[str, Made], calls: Calls, sa
     preview = engine.update(resource, True, **inputs)
     assert not [name for name, _ in calls if not name.startswith(("Describe", "Get", "List"))]
     assert preview.id == resource.id
-    if sample.moto_defect:
-        pytest.skip(f"moto: {sample.moto_defect}")
+    return inputs
+
+
+# The server here is moto alone. Where it has a defect at the update itself, that is left out: the
+# data planes of the local cloud mend it, and their tests show so.
+DEFECTIVE = [s for s in SAMPLES if s.moto_defect]
+
+
+@pytest.mark.parametrize("sample", DEFECTIVE, ids=lambda s: s.key)
+def test_update_is_previewed(engine: Engine, made: dict[str, Made], calls: Calls, sample: Sample):
+    previewed(engine, made, calls, sample)
+
+
+@pytest.mark.parametrize(
+    "sample", [s for s in SAMPLES if s.change and s not in DEFECTIVE], ids=lambda s: s.key
+)
+def test_update_in_place(engine: Engine, made: dict[str, Made], calls: Calls, sample: Sample):
+    resource = made[sample.key]
+    inputs = previewed(engine, made, calls, sample)
     engine.update(resource, **inputs)
     assert set(sample.calls) <= {name for name, _ in calls}
     assert engine.diff(resource, **inputs).changed is False
