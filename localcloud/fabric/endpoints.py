@@ -257,6 +257,28 @@ def dns_entries(endpoint: Any, region: str) -> list[dict[str, str]]:
     return [{"dns_name": name, "hosted_zone_id": zone}]
 
 
+def follow_route_tables(ec2: Any, endpoint: Any) -> None:
+    """Give just the gateway endpoint's route tables its route.
+
+    moto makes the routes with the endpoint, forgets them when it is modified, and deletes it only
+    if every route table has one.
+    """
+    prefix_list_id = endpoint.destination_prefix_list_id
+    if not prefix_list_id:
+        return
+    for table in ec2.route_tables.values():
+        routed = any(
+            route.gateway is not None and route.gateway.id == endpoint.id for route in table.routes
+        )
+        wanted = table.id in endpoint.route_table_ids
+        if wanted and not routed:
+            ec2.create_route(
+                table.id, None, gateway_id=endpoint.id, destination_prefix_list_id=prefix_list_id
+            )
+        elif routed and not wanted:
+            ec2.delete_route(table.id, prefix_list_id)
+
+
 def _route_table_of(ec2: Any, subnet: Any) -> str | None:
     """The subnet's route table: its own association or else the VPC's main table."""
     main = None

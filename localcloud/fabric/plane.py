@@ -10,7 +10,7 @@ from moto.elbv2.models import ELBv2Backend, FakeHealthStatus
 
 from localcloud.errors import LocalCloudError
 from localcloud.fabric.elbv2 import LoadBalancers
-from localcloud.fabric.endpoints import Endpoints, dns_entries
+from localcloud.fabric.endpoints import Endpoints, dns_entries, follow_route_tables
 from localcloud.fabric.fabric import Fabric
 from localcloud.fabric.hooks import Hooks, Original
 
@@ -133,9 +133,13 @@ class Plane:
         self, original: Original, backend: Any, vpc_id: str, *args: Any, **kwargs: Any
     ) -> None:
         # moto calls the endpoint's id `vpc_id` here.
+        for table_id in kwargs.get("add_route_tables") or ():
+            backend.get_route_table(table_id)  # refuses an unknown one before anything changed
         original(vpc_id, *args, **kwargs)
+        endpoint = backend.vpc_end_points[vpc_id]
+        follow_route_tables(backend, endpoint)
         with _as_ec2_error("InvalidParameter"):
-            self.endpoints.reconcile(backend.vpc_end_points[vpc_id])
+            self.endpoints.reconcile(endpoint)
 
     def _delete_endpoints(
         self, original: Original, backend: Any, vpce_ids: Iterable[str] | None = None

@@ -191,6 +191,35 @@ def test_only_subnets_with_the_route_reach_s3(cloud: FabricCloud, route_table_id
     assert resolver.find("backups.s3.eu-west-1.amazonaws.com") is None
 
 
+def routed_to(cloud: FabricCloud, endpoint_id: str) -> set[str]:
+    """Ids of the route tables with a route to the endpoint."""
+    return {
+        table["RouteTableId"]
+        for table in cloud.ec2.describe_route_tables()["RouteTables"]
+        for route in table["Routes"]
+        if route.get("GatewayId") == endpoint_id and route["DestinationPrefixListId"]
+    }
+
+
+def test_a_gateway_follows_its_route_tables(cloud: FabricCloud, route_table_id: str) -> None:
+    endpoint_id = gateway(cloud, route_table_id)
+    second = cloud.ec2.create_route_table(VpcId=cloud.vpc_id)["RouteTable"]["RouteTableId"]
+    cloud.ec2.associate_route_table(RouteTableId=second, SubnetId=cloud.subnet_ids[1])
+    near, far = cloud.attach("near", "host"), cloud.attach("far", "host", subnet=1)
+    change = {"VpcEndpointId": endpoint_id}
+    cloud.ec2.modify_vpc_endpoint(**change, AddRouteTableIds=[second])
+    assert routed_to(cloud, endpoint_id) == {route_table_id, second}
+    assert cloud.reaches(far, S3_ADDRESS, 443)
+    cloud.ec2.modify_vpc_endpoint(**change, RemoveRouteTableIds=[route_table_id])
+    assert routed_to(cloud, endpoint_id) == {second}
+    assert not cloud.reaches(near, S3_ADDRESS, 443)
+    with pytest.raises(ClientError, match="rtb-00000000"):
+        cloud.ec2.modify_vpc_endpoint(**change, AddRouteTableIds=["rtb-00000000"])
+    cloud.ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint_id])
+    assert routed_to(cloud, endpoint_id) == set()
+    assert not cloud.reaches(far, S3_ADDRESS, 443)
+
+
 def test_the_api_is_told_of_tls_and_where_a_request_came_from(
     cloud: FabricCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
