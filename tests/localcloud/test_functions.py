@@ -252,6 +252,27 @@ def test_event_is_retried_twice_and_then_reaches_queue_and_destination(planes, f
     assert planes.metric_sum("AWS/Lambda", "Errors", FunctionName="failing") == 3
 
 
+def test_a_second_event_invoke_config_replaces_the_first(planes, function):
+    client = planes.client("lambda")
+    key = {"FunctionName": function}
+    queue = f"arn:aws:sqs:{REGION}:123456789012:failed"
+    client.put_function_event_invoke_config(
+        **key,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": queue}},
+    )
+    client.put_function_event_invoke_config(**key, MaximumRetryAttempts=1)
+    found = client.get_function_event_invoke_config(**key)
+    assert found["MaximumRetryAttempts"] == 1
+    assert not found.get("DestinationConfig", {}).get("OnFailure")
+    client.update_function_event_invoke_config(**key, MaximumEventAgeInSeconds=60)
+    found = client.get_function_event_invoke_config(**key)
+    assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (1, 60)
+    client.delete_function_event_invoke_config(**key)
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_function_event_invoke_config(**key)
+
+
 def test_concurrent_calls_get_environments_of_their_own_up_to_the_reserved_number(planes, function):
     from concurrent.futures import ThreadPoolExecutor
 
