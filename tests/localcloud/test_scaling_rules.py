@@ -4,6 +4,8 @@ import datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from localcloud.instances.scaling.groups import choose_victims, next_placement
 from localcloud.instances.scaling.members import Activities, Member
 from localcloud.instances.scaling.refresh import Refreshes
@@ -121,6 +123,34 @@ def test_refresh_takes_the_sick_one_first_and_keeps_matching_ones_on_request() -
     assert refreshes.step(group, group.instance_states, scaling) == 0  # type: ignore[arg-type]
     assert refresh.status == "Successful"
     assert scaling.terminated == []
+
+
+@pytest.mark.parametrize("before", ["ab", "ba", "aa", "bb"])
+@pytest.mark.parametrize("sick", [None, "i-1", "i-2"])
+def test_after_a_refresh_the_hosts_are_in_two_zones(before: str, sick: str | None) -> None:
+    zones = {"subnet-a": "a", "subnet-b": "b"}
+    ec2 = SimpleNamespace(get_subnet=lambda name: SimpleNamespace(availability_zone=zones[name]))
+    group = a_group(*(member(number, zone) for number, zone in enumerate(before, 1)))
+    group.vpc_zone_identifier = ",".join(zones)
+    scaling, refreshes = Scaling(), Refreshes()
+    scaling.sick = {sick} if sick else set()
+    refresh = refreshes.start(group, {}, {})
+    for number in range(3, 9):
+        surge = refreshes.step(group, group.instance_states, scaling)  # type: ignore[arg-type]
+        if len(group.instance_states) < group.desired_capacity + surge:
+            zone, _ = next_placement(ec2, group, refreshes.leaving(group.name))
+            group.instance_states.append(member(number, zone, 2))
+    assert refresh.status == "Successful"
+    assert sorted(each.availability_zone for each in group.instance_states) == ["a", "b"]
+
+
+def test_two_subnets_of_a_zone_count_as_one_zone() -> None:
+    zones = {"subnet-a": "a", "subnet-c": "a", "subnet-b": "b"}
+    ec2 = SimpleNamespace(get_subnet=lambda name: SimpleNamespace(availability_zone=zones[name]))
+    group = SimpleNamespace(vpc_zone_identifier=",".join(zones), instance_states=[member(1, "a")])
+    assert next_placement(ec2, group) == ("b", "subnet-b")
+    group.instance_states.append(member(2, "b"))
+    assert next_placement(ec2, group) == ("a", "subnet-c")
 
 
 def test_new_instance_must_be_warm() -> None:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from localcloud.instances.hosts import Hosts
@@ -202,7 +203,9 @@ class ScalingGroups:
             version = template.get_version(group.launch_template_version)
             reference = {"LaunchTemplateId": template.id, "Version": str(version.number)}
             tags = {**version.instance_tags, **group.get_propagated_tags(), GROUP_TAG: group.name}
-            zone, subnet_id = next_placement(self.backend.ec2_backend, group)
+            zone, subnet_id = next_placement(
+                self.backend.ec2_backend, group, self.refreshes.leaving(group.name)
+            )
             reservation = self.backend.ec2_backend.run_instances(
                 version.image_id,
                 1,
@@ -238,14 +241,31 @@ def members_of(group: Any) -> list[Any]:
     return [m for m in group.instance_states if m.lifecycle_state in (PENDING, IN_SERVICE)]
 
 
-def next_placement(ec2: Any, group: Any) -> tuple[str, str | None]:
-    """Zone and subnet for the next instance: the ones with the fewest members."""
+def next_placement(ec2: Any, group: Any, leaving: Collection[str] = ()) -> tuple[str, str | None]:
+    """Zone and subnet for the next instance: the ones with the fewest members.
+
+    Instances in `leaving` (ids) are about to be replaced: they count only where the others leave
+    the choice open, so that what stays at the end of a refresh is spread.
+    """
     if not group.vpc_zone_identifier:
         return group.availability_zones[0], None
-    counts = Counter(m.instance.subnet_id for m in members_of(group))
     subnet_ids = group.vpc_zone_identifier.split(",")
-    chosen = min(subnet_ids, key=lambda each: (counts[each], subnet_ids.index(each)))
-    return ec2.get_subnet(chosen).availability_zone, chosen
+    zones = {each: str(ec2.get_subnet(each).availability_zone) for each in subnet_ids}
+    members = members_of(group)
+    here = Counter(m.instance.subnet_id for m in members)
+    staying = Counter(m.instance.subnet_id for m in members if m.instance.id not in leaving)
+
+    def load(subnet_id: str) -> tuple[int, int, int, int]:
+        zone = [each for each in subnet_ids if zones[each] == zones[subnet_id]]
+        return (
+            sum(staying[each] for each in zone),
+            sum(here[each] for each in zone),
+            here[subnet_id],
+            subnet_ids.index(subnet_id),
+        )
+
+    chosen = min(subnet_ids, key=load)
+    return zones[chosen], chosen
 
 
 def choose_victims(members: list[Any], count: int) -> list[Any]:

@@ -5,6 +5,7 @@ first; here it always does, which is what 100 and more than 100 mean there.
 """
 
 import datetime
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -63,6 +64,11 @@ class Refreshes:
         found = [r for r in self.of(group_name) if r.status in ACTIVE]
         return found[0] if found else None
 
+    def leaving(self, group_name: str) -> list[str]:
+        """Ids of the instances that the group's active refresh still has to replace."""
+        refresh = self.active(group_name)
+        return list(refresh.old or ()) if refresh else []
+
     def of(self, group_name: str, ids: list[str] | None = None) -> list[Refresh]:
         """The group's refreshes, newest first."""
         return [
@@ -97,8 +103,11 @@ class Refreshes:
         new = [m for m in members if m.instance.id not in refresh.old]
         ready = all(scaling.healthy(group, m) and _warm(refresh, group, m) for m in new)
         if ready and len(members) > int(group.desired_capacity or 0):
-            # One that serves nobody goes first.
-            victim = min(old, key=lambda member: scaling.healthy(group, member))
+            # One that serves nobody goes first, else one of the fullest zone.
+            zones = Counter(member.availability_zone for member in members)
+            victim = min(
+                old, key=lambda m: (scaling.healthy(group, m), -zones[m.availability_zone])
+            )
             scaling.terminate(group, victim, "an instance was replaced by an instance refresh")
             refresh.old.remove(victim.instance.id)
             refresh.step_began = now()
