@@ -8,13 +8,18 @@ from typing import Any
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.logs.models import logs_backends
 
+from localcloud.functions.embedded_metrics import embedded_metrics
+
 _lock = threading.Lock()
 # CloudWatch Logs takes at most 1 MiB an event; Lambda cuts lines at 256 KiB.
 _LONGEST_LINE = 262_144
 
 
 def write_log(account_id: str, region: str, group: str, stream: str, text: str) -> None:
-    """Append `text`, an event a line, to the stream; group and stream are made if missing."""
+    """Append `text`, an event a line, to the stream; group and stream are made if missing.
+
+    CloudWatch makes metrics of the lines in the embedded metric format.
+    """
     lines = [line for line in text.splitlines() if line]
     if not lines:
         return
@@ -27,6 +32,9 @@ def write_log(account_id: str, region: str, group: str, stream: str, text: str) 
         backend.ensure_log_group(group)
         backend.ensure_log_stream(group, stream)
         backend.put_log_events(group, stream, events)
+        metrics: Any = cloudwatch_backends[account_id][region]
+        for namespace, data in embedded_metrics(line[:_LONGEST_LINE] for line in lines).items():
+            metrics.put_metric_data(namespace, data)
 
 
 def put_metrics(

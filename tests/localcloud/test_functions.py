@@ -216,6 +216,22 @@ def test_logs_and_metrics_are_written(planes, function):
     assert planes.metric_sum("AWS/Lambda", "Duration", FunctionName="observed") > 0
 
 
+def test_embedded_metrics_of_the_log_become_metrics(planes, function):
+    code = """
+import json, time
+def handler(event, context):
+    metric = {"Namespace": "PgKeep", "Dimensions": [["environment"]],
+              "Metrics": [{"Name": "BackupSize", "Unit": "Bytes"}]}
+    print(json.dumps({"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
+                      "environment": "local", "BackupSize": 4096}))
+    print('{"_aws": {"Timestamp": "never"}}')
+"""
+    planes.function("measuring", code, role="worker")
+    answer, _ = invoke(planes, "measuring", {})
+    assert "FunctionError" not in answer
+    assert planes.metric_sum("PgKeep", "BackupSize", environment="local") == 4096
+
+
 def test_without_permission_to_log_nothing_is_logged(planes, function):
     planes.role("silent", "lambda.amazonaws.com", ["sqs:SendMessage"])
     planes.function("silent", HANDLER, role="silent")
