@@ -43,7 +43,7 @@ class Sample:
     calls: tuple[str, ...] = ()
     replace: dict[str, Any] = field(default_factory=dict)
     stays: bool = False  # What a delete leaves behind by design.
-    # What moto 5.2.5 itself does wrong after the update, so that it cannot be read back here.
+    # What moto 5.2.5 alone does wrong at the update; the local cloud mends it and tests it there.
     moto_defect: str = ""
 
 
