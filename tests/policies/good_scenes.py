@@ -210,4 +210,52 @@ COPIES: Final[dict[str, Entry]] = {
     ),
 }
 
-SCENES: Final[dict[str, dict[str, Entry]]] = {"network": NETWORK, "kept": KEPT, "copies": COPIES}
+HOSTS: Final[dict[str, Entry]] = {
+    "host": (
+        "aws:ec2/instance:Instance",
+        {
+            "metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 1},
+            "associatePublicIpAddress": False,
+            "rootBlockDevice": {"encrypted": True},
+            "ebsBlockDevices": [{"encrypted": True}],
+        },
+        {},
+    ),
+    "template": (
+        "aws:ec2/launchTemplate:LaunchTemplate",
+        {
+            "metadataOptions": {"httpTokens": "required"},
+            "networkInterfaces": [{"associatePublicIpAddress": "false"}],
+            "blockDeviceMappings": [{"ebs": {"encrypted": "true"}}],
+        },
+        {},
+    ),
+    "volume": (
+        "aws:ebs/volume:Volume",
+        {"encrypted": True, "kmsKeyId": "arn:aws:kms:eu-west-1:1:key/d"},
+        {},
+    ),
+    "by-default": ("aws:ebs/encryptionByDefault:EncryptionByDefault", {"enabled": True}, {}),
+    "balancer": (
+        "aws:lb/loadBalancer:LoadBalancer",
+        {"internal": True, "enableDeletionProtection": True},
+        {},
+    ),
+    "targets": ("aws:lb/targetGroup:TargetGroup", {"healthCheck": {"enabled": True}}, {}),
+    "function": (
+        "aws:lambda/function:Function",
+        {
+            "deadLetterConfig": {"targetArn": "arn:aws:sqs:eu-west-1:1:failed"},
+            "kmsKeyArn": "arn:aws:kms:eu-west-1:1:key/s",
+        },
+        {},
+    ),
+    "url": ("aws:lambda/functionUrl:FunctionUrl", {"authorizationType": "AWS_IAM"}, {}),
+}
+
+SCENES: Final[dict[str, dict[str, Entry]]] = {
+    "network": NETWORK,
+    "kept": KEPT,
+    "copies": COPIES,
+    "hosts": HOSTS,
+}

@@ -1,4 +1,4 @@
-"""Spoilt and other good values for the rules of IAM, alarms, and copies of databases."""
+"""Spoilt and other good values for the rules of IAM, alarms, copies of databases, hosts."""
 
 from __future__ import annotations
 
@@ -94,6 +94,41 @@ PRIVILEGES: Final[dict[str, Spoils]] = {
         ("db-DatabaseConnections", "dimensions", [{"DBInstanceIdentifier": "another"}, {}, "x"]),
         ("replica-ReplicaLag", "metricName", ["CPUUtilization"]),
     ],
+    "ec2-metadata-needs-token": [
+        ("host", "metadataOptions", [ABSENT, {}, "x", {"httpTokens": "optional"}]),
+        ("template", "metadataOptions/httpTokens", [ABSENT, "", "Required", 5]),
+    ],
+    "ec2-metadata-one-hop": [
+        ("host", "metadataOptions/httpPutResponseHopLimit", [2, 0, "x", True]),
+        ("template", "metadataOptions/httpPutResponseHopLimit", ["64"]),
+    ],
+    "ec2-no-public-address": [
+        ("host", "associatePublicIpAddress", NOT_FALSE),
+        ("template", "networkInterfaces/0/associatePublicIpAddress", NOT_FALSE),
+        ("template", "networkInterfaces", ["x", [5]]),
+    ],
+    "ec2-encrypted-disks": [
+        ("host", "rootBlockDevice/encrypted", NOT_TRUE),
+        ("host", "rootBlockDevice", [ABSENT, {}, "x"]),
+        ("host", "ebsBlockDevices/0/encrypted", NOT_TRUE),
+        ("template", "blockDeviceMappings", [ABSENT, [], "x", [5], [{}]]),
+        ("template", "blockDeviceMappings/0/ebs/encrypted", NOT_TRUE),
+        ("volume", "encrypted", NOT_TRUE),
+    ],
+    "ec2-volume-customer-key": [("volume", "kmsKeyId", NOT_GIVEN)],
+    "ec2-encryption-by-default": [("by-default", "enabled", [False, "false", 0, []])],
+    "lb-deletion-protected": [("balancer", "enableDeletionProtection", NOT_TRUE)],
+    "lb-internal": [("balancer", "internal", NOT_TRUE)],
+    "lb-health-check": [
+        ("targets", "healthCheck", [ABSENT, {}, "x"]),
+        ("targets", "healthCheck/enabled", NOT_TRUE),
+    ],
+    "lambda-dead-letters": [
+        ("function", "deadLetterConfig", [ABSENT, {}, "x"]),
+        ("function", "deadLetterConfig/targetArn", NOT_GIVEN),
+    ],
+    "lambda-customer-key": [("function", "kmsKeyArn", NOT_GIVEN)],
+    "lambda-url-authorized": [("url", "authorizationType", [ABSENT, "NONE", "", 5])],
     "rds-copies-customer-key": [("copy", "kmsKeyId", NOT_GIVEN)],
     "rds-snapshots-not-shared": [
         ("copy", "sharedAccounts", [["all"], "all", ["123456789012", "*"], [None], [{}]])
@@ -129,6 +164,8 @@ PRIVILEGES_ALSO_GOOD: Final[dict[str, Spoils]] = {
     "iam-connect-names-user": [
         ("permissions", "policy", [_allow("rds-db:connect", resource=f"{_USERS}/reader")])
     ],
+    "ec2-metadata-needs-token": [("host", "metadataOptions", [{"httpEndpoint": "disabled"}])],
+    "ec2-encrypted-disks": [("host", "ebsBlockDevices", [ABSENT, []])],
     "logs-alarm-actions-enabled": [("db-CPUUtilization", "actionsEnabled", [True, "true"])],
     "rds-snapshots-not-shared": [("copy", "sharedAccounts", [ABSENT, [], [123456789012]])],
 }

@@ -14,7 +14,7 @@ CONTROL = re.compile(
     r"CKV2?_AWS_\d+"  # checkov
     r"|(AutoScaling|Backup|EC2|ELB|IAM|KMS|Lambda|RDS|S3|SNS|SSM|SecretsManager)\.\d+"  # Security Hub FSBP
     r"|\d+(\.\d+){1,2}"  # CIS AWS, CIS PostgreSQL
-    r"|[a-z]+(-[a-z0-9]+)+"  # AWSGuard, AWS Config
+    r"|[a-z0-9]+(-[a-z0-9]+)+"  # AWSGuard, AWS Config
     r"|[a-z]+([A-Z][a-z]+)+"  # compliance-policies
     r"|squawk/[a-z-]+"
 )

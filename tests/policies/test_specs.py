@@ -108,5 +108,4 @@ def test_every_rule_has_a_spec() -> None:
 def test_enforcement_is_mandatory_where_it_counts() -> None:
     for rule in RULES:
         strict = [rule.enforcement[env] for env in (Environment.STAGING, Environment.PROD)]
-        optional = rule.id in {"rds-own-port"}
-        assert optional or strict == [Enforcement.MANDATORY] * 2
+        assert strict == [Enforcement.MANDATORY] * 2, rule.id
