@@ -30,6 +30,12 @@ def start() -> None:
 
 
 @app.command()
+def prepare() -> None:
+    """Install the programs and build the base image that `start` needs; starts nothing."""
+    launch.prepare(Home.from_environment(), _report)
+
+
+@app.command()
 def stop() -> None:
     """Stop the local cloud and remove everything it made, also after a crash."""
     launch.stop(Home.from_environment(), _report)

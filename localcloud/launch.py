@@ -37,6 +37,17 @@ def running_pid(home: Home) -> int | None:
     return None
 
 
+def prepare(home: Home, report: Report) -> None:
+    """Make sure that the machine has what every local cloud needs; quick when it has.
+
+    Raises LocalCloudError where no local cloud can run.
+    """
+    requirements.require_linux_root()
+    requirements.require_disk(home.path)
+    requirements.require_programs(report)
+    base_image(report)
+
+
 def start(home: Home, report: Report) -> None:
     """Start the daemon and return when it answers; one that runs already is left alone.
 
@@ -47,15 +58,13 @@ def start(home: Home, report: Report) -> None:
         with call(home, {"do": "status"}) as status:
             report(f"The local cloud already runs at {status['endpoint']} (process {pid}).")
         return
-    requirements.require_disk(home.path)
-    requirements.require_programs(report)
+    prepare(home, report)
     if home.pid_file.exists() or cleanup.leftovers(home):
         raise LocalCloudError(
             f"The local cloud in {home.path} ended without cleaning up, and what its AWS API knew "
             "is lost with it; run `make down`, then `make up`."
         )
     listen(home.port).close()
-    base_image(report)
     started = time.monotonic()
     report("Local cloud: starting ...")
     home.create()

@@ -28,11 +28,11 @@ def up() -> int:
     with step("Pulumi CLI"):
         ensure_pulumi()
     environment = local_environment()
+    # The local cloud reports its own steps: tools, base image, daemon.
+    _local_cloud("start", environment)
     with step("Functions and their PostgreSQL client layer"):
         build_archive(ARCHITECTURE)
         build_client_layer(ARCHITECTURE)
-    # The local cloud reports its own steps: tools, base image, daemon.
-    _local_cloud("start", environment)
     _select_stack(environment)
     command = ["pulumi", "up", "--yes", "--stack", LOCAL_STACK]
     command += ["--policy-pack", "policies", "--suppress-outputs", *_config_file()]

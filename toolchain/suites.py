@@ -34,6 +34,8 @@ SUITES = {
 }
 # Suites that are nothing but hosts, databases and namespaces.
 ROOT_SUITES = ("e2e",)
+# Suites that use the base image, which is built before them.
+IMAGE_SUITES = ("operations", "localcloud", "e2e")
 
 
 @dataclass
@@ -54,6 +56,8 @@ def run_all(selected: list[str]) -> int:
         if not selected or name in selected:
             results.append(_check(name, command))
     can_run_hosts = platform.system() == "Linux" and os.geteuid() == 0
+    if can_run_hosts and (not selected or set(selected) & set(IMAGE_SUITES)):
+        results.append(_check("prepare", [sys.executable, "-m", "localcloud", "prepare"]))
     for name in SUITES:
         if selected and name not in selected:
             continue

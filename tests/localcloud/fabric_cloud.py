@@ -23,7 +23,8 @@ from localcloud.authorities import open_authorities
 from localcloud.cloud import Cloud
 from localcloud.fabric import Fabric, NetworkInterface, run_in_namespace
 from localcloud.home import REGION, Home
-from tests.localcloud.planes import base_image, free_port
+from localcloud.image import base_image
+from tests.localcloud.planes import free_port
 
 # A packet that a security group drops is not answered: so long is waited for an answer.
 DROPPED_AFTER_SECONDS = 0.4
@@ -37,7 +38,7 @@ class FabricCloud:
         self.home.create()
         rds, services = open_authorities(self.home)
         self.fabric = Fabric(self.home, services, REGION)
-        self.cloud = Cloud(self.home, self.fabric, rds, services, base_image())
+        self.cloud = Cloud(self.home, self.fabric, rds, services, base_image(print))
         self.groups: dict[str, str] = {}
         self._numbers = itertools.count()
         self._listeners: list[socket.socket] = []

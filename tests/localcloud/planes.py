@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 from botocore.config import Config
 
 from localcloud.home import Home
+from localcloud.image import base_image
 
 REGION = "eu-west-1"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,16 +29,6 @@ def archive(files: dict[str, str]) -> bytes:
         for name, text in files.items():
             opened.writestr(name, text)
     return buffer.getvalue()
-
-
-def base_image() -> Path:
-    """The base image that `make up` has built, else the test is skipped."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pgkeep" / "images"
-    for folder in sorted(cache.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True):
-        for root in (folder, folder / "root"):
-            if (root / "usr/bin/python3.13").exists() and (root / "usr/bin/pg_dump").exists():
-                return root
-    pytest.skip("no base image in the cache: `make up` builds it")
 
 
 def free_port() -> int:
@@ -66,7 +56,7 @@ class Planes:
         self._log = (self.home.path / "server.log").open("wb")
         self._process = subprocess.Popen(
             [sys.executable, str(script), str(self.home.path), str(self.home.port)]
-            + [str(base_image()), *self._planes],
+            + [str(base_image(print)), *self._planes],
             stdout=subprocess.PIPE,
             stderr=self._log,
             env=environment,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.localcloud.planes import REGION, Planes, base_image
+from localcloud.image import base_image
+from tests.localcloud.planes import REGION, Planes
 
 pytestmark = pytest.mark.root
 
@@ -59,7 +60,7 @@ class WholeCloud(Planes):
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory):
-    base_image()
+    base_image(print)
     home = tmp_path_factory.mktemp("pk")
     with WholeCloud(home) as started:
         yield started
