@@ -15,19 +15,20 @@ pytestmark = pytest.mark.root
 
 def test_down_after_a_crash_in_the_middle_of_up_leaves_nothing() -> None:
     local = LocalStack(octet=79)
-    up = subprocess.Popen(
-        [sys.executable, "-m", "toolchain", "up"],
-        cwd=REPOSITORY,
-        env=local.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    said = local.folder / "up.log"  # Not a pipe: nobody reads it while the test waits.
+    with said.open("w") as output:
+        up = subprocess.Popen(
+            [sys.executable, "-m", "toolchain", "up"],
+            cwd=REPOSITORY,
+            env=local.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
         # A database that accepts connections: from here on processes, mounts and namespaces exist.
         deadline = time.monotonic() + 180
         while not list(local.home.glob("databases/*/**/postmaster.pid")):
-            assert time.monotonic() < deadline and up.poll() is None, up.stdout.read()
+            assert time.monotonic() < deadline and up.poll() is None, said.read_text()
             time.sleep(0.2)
         os.kill(int((local.home / "daemon.pid").read_text()), signal.SIGKILL)
         assert up.wait(timeout=300) != 0
