@@ -16,7 +16,7 @@ from toolchain.environment import LOCAL_STACK, REPOSITORY, local_environment, lo
 from toolchain.functions import build_archive, build_client_layer
 from toolchain.preview import read_stack
 from toolchain.pulumi_cli import ensure_pulumi
-from toolchain.steps import RefusedError, console, step
+from toolchain.steps import RefusedError, console, run_engine, step
 
 ARCHITECTURE = "x86_64"  # Hosts and functions of the local stack run on this machine.
 
@@ -37,9 +37,9 @@ def up() -> int:
     command = ["pulumi", "up", "--yes", "--stack", LOCAL_STACK]
     command += ["--policy-pack", "policies", "--suppress-outputs", *_config_file()]
     console.print(f"[dim]$ {' '.join(command)}[/dim]")
-    result = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False)
-    if result.returncode != 0:
-        return result.returncode
+    code = run_engine(command, REPOSITORY, environment)
+    if code != 0:
+        return code
     summary(environment)
     return 0
 
@@ -56,7 +56,7 @@ def down() -> int:
         command = ["pulumi", "destroy", "--yes", "--stack", LOCAL_STACK]
         command += _config_file()
         console.print(f"[dim]$ {' '.join(command)}[/dim]")
-        destroyed = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode
+        destroyed = run_engine(command, REPOSITORY, environment)
     _local_cloud("stop", environment)
     with step(f"Removed {local_home()}"):
         shutil.rmtree(local_home())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
@@ -34,6 +36,20 @@ def step(title: str) -> Generator[None]:
         console.print(f"[red]✗[/red] {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
         raise
     console.print(f"[green]✓[/green] {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
+
+
+def run_engine(command: list[str], folder: Path, environment: dict[str, str]) -> int:
+    """Runs Pulumi and returns its exit code.
+
+    Ctrl-C reaches Pulumi too, which finishes what it has begun and saves its state; it is waited
+    for, so that an interrupted run can simply be run again.
+    """
+    engine = subprocess.Popen(command, cwd=folder, env=environment)
+    while True:
+        try:
+            return engine.wait()
+        except KeyboardInterrupt:
+            print("pgkeep: interrupted; waiting for Pulumi to save its state", file=sys.stderr)
 
 
 def fail(message: str) -> int:

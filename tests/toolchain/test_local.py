@@ -2,6 +2,9 @@
 
 import os
 import platform
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,3 +32,34 @@ def test_not_here(
     with pytest.raises(RefusedError, match=said):
         target()
     assert not (tmp_path / "home").exists()
+
+
+def test_an_interrupted_engine_is_waited_for(tmp_path: Path) -> None:
+    """Ctrl-C goes to the whole process group; only the engine may decide when it is done."""
+    saved = tmp_path / "saved"
+    engine = (
+        "import signal, sys, time\n"
+        "def stop(*_):\n"
+        f"    time.sleep(0.5); open({str(saved)!r}, 'w').close(); sys.exit(3)\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        "print('begun', flush=True)\n"
+        "time.sleep(30)\n"
+    )
+    program = (
+        "import pathlib, sys; from toolchain.steps import run_engine; "
+        f"sys.exit(run_engine([sys.executable, '-c', {engine!r}], pathlib.Path('/'), {{}}))"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert running.stdout and running.stdout.readline() == "begun\n"
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=20)
+    assert running.returncode == 3
+    assert saved.exists()
+    assert "waiting for Pulumi to save its state" in said
+    assert "Traceback" not in said
