@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from toolchain.environment import REPOSITORY
+from toolchain.pulumi_cli import ensure_pulumi
 from toolchain.steps import console
 
 CHECKS = {
@@ -36,6 +37,8 @@ SUITES = {
 ROOT_SUITES = ("e2e",)
 # Suites that use the base image, which is built before them.
 IMAGE_SUITES = ("operations", "localcloud", "e2e")
+# Suites that run the engine: a CLI that has to be built first is no test's time.
+ENGINE_SUITES = ("policies", "e2e")
 
 
 @dataclass
@@ -58,6 +61,8 @@ def run_all(selected: list[str]) -> int:
     can_run_hosts = platform.system() == "Linux" and os.geteuid() == 0
     if can_run_hosts and (not selected or set(selected) & set(IMAGE_SUITES)):
         results.append(_check("prepare", [sys.executable, "-m", "localcloud", "prepare"]))
+    if not selected or set(selected) & set(ENGINE_SUITES):
+        ensure_pulumi()
     for name in SUITES:
         if selected and name not in selected:
             continue
