@@ -78,10 +78,15 @@ def _build(archive: Path, architecture: str, root: Path) -> None:
         reproducible_zip.write(archive, [*packages, *_sources(root)])
 
 
+def _find_uv() -> str | None:
+    """The uv of this Python environment (uv.lock has one), else the one on PATH."""
+    return shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+
+
 def _uv(root: Path, *arguments: str) -> None:
-    program = shutil.which("uv")
+    program = _find_uv()
     if program is None:
-        raise BuildError("uv is not on PATH; install it (https://docs.astral.sh/uv/)")
+        raise BuildError("uv is neither in this Python environment nor on PATH; run `make setup`")
     done = subprocess.run(
         [program, *arguments], cwd=root, capture_output=True, text=True, check=False
     )

@@ -14,13 +14,21 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent import futures
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
-from .evaluation import EXEMPTIONS_RULE, Judge, Verdict, crash_message
+from .evaluation import (
+    EXEMPTIONS_RULE,
+    Judge,
+    Kind,
+    Verdict,
+    crash_message,
+    not_verified_message,
+)
 from .inventory import Resource, Stack
 from .rules import Context, Enforcement, Phase, Rule, Severity
 from .stack_config import environment, exemption_entries
@@ -152,7 +160,7 @@ def serve() -> None:
 def _answered(urn: str, judged: Callable[[], list[Verdict]]) -> Any:
     """The verdicts as diagnostics. If judging fails as a whole, that is a mandatory violation."""
     try:
-        diagnostics = [_diagnostic(verdict) for verdict in judged()]
+        diagnostics = [_diagnostic(verdict) for verdict in _grouped(judged())]
     except Exception as error:
         message = (
             f"{NAME}: the pack itself failed ({crash_message(error)}), so that nothing could be "
@@ -171,6 +179,25 @@ def _answered(urn: str, judged: Callable[[], list[Verdict]]) -> Any:
             )
         ]
     return analyzer_pb2.AnalyzeResponse(diagnostics=diagnostics)
+
+
+def _grouped(verdicts: list[Verdict]) -> list[Verdict]:
+    """One note instead of many where one unknown value keeps several rules waiting.
+
+    It stands under the most severe rule and names them all; violations are never grouped.
+    """
+    waiting: dict[tuple[str, str], list[Verdict]] = {}
+    others: list[Verdict] = []
+    for verdict in verdicts:
+        if verdict.kind is Kind.NOT_VERIFIED:
+            waiting.setdefault((verdict.urn, verdict.unknown), []).append(verdict)
+        else:
+            others.append(verdict)
+    for (_, unknown), notes in waiting.items():
+        gravest = max(notes, key=lambda note: _SEVERITY[note.rule.severity])
+        rule_ids = [gravest.rule.id, *(n.rule.id for n in notes if n is not gravest)]
+        others.append(replace(gravest, message=not_verified_message(rule_ids, unknown)))
+    return others
 
 
 def _diagnostic(verdict: Verdict) -> Any:

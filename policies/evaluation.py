@@ -59,6 +59,8 @@ class Verdict:
     urn: str
     enforcement: Enforcement
     message: str
+    # Of what is not verified: the resource and the value that is not known yet.
+    unknown: str = ""
 
     @property
     def blocks(self) -> bool:
@@ -191,11 +193,11 @@ class Judge:
                         for entry in self._exemptions
                         if entry.concerns(rule, outcome.resource)
                     )
-                message = (
-                    f"{rule.id} could not be verified before apply: {outcome.resource.label}: "
-                    f"{outcome.needs} is known only after apply, and is verified then."
-                )
-                return [Verdict(Kind.NOT_VERIFIED, rule, urn, Enforcement.ADVISORY, message)]
+                unknown = f"{outcome.resource.label}: {outcome.needs}"
+                message = not_verified_message([rule.id], unknown)
+                return [
+                    Verdict(Kind.NOT_VERIFIED, rule, urn, Enforcement.ADVISORY, message, unknown)
+                ]
             found = f"has {outcome.needs} still unknown at apply"
             outcome = Violation(outcome.resource, found, "be known to be verified")
         for exemption in self._exemptions:
@@ -224,6 +226,14 @@ def evaluate(
     judge = Judge(context or Context(), exemptions, rules)
     verdicts = [verdict for resource in stack.resources for verdict in judge.resource(resource)]
     return verdicts + judge.stack(stack)
+
+
+def not_verified_message(rule_ids: Sequence[str], unknown: str) -> str:
+    """What rules could not verify at preview, and when it is made up for."""
+    return (
+        f"{', '.join(rule_ids)} could not be verified before apply: {unknown} is known only after "
+        "apply, and is verified then."
+    )
 
 
 def crash_message(error: BaseException) -> str:

@@ -120,7 +120,8 @@ def test_missing_programs_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OperationError, match=r"pg_dump is neither in .* nor on PATH; attach the"):
         postgresql_client.command("pg_dump")
-    with pytest.raises(archive.BuildError, match="uv is not on PATH"):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(archive.BuildError, match=r"uv is neither in this Python .* `make setup`"):
         archive._uv(tmp_path, "export")
     with pytest.raises(postgresql_client_layer.BuildError, match="mmdebstrap is not on PATH"):
         postgresql_client_layer._unpack(tmp_path / "x", "amd64")

@@ -131,6 +131,21 @@ def test_unknown_is_an_advisory_note_at_preview_and_mandatory_at_apply(pack: Any
     assert found.enforcementLevel == analyzer_pb2.MANDATORY
 
 
+def test_one_unknown_value_is_one_note_that_names_every_rule_that_waits_for_it(pack: Any) -> None:
+    configure(pack)
+    role_policy = "aws:iam/rolePolicy:RolePolicy"
+    (found,) = analyze(pack, role_policy, {"role": "r", "policy": UNKNOWN_STRING})
+    assert found.enforcementLevel == analyzer_pb2.ADVISORY
+    assert found.severity == analyzer_pb2.POLICY_SEVERITY_CRITICAL
+    assert found.message.startswith(found.policyName)
+    for rule in ("iam-no-wildcard-actions", "iam-no-wildcard-resources", "iam-no-escalation"):
+        assert rule in found.message
+    configure(pack, dry_run=False)
+    at_apply = analyze(pack, role_policy, {"role": "r", "policy": UNKNOWN_STRING})
+    assert len(at_apply) > 3
+    assert {one.enforcementLevel for one in at_apply} == {analyzer_pb2.MANDATORY}
+
+
 def test_an_unknown_beside_a_violation_does_not_hide_it(pack: Any) -> None:
     configure(pack)
     both = {**GOOD["db"][1], "storageEncrypted": UNKNOWN_STRING, "publiclyAccessible": True}
