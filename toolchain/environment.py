@@ -51,6 +51,8 @@ def engine_environment(backend: Path) -> dict[str, str]:
         ),
         PULUMI_BACKEND_URL=f"file://{backend}",
         PULUMI_CONFIG_PASSPHRASE="",
+        # The user's own ~/.pulumi (logins, selected stacks) is neither read nor written.
+        PULUMI_HOME=str(backend / "home"),
         PULUMI_SKIP_UPDATE_CHECK="true",
         PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION="true",
     )
