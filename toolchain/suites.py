@@ -17,9 +17,9 @@ from toolchain.pulumi_cli import ensure_pulumi
 from toolchain.steps import console
 
 CHECKS = {
-    "format": ["ruff", "format", "--check", "."],
-    "lint": ["ruff", "check", "."],
-    "types": ["pyright"],
+    "format": ["-m", "ruff", "format", "--check", "."],
+    "lint": ["-m", "ruff", "check", "."],
+    "types": ["-m", "pyright"],
 }
 # Suite → processes it runs in. Most of the slow ones wait for health checks and boots, not for the
 # processors. The end-to-end suite comes last: what it would find late, the others find early.
@@ -55,12 +55,12 @@ class Result:
 def run_all(selected: list[str]) -> int:
     """Runs the checks and suites (all, or the named ones); returns 0 only if everything passed."""
     results: list[Result] = []
-    for name, command in CHECKS.items():
+    for name, arguments in CHECKS.items():
         if not selected or name in selected:
-            results.append(_check(name, command))
+            results.append(_check(name, arguments))
     can_run_hosts = platform.system() == "Linux" and os.geteuid() == 0
     if can_run_hosts and (not selected or set(selected) & set(IMAGE_SUITES)):
-        results.append(_check("prepare", [sys.executable, "-m", "localcloud", "prepare"]))
+        results.append(_check("prepare", ["-m", "localcloud", "prepare"]))
     if not selected or set(selected) & set(ENGINE_SUITES):
         ensure_pulumi()
     for name in SUITES:
@@ -74,9 +74,11 @@ def run_all(selected: list[str]) -> int:
     return 1 if any(result.failed for result in results) else 0
 
 
-def _check(name: str, command: list[str]) -> Result:
+def _check(name: str, arguments: list[str]) -> Result:
+    """Runs a module of this Python environment; it passes if it exits with 0."""
     console.rule(name)
     started = time.monotonic()
+    command = [sys.executable, *arguments]
     code = subprocess.run(command, cwd=REPOSITORY, check=False).returncode
     return Result(name, int(code == 0), int(code != 0), 0, time.monotonic() - started)
 
