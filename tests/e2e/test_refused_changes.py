@@ -72,16 +72,16 @@ from pulumi_aws import s3
 s3.Bucket("uploads", force_destroy=False)
 """
 
-# Change made, code after the program, part of the rule's name, part of the resource's URN.
+# Change made, code after the program, the rule that must refuse it, part of the resource as shown.
 CASES = {
-    "public database": (PUBLIC_DATABASE, "", "public", "aws:rds/instance:Instance"),
-    "rds.force_ssl=0": (NO_SSL, "", "ssl", "aws:rds/"),
-    "DELETE for app": (DELETE_FOR_APP, "", "delete", "aws:lambda/invocation:Invocation"),
-    "unencrypted storage": (NO_ENCRYPTION, "", "encrypt", "aws:rds/instance:Instance"),
-    "no PITR": (SHORT_RETENTION, "", "retention", "aws:rds/instance:Instance"),
-    "bucket policy without TLS": (PLAIN_TRANSPORT, "", "tls", "aws:s3/"),
-    "wildcard action": (WILDCARD_ACTION, "", "wildcard", "aws:iam/rolePolicy:RolePolicy"),
-    "bucket without public access block": ("", OPEN_BUCKET, "public-access", "uploads"),
+    "public database": (PUBLIC_DATABASE, "", "rds-not-public", "database-instance"),
+    "rds.force_ssl=0": (NO_SSL, "", "rds-ssl-enforced", "database-"),
+    "DELETE for app": (DELETE_FOR_APP, "", "db-app-cannot-delete", "roles-apply"),
+    "unencrypted storage": (NO_ENCRYPTION, "", "rds-storage-encrypted", "database-instance"),
+    "no PITR": (SHORT_RETENTION, "", "rds-pitr-retention", "database-instance"),
+    "bucket policy without TLS": (PLAIN_TRANSPORT, "", "s3-tls-only", "backups-"),
+    "wildcard action": (WILDCARD_ACTION, "", "iam-no-wildcard-actions", "backup-policy"),
+    "bucket without public access block": ("", OPEN_BUCKET, "s3-public-access-blocked", "uploads"),
 }
 
 
@@ -99,10 +99,16 @@ def test_the_engine_blocks_it_at_preview(name: str, tmp_path: Path) -> None:
     )
     text = result.stdout + result.stderr
     assert result.returncode != 0, text
-    mandatory = text[text.index("mandatory") :].lower() if "mandatory" in text else ""
-    assert rule in mandatory, text
-    assert resource.lower() in mandatory, text
-    assert "what to do" in mandatory or "fix" in mandatory or "set " in mandatory, text
+    # "- [mandatory] [severity: high]  RULE  (TYPE: NAME)", and the rule's message on the next line.
+    lines = text.splitlines()
+    messages = [
+        lines[number + 1]
+        for number, line in enumerate(lines)
+        if "[mandatory]" in line and f"  {rule}  (" in line and resource in line.rsplit("(", 1)[1]
+    ]
+    assert messages, text
+    assert all(message.strip().startswith(f"{rule}: ") for message in messages)
+    assert all("What to do: " in message for message in messages)
 
 
 def test_the_unchanged_program_passes(tmp_path: Path) -> None:
