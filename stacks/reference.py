@@ -18,7 +18,7 @@ _HEADER = """# Settings
 
 Everything that `stacks/Pulumi.<environment>.yaml` may say under `pgkeep:settings`. Written by
 `python -m stacks.reference` from the schema in `stacks/`; rules that span settings are in
-`stacks/rules.py`. A value that is refused is reported in one line with the reason given here.
+`stacks/rules/`. A value that is refused is reported in one line with the reason given here.
 """
 
 

@@ -1,7 +1,7 @@
 """The typed settings of a stack: everything the program may vary, checked before it makes anything.
 
 They stand under `pgkeep:settings` in `stacks/Pulumi.<environment>.yaml`. Every field says its unit,
-its source and why its limits are what they are; `stacks/rules.py` holds the rules that span fields.
+its source and why its limits are what they are; `stacks/rules/` holds the rules that span fields.
 """
 
 from __future__ import annotations

@@ -24,7 +24,9 @@ CHECKS = {
 # Suite → processes it runs in. Most of the slow ones wait for health checks and boots, not for the
 # processors. The end-to-end suite comes last: what it would find late, the others find early.
 SUITES = {
+    "facts": 1,
     "unit": 2,
+    "command_line": 1,
     "workloads": 1,
     "policies": 2,
     "toolchain": 1,

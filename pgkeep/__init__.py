@@ -1,0 +1,1 @@
+"""The command line: `pgkeep`. One module or folder for each command."""

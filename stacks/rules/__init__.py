@@ -1,0 +1,18 @@
+"""Rules that span settings, a module a theme. Each gives refusals in the order of the fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stacks.rules import backups, database, environments, network, pooler
+from stacks.schema import Refusal
+
+if TYPE_CHECKING:
+    from stacks.settings import Settings
+
+_THEMES = (network, environments, database, pooler, backups)
+
+
+def refusals(settings: Settings) -> list[Refusal]:
+    """Everything that the rules refuse in `settings`."""
+    return [refusal for theme in _THEMES for refusal in theme.refusals(settings)]
