@@ -6,7 +6,8 @@ from components.platform import Platform
 from stacks.settings import SettingsError, load
 
 try:
-    settings = load(pulumi.Config().require_object("settings"), pulumi.get_stack())
+    raw = pulumi.Config().require_object("settings")
+    settings = load(raw, pulumi.get_stack(), pulumi.Config("aws").get("region"))
 except SettingsError as error:
     stack = pulumi.get_stack()
     raise pulumi.RunError(f"stacks/Pulumi.{stack}.yaml cannot be deployed:\n{error}") from None

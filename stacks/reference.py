@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from stacks.defaults import ENVIRONMENT_DEFAULTS
 from stacks.messages import group_of
 from stacks.schema import SettingsGroup
 from stacks.settings import Settings
@@ -19,6 +20,7 @@ _HEADER = """# Settings
 Everything that `stacks/Pulumi.<environment>.yaml` may say under `pgkeep:settings`. Written by
 `python -m stacks.reference` from the schema in `stacks/`; rules that span settings are in
 `stacks/rules/`. A value that is refused is reported in one line with the reason given here.
+What differs between environments is in the column `default` and stands in `stacks/defaults.py`.
 """
 
 
@@ -47,7 +49,7 @@ def _tables(group: type[SettingsGroup], path: str) -> Iterator[str]:
 def _row(path: str, field: FieldInfo, nested: bool) -> str:
     extra = field.json_schema_extra
     notes: dict[str, Any] = dict(extra) if isinstance(extra, dict) else {}
-    default = "required" if field.is_required() else "" if nested else f"`{field.default}`"
+    default = "" if nested else _defaults(path, field)
     cells = (
         f"`{path}`",
         field.description or "",
@@ -58,6 +60,19 @@ def _row(path: str, field: FieldInfo, nested: bool) -> str:
         notes.get("source", ""),
     )
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _defaults(path: str, field: FieldInfo) -> str:
+    """The field's own default, and each environment's where it differs."""
+    own = [] if field.is_required() else [f"`{field.default}`"]
+    by_environment = [
+        f"{environment} `{value}`"
+        for row in ENVIRONMENT_DEFAULTS
+        if row.field == path
+        for environment, value in row.values.items()
+        if field.is_required() or value != field.default
+    ]
+    return "; ".join([*own, *by_environment]) or "required"
 
 
 def _limits(field: FieldInfo) -> str:

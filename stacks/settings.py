@@ -7,11 +7,12 @@ its source and why its limits are what they are; `stacks/rules/` holds the rules
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from pydantic import ValidationError, model_validator
+from pydantic import PrivateAttr, ValidationError, ValidationInfo, model_validator
 
 from stacks.database_settings import DatabaseSettings, ReplicaSettings
+from stacks.defaults import with_defaults
 from stacks.exemption_settings import PolicyExemption
 from stacks.messages import lines
 from stacks.network_settings import NetworkSettings
@@ -81,12 +82,21 @@ class Settings(SettingsGroup):
         why="the policy pack reads them from here",
     )
 
+    _region: str | None = PrivateAttr(default=None)
+
     @model_validator(mode="after")
-    def _check_rules(self) -> Settings:
+    def _check_rules(self, information: ValidationInfo) -> Settings:
+        # Stands outside pgkeep:settings, as aws:region; rules may ask for it.
+        self._region = (information.context or {}).get("region")
         found = refusals(self)
         if found:
             raise rules_error(found)
         return self
+
+    @property
+    def region(self) -> str | None:
+        """AWS region of the stack (`aws:region`), None where its file does not say."""
+        return self._region
 
     @property
     def prefix(self) -> str:
@@ -94,14 +104,21 @@ class Settings(SettingsGroup):
         return f"{self.name}-{self.environment}"
 
 
-def load(raw: Mapping[str, Any], stack: str) -> Settings:
-    """Read the settings of `stack` from its configuration.
+def load(raw: object, stack: str, region: str | None = None) -> Settings:
+    """Read the settings of `stack` from its configuration, over its environment's defaults.
+
+    Args:
+        raw: what stands under `pgkeep:settings`.
+        stack: name of the stack, which is the environment's.
+        region: what stands under `aws:region`; without it rules about a region are left out.
 
     Raises:
         SettingsError: with one line a mistake, naming field, value, limit, reason and remedy.
     """
+    if isinstance(raw, Mapping):
+        raw = with_defaults(Settings, cast("Mapping[str, Any]", raw), stack)
     try:
-        settings = Settings.model_validate(raw)
+        settings = Settings.model_validate(raw, context={"region": region})
     except ValidationError as error:
         raise SettingsError(lines(Settings, error)) from None
     if settings.environment != stack:

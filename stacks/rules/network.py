@@ -27,7 +27,8 @@ def _network(settings: Settings) -> Iterator[Refusal]:
             "the program either makes a VPC or uses one that is there",
             "Remove one of the two." if both else "Set one of the two.",
         )
-    if network.nat_gateway_count > network.availability_zone_count:
+    own = network.existing is None
+    if own and network.nat_gateway_count > network.availability_zone_count:
         yield Refusal(
             "network.nat_gateway_count",
             network.nat_gateway_count,
@@ -36,7 +37,7 @@ def _network(settings: Settings) -> Iterator[Refusal]:
             "Lower network.nat_gateway_count.",
         )
     # The local cloud's image has PgBouncer; Debian's own image does not.
-    closed = network.existing is None and network.nat_gateway_count == 0
+    closed = own and network.nat_gateway_count == 0
     if closed and settings.environment != "local" and settings.pooler.image_id is None:
         yield Refusal(
             "network.nat_gateway_count",

@@ -99,14 +99,15 @@ class Recorder(pulumi.runtime.Mocks):
 
 
 def raw_settings(environment: str) -> dict[str, Any]:
-    """The settings of a stack as its file has them."""
+    """The settings of a stack as its file has them, with an empty group where it has none."""
     text = (REPOSITORY / f"stacks/Pulumi.{environment}.yaml").read_text()
-    return yaml.safe_load(text)["config"]["pgkeep:settings"]
+    groups = ("network", "database", "replicas", "pooler", "backups", "functions", "secrets")
+    return {group: {} for group in groups} | yaml.safe_load(text)["config"]["pgkeep:settings"]
 
 
 def settings(environment: str) -> Settings:
     """The settings of a stack."""
-    return load(raw_settings(environment), environment)
+    return load(raw_settings(environment), environment, REGION)
 
 
 def deploy(settings: Settings, recorder: Recorder | None = None) -> Recorder:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from stacks.messages import lines
 from stacks.schema import SettingsGroup
 from stacks.settings import Settings, SettingsError, load
 from tests.unit.recorder import ENVIRONMENTS, raw_settings
@@ -427,7 +426,7 @@ def test_every_mistake_is_reported_at_once() -> None:
 
 def test_settings_that_are_no_mapping_are_refused() -> None:
     with pytest.raises(SettingsError) as caught:
-        load("prod", "prod")  # type: ignore[arg-type]
+        load("prod", "prod")
     (line,) = caught.value.lines
     assert line.startswith("settings: 'prod' refused, ")
 
@@ -439,9 +438,7 @@ def test_settings_cannot_change_after_loading() -> None:
 
 
 def test_a_long_value_is_cut() -> None:
-    with pytest.raises(ValidationError) as caught:
-        Settings.model_validate(changed("prod", name="x" * 500))
-    (line,) = lines(Settings, caught.value)
+    (line,) = refused("prod", name="x" * 500)
     assert "x" * 70 in line
     assert "x" * 90 not in line
 
