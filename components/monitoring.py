@@ -12,6 +12,7 @@ from components.alarm_topic import AlarmTopic
 from components.deployment import Deployment
 from components.operation_function import OperationFunction
 from components.pooler import Pooler
+from stacks.connection_budget import max_connections
 
 _GIB = 1024**3
 _MINUTE = 60
@@ -104,7 +105,10 @@ def _instance(deployment: Deployment, identifier: str) -> list[Alarm]:
     label = "primary" if identifier == deployment.settings.prefix else label
     dimensions = {"DBInstanceIdentifier": identifier}
     free_gib = database.allocated_storage_gib * (100 - settings.storage_used_percent) / 100
-    connections = database.max_connections * settings.connections_used_percent // 100
+    most = max_connections(deployment.settings)
+    if most is None:
+        raise AssertionError("stacks.rules refuses settings without max_connections")
+    connections = most * settings.connections_used_percent // 100
     return [
         Alarm(
             f"{label}-cpu",

@@ -37,7 +37,7 @@ def parameters(database: DatabaseSettings) -> list[Parameter]:
             Parameter("rds.accepted_password_auth_method", "scram"),
             # Only members of rds_password, as the master is, set passwords. RDS user guide.
             Parameter("rds.restrict_password_commands", "1", _STATIC),
-            Parameter("max_connections", str(database.max_connections), _STATIC),
+            *_max_connections(database),
             # What is recorded.
             Parameter("shared_preload_libraries", "pg_stat_statements,pgaudit", _STATIC),
             Parameter("pgaudit.log", "ddl,role,write"),
@@ -62,6 +62,13 @@ def parameters(database: DatabaseSettings) -> list[Parameter]:
             ),
         ]
     )
+
+
+def _max_connections(database: DatabaseSettings) -> list[Parameter]:
+    """None where RDS decides by the machine's memory."""
+    if database.max_connections is None:
+        return []
+    return [Parameter("max_connections", str(database.max_connections), _STATIC)]
 
 
 def parameter_group(

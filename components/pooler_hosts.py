@@ -12,6 +12,7 @@ from components.deployment import Deployment
 from components.iam import read_secrets, service_role
 from components.network import Placement
 from components.pooler import Pooler
+from stacks.connection_budget import host_count
 
 # Debian's own AWS account. https://wiki.debian.org/Cloud/AmazonEC2Image
 _DEBIAN_ACCOUNT = "136693071363"
@@ -45,6 +46,7 @@ class PoolerHosts(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         settings = deployment.settings.pooler
         label = deployment.name("pooler")
+        hosts = host_count(deployment.settings)
         tags = deployment.tags(label)
         role, policy = service_role(
             name,
@@ -106,10 +108,10 @@ class PoolerHosts(pulumi.ComponentResource):
         self.group = aws.autoscaling.Group(
             f"{name}-group",
             name=label,
-            min_size=settings.host_count,
-            desired_capacity=settings.host_count,
+            min_size=hosts,
+            desired_capacity=hosts,
             # One more while a host is replaced.
-            max_size=settings.host_count + 1,
+            max_size=hosts + 1,
             vpc_zone_identifiers=placement.host_subnet_ids,
             launch_template={
                 "id": template.id,
@@ -118,7 +120,7 @@ class PoolerHosts(pulumi.ComponentResource):
             target_group_arns=[pooler.target_group.arn],
             health_check_type="ELB",
             health_check_grace_period=_GRACE_SECONDS,
-            wait_for_elb_capacity=settings.host_count,
+            wait_for_elb_capacity=hosts,
             wait_for_capacity_timeout="15m",
             instance_refresh={
                 "strategy": "Rolling",

@@ -54,22 +54,15 @@ class DatabaseSettings(SettingsGroup):
         why="RDS grows the volume by itself up to here, so that a full disk never stops writes",
         source="AWS RDS user guide: storage autoscaling",
     )
-    max_connections: int = setting(
-        "Connections that PostgreSQL accepts; the pooler's budget is taken from them",
+    max_connections: int | None = setting(
+        "Connections that PostgreSQL accepts; the pooler's budget is taken from them. Left out, "
+        "RDS decides by memory and the budget uses an estimate",
+        default=None,
         unit="connections",
         ge=50,
         le=5_000,
         why="RDS's own default never passes 5000, and below 50 no pool of two hosts fits",
         source="AWS RDS user guide: maximum number of database connections",
-    )
-    reserved_connections: int = setting(
-        "Connections kept for administrators, migrations, backups and RDS itself",
-        default=20,
-        unit="connections",
-        ge=10,
-        le=100,
-        why="pg_dump, migrations and RDS's own sessions must get in while the pools are full",
-        source="PostgreSQL 17 documentation: superuser_reserved_connections",
     )
     multi_az: bool = setting(
         "A synchronous standby in a second zone",

@@ -69,7 +69,6 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     _default("database.performance_insights_retention_days", _WELL_ARCHITECTED, prod=31),
     _default("database.log_retention_days", _LOGS, local=7, dev=30, staging=90),
     # Pooler
-    _default("pooler.host_count", _WELL_ARCHITECTED, prod=3),
     _default(
         "pooler.instance_type",
         _WELL_ARCHITECTED,
@@ -80,6 +79,12 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     ),
     _default("pooler.architecture", "the processor of pooler.instance_type", local="x86_64"),
     _default("pooler.default_pool_size", "guide spike-land; half of it in dev", dev=10),
+    _default("pooler.refresh_interval_seconds", "nobody pays for reads of secrets here", local=5),
+    _default("pooler.health_interval_seconds", "failures should show at once here", local=5),
+    _default("pooler.metrics_interval_seconds", "nobody pays for samples here", local=10),
+    _default("pooler.drain_seconds", "clients that wait to be ended are tests here", local=10),
+    _default("pooler.max_host_lifetime_days", _DISPOSABLE, local=None),
+    _default("pooler.log_retention_days", _LOGS, local=7, dev=30, staging=90),
     # Backups
     _default("backups.keep_bucket", _DISPOSABLE, local=False, dev=False),
     _default("backups.noncurrent_retention_days", _DISPOSABLE, local=1),

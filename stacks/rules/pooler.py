@@ -1,35 +1,75 @@
-"""Rules of the pooler: machines, pools and the connection budget."""
+"""Rules of the pooler: machines, pools, the connection budget and draining."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from stacks.connection_budget import (
+    BYTES_PER_CONNECTION,
+    READONLY_SUFFIX,
+    connection_budget,
+    host_count,
+)
 from stacks.machines import database_memory_gib, is_arm64
 from stacks.schema import Refusal
+from stacks.windows import daily_minutes, minutes_long
 
 if TYPE_CHECKING:
     from stacks.settings import Settings
 
-# RDS computes its default max_connections as memory / 9531392 bytes: more would starve the cache.
-# AWS RDS user guide: maximum number of database connections.
-BYTES_PER_CONNECTION = 9_531_392
-# Pools that a host opens: (application, primary), (readonly, primary) and, while a role rotates
-# between its two users, one more.
-POOLS_PER_HOST = 3
+# Two hosts more while one is replaced; a network load balancer's zone takes hundreds.
+MOST_HOSTS = 16
+# AWS ELB API reference: deregistration_delay.timeout_seconds is 0 to 3600.
+MOST_DRAIN_SECONDS = 3_500
+# Draining, a boot, and the first health checks.
+LEAST_REBOOT_MINUTES = 10
+GUARDED = ("staging", "prod")
 
 
 def refusals(settings: Settings) -> Iterator[Refusal]:
     """Machines that do not boot and pools that do not fit into the database."""
+    yield from _hosts(settings)
     yield from _connections(settings)
     yield from _machines(settings)
     yield from _pools(settings)
+    yield from _names(settings)
+    yield from _timeouts(settings)
+
+
+def _hosts(settings: Settings) -> Iterator[Refusal]:
+    pooler = settings.pooler
+    if pooler.host_count is not None and pooler.hosts_per_zone is not None:
+        yield Refusal(
+            "pooler.hosts_per_zone",
+            pooler.hosts_per_zone,
+            f"not together with pooler.host_count ({pooler.host_count})",
+            "two numbers for one thing would contradict each other",
+            "Remove one of the two (null in the stack's file unsets a default).",
+        )
+    count = host_count(settings)
+    if settings.environment in GUARDED and count < 2:
+        yield Refusal(
+            "pooler.host_count",
+            count,
+            f"at least 2 hosts in {settings.environment}",
+            "one host is a single point of failure",
+            "Set it to 2 or more.",
+        )
+    if count > MOST_HOSTS:
+        yield Refusal(
+            "pooler.hosts_per_zone",
+            pooler.hosts_per_zone,
+            f"{count} hosts in all, at most {MOST_HOSTS}",
+            "each host takes its share of the database's connections",
+            "Lower it.",
+        )
 
 
 def _connections(settings: Settings) -> Iterator[Refusal]:
-    database, pooler = settings.database, settings.pooler
+    database = settings.database
     memory_gib = database_memory_gib(database.instance_class)
-    if memory_gib is not None:
+    if memory_gib is not None and database.max_connections is not None:
         most = memory_gib * 1024**3 // BYTES_PER_CONNECTION
         if database.max_connections > most:
             yield Refusal(
@@ -39,18 +79,25 @@ def _connections(settings: Settings) -> Iterator[Refusal]:
                 "each connection takes about 9.5 MB of memory by RDS's own formula",
                 "Lower it or choose a larger database.instance_class.",
             )
-    wanted = pooler.host_count * POOLS_PER_HOST * pooler.default_pool_size
-    wanted += pooler.host_count * pooler.reserve_pool_size
-    budget = database.max_connections - database.reserved_connections
-    if wanted > budget:
+    budget = connection_budget(settings)
+    if budget is None:
+        yield Refusal(
+            "database.max_connections",
+            None,
+            f"must be given on {database.instance_class}",
+            "the memory of this class is not known, so the pools cannot be checked against it",
+            "Set it to what `SHOW max_connections` says.",
+        )
+        return
+    servers = [budget.primary, *([budget.replica] if budget.replica else [])]
+    # The same sizes on both: one line is enough.
+    for server in [each for each in servers if not each.fits][:1]:
         yield Refusal(
             "pooler.default_pool_size",
-            pooler.default_pool_size,
-            f"{pooler.host_count} hosts may open {wanted} connections, the budget is {budget} "
-            f"({database.max_connections} max_connections less "
-            f"{database.reserved_connections} reserved)",
+            settings.pooler.default_pool_size,
+            f"the pools of {server.database} do not fit: {server.arithmetic}",
             "PostgreSQL refuses connections past the limit, to administrators too",
-            "Lower the pool or raise database.max_connections.",
+            "Lower the pools or raise database.max_connections.",
         )
 
 
@@ -86,3 +133,79 @@ def _pools(settings: Settings) -> Iterator[Refusal]:
             "a connection is replaced before it could be idle for so long",
             "Lower pooler.server_idle_timeout_seconds.",
         )
+
+
+def _names(settings: Settings) -> Iterator[Refusal]:
+    pooler, name = settings.pooler, settings.database.name
+    offered = {name, f"{name}{READONLY_SUFFIX}"} if pooler.read_pool else {name}
+    seen: set[str] = set()
+    for number, database in enumerate(pooler.databases):
+        if database.name not in offered or database.name in seen:
+            yield Refusal(
+                f"pooler.databases.{number}.name",
+                database.name,
+                f"once each of {', '.join(sorted(offered))}",
+                "PgBouncer offers no other database",
+                "Correct or remove it.",
+            )
+        seen.add(database.name)
+    roles = [role.name for role in pooler.roles]
+    for number, role in enumerate(roles):
+        if role in roles[:number]:
+            yield Refusal(
+                f"pooler.roles.{number}.name",
+                role,
+                "each role once",
+                "two sizes for one role would contradict each other",
+                "Remove one of them.",
+            )
+    if pooler.health_port == pooler.port:
+        yield Refusal(
+            "pooler.health_port",
+            pooler.health_port,
+            "another port than pooler.port",
+            "PgBouncer and the health endpoint cannot share one",
+            "Change one of the two.",
+        )
+
+
+def _timeouts(settings: Settings) -> Iterator[Refusal]:
+    pooler = settings.pooler
+    if pooler.tcp_keepalive_idle_seconds >= pooler.load_balancer_idle_timeout_seconds:
+        yield Refusal(
+            "pooler.tcp_keepalive_idle_seconds",
+            pooler.tcp_keepalive_idle_seconds,
+            f"below {pooler.load_balancer_idle_timeout_seconds} "
+            "(pooler.load_balancer_idle_timeout_seconds)",
+            "the load balancer forgets a silent connection first, and its client hangs",
+            "Lower it, or raise pooler.load_balancer_idle_timeout_seconds.",
+        )
+    longest = settings.database.statement_timeout_seconds
+    if pooler.transaction_grace_seconds < longest:
+        yield Refusal(
+            "pooler.transaction_grace_seconds",
+            pooler.transaction_grace_seconds,
+            f"at least {longest} (database.statement_timeout_seconds)",
+            "a statement that may run so long would be cut off when its host is replaced",
+            "Raise it or lower the statement timeout.",
+        )
+    drain = pooler.drain_seconds + pooler.transaction_grace_seconds
+    if drain > MOST_DRAIN_SECONDS:
+        yield Refusal(
+            "pooler.drain_seconds",
+            pooler.drain_seconds,
+            f"at most {MOST_DRAIN_SECONDS} together with pooler.transaction_grace_seconds",
+            "the load balancer's deregistration delay ends there",
+            "Lower one of the two.",
+        )
+    if pooler.reboot_window is not None:
+        window = daily_minutes(pooler.reboot_window)
+        zones = settings.network.availability_zone_count
+        if minutes_long(window) < zones * LEAST_REBOOT_MINUTES:
+            yield Refusal(
+                "pooler.reboot_window",
+                pooler.reboot_window,
+                f"at least {zones * LEAST_REBOOT_MINUTES} minutes ({LEAST_REBOOT_MINUTES} a zone)",
+                "hosts of two zones must not reboot at once",
+                "Move its end.",
+            )
