@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from components.platform import Platform
+from pgkeep.program import ProgramRun, execute
 from stacks.settings import Settings, load
 
 ACCOUNT = "123456789012"
@@ -113,17 +112,7 @@ def settings(environment: str) -> Settings:
 def deploy(settings: Settings, recorder: Recorder | None = None) -> Recorder:
     """Run the whole program for `settings` and wait for every resource."""
     recorder = recorder or Recorder()
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    pulumi.runtime.set_mocks(recorder, project="pgkeep", stack=settings.environment, preview=True)
-
-    @pulumi.runtime.test
-    def program() -> pulumi.Output[Any]:
-        platform = Platform("pgkeep", settings)
-
-        def keep(values: dict[str, Any]) -> None:
-            recorder.exports = values
-
-        return pulumi.Output.all(**platform.exports).apply(keep)
-
-    program()
+    run = ProgramRun()
+    execute(settings, pulumi.runtime.mocks.MockMonitor(recorder), run)
+    recorder.exports = run.exports
     return recorder
