@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from facts import ec2
+
 # GiB for each vCPU, by family letter. AWS RDS user guide: hardware specifications.
 _GIB_PER_VCPU = {"m": 4, "r": 8}
 # AWS RDS user guide: burstable classes (t3, t4g).
@@ -25,9 +27,8 @@ def database_memory_gib(instance_class: str) -> int | None:
 
 
 def is_arm64(instance_type: str) -> bool:
-    """Whether an EC2 instance type has a Graviton processor: a `g` behind the generation."""
-    family = instance_type.split(".", 1)[0]
-    return family == "a1" or re.fullmatch(r"[a-z]+\d+g[a-z]*", family) is not None
+    """Whether an EC2 instance type has a Graviton processor."""
+    return ec2.architecture(instance_type) == "arm64"
 
 
 def _virtual_cpus(size: str) -> int | None:

@@ -1,18 +1,17 @@
 """Parameters of the family postgres17: what exists, RDS's own defaults, and what is refused.
 
-`parameters_postgres17.jsonl` is `pg_settings` of the engine with RDS's libraries loaded. RDS's own
-defaults and its `rds.*` parameters stand here; source: `aws rds describe-db-parameters` on the
-default group, as published in AWS's user guide ("Parameters for RDS for PostgreSQL").
+Which parameters there are is known from facts/postgresql_parameters.py. RDS's own defaults stand
+here; source: `aws rds describe-db-parameters` on the default group, as published in AWS's user
+guide ("Parameters for RDS for PostgreSQL").
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
+from facts import postgresql_parameters
+from facts.parameter_formulas import VARIABLES, FormulaError, evaluate, is_formula
 from localcloud.databases.engine import PRELOAD_LIBRARIES, SUPPORTED_EXTENSIONS
-from localcloud.databases.formulas import FormulaError, evaluate, is_formula
 from localcloud.databases.instance_classes import InstanceClass
 
 FAMILY = "postgres17"
@@ -68,26 +67,8 @@ _RDS_DEFAULTS = {
     "wal_sender_timeout": "30000",
 }
 
-# AWS, "DB parameter formula variables".
-_VARIABLES = ("DBInstanceClassMemory", "DBInstanceVCPU", "AllocatedStorage", "EndPointPort")
-
-# What RDS keeps for itself: IsModifiable is false, ModifyDBParameterGroup refuses it.
-_NOT_MODIFIABLE = frozenset({
-    "allow_alter_system", "archive_cleanup_command", "archive_command", "archive_library",
-    "archive_mode", "archive_timeout", "bonjour", "bonjour_name", "cluster_name", "config_file",
-    "data_directory", "data_sync_retry", "debug_assertions", "event_source", "external_pid_file",
-    "fsync", "full_page_writes", "hba_file", "ident_file", "listen_addresses", "log_directory",
-    "log_truncate_on_rotation", "logging_collector", "port", "primary_conninfo",
-    "primary_slot_name", "promote_trigger_file", "recovery_end_command",
-    "recovery_init_sync_method", "recovery_target", "recovery_target_action",
-    "recovery_target_inclusive", "recovery_target_lsn", "recovery_target_name",
-    "recovery_target_time", "recovery_target_timeline", "recovery_target_xid",
-    "restart_after_crash", "restore_command", "ssl", "ssl_ca_file", "ssl_cert_file", "ssl_crl_dir",
-    "ssl_crl_file", "ssl_dh_params_file", "ssl_key_file", "ssl_passphrase_command",
-    "ssl_passphrase_command_supports_reload", "superuser_reserved_connections", "syslog_facility",
-    "syslog_ident", "syslog_sequence_numbers", "syslog_split_messages", "unix_socket_directories",
-    "unix_socket_group", "unix_socket_permissions", "wal_level",
-})  # fmt: skip
+# Their libraries are not in the local engine: a name that nothing reads must not be accepted.
+_WITHOUT_LIBRARY = ("cron.",)
 
 
 @dataclass(frozen=True)
@@ -122,82 +103,32 @@ class Parameter:
         return None
 
 
-def _managed(
-    name: str, type_: str, default: str | None, description: str, *, static: bool = False,
-    values: tuple[str, ...] = (), modifiable: bool = True,
-    limits: tuple[str, str] | None = None,
-) -> Parameter:  # fmt: skip
-    low, high = limits or (None, None)
-    return Parameter(name, type_, static, modifiable, default, description, low, high, values)
-
-
-_MANAGED = (
-    _managed(
-        "rds.accepted_password_auth_method", "enum", "md5+scram",
-        "Force authentication for connections with passwords stored locally.",
-        values=("md5+scram", "scram"),
-    ),
-    _managed("rds.adaptive_autovacuum", "bool", "1", "RDS adapts autovacuum to wraparound risk."),
-    _managed(
-        "rds.extensions", "string", ", ".join(sorted(SUPPORTED_EXTENSIONS)),
-        "List of extensions provided by RDS.", modifiable=False,
-    ),
-    _managed(
-        "rds.force_admin_logging_level", "enum", None,
-        "See log messages for RDS admin user actions.",
-        values=("disabled", "debug5", "debug4", "debug3", "debug2", "debug1", "info", "notice",
-                "warning", "error", "log", "fatal", "panic"),
-    ),
-    _managed(
-        "rds.force_autovacuum_logging_level", "enum", "warning",
-        "See log messages related to autovacuum operations.",
-        values=("disabled", "debug5", "debug4", "debug3", "debug2", "debug1", "info", "notice",
-                "warning", "error", "log", "fatal", "panic"),
-    ),
-    _managed("rds.force_ssl", "bool", "1", "Force SSL connections."),
-    _managed(
-        "rds.log_retention_period", "integer", "4320",
-        "Minutes after which RDS deletes PostgreSQL logs.", limits=("1440", "10080"),
-    ),
-    _managed(
-        "rds.logical_replication", "bool", "0", "Enables logical decoding.", static=True
-    ),
-    _managed(
-        "rds.rds_superuser_reserved_connections", "integer", "2",
-        "Connection slots reserved for rds_superuser.", static=True, limits=("0", "8388607"),
-    ),
-    _managed(
-        "rds.restrict_password_commands", "bool", None,
-        "Restricts password-related commands to members of rds_password.", static=True,
-    ),
-)  # fmt: skip
-
-
 @cache
 def catalogue() -> Mapping[str, Parameter]:
     """All parameters of the family by lower-case name."""
-    file = Path(__file__).with_name("parameters_postgres17.jsonl")
-    found = {parameter.name: parameter for parameter in _MANAGED}
-    for line in file.read_text(encoding="utf-8").splitlines():
-        parameter = _from_setting(json.loads(line))
-        found[parameter.name] = parameter
-    return dict(sorted(found.items()))
+    return {
+        name: _local(known)
+        for name, known in sorted(postgresql_parameters.catalogue(FAMILY).items())
+        if not name.startswith(_WITHOUT_LIBRARY)
+    }
 
 
-def _from_setting(setting: dict[str, str | None]) -> Parameter:
-    name, context = str(setting["name"]).lower(), setting["context"]
-    unit = setting.get("unit")
+def _local(known: postgresql_parameters.PostgresqlParameter) -> Parameter:
+    managed = known.name.startswith("rds.")
+    default = known.default if managed else _RDS_DEFAULTS.get(known.name)
+    if known.name == "rds.extensions":
+        default = ", ".join(sorted(SUPPORTED_EXTENSIONS))
     return Parameter(
-        name=name,
-        type=str(setting["type"]),
-        static=context == "postmaster",
-        modifiable=context != "internal" and name not in _NOT_MODIFIABLE,
-        default=_RDS_DEFAULTS.get(name),
-        description=(f"({unit}) " if unit else "") + str(setting["description"]),
-        minimum=setting.get("min"),
-        maximum=setting.get("max"),
-        values=tuple(setting.get("values") or ()),
-        unit=unit,
+        name=known.name,
+        type=known.type,
+        static=known.static,
+        modifiable=known.modifiable,
+        default=default,
+        description=(f"({known.unit}) " if known.unit else "") + known.description,
+        minimum=known.minimum,
+        maximum=known.maximum,
+        values=known.values,
+        unit=known.unit,
     )
 
 
@@ -246,7 +177,7 @@ def _allowed(parameter: Parameter, value: str) -> bool:
 def _is_formula(value: str) -> bool:
     # Any class does: only the grammar is checked.
     try:
-        evaluate(value, dict.fromkeys(_VARIABLES, 2**34))
+        evaluate(value, dict.fromkeys(VARIABLES, 2**34))
     except FormulaError:
         return False
     return is_formula(value)
@@ -271,7 +202,7 @@ def resolve(
 ) -> dict[str, str]:
     """Return every set parameter with its formula computed: RDS's defaults, then the user's."""
     figures = (instance_class.memory_bytes, instance_class.processors, storage_bytes, port)
-    variables = dict[str, int](zip(_VARIABLES, figures, strict=True))
+    variables = dict[str, int](zip(VARIABLES, figures, strict=True))
     chosen = {p.name: p.default for p in catalogue().values() if p.default is not None}
     chosen |= {name.lower(): value for name, value in user.items()}
     return {name: _computed(name, value, variables) for name, value in chosen.items()}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from facts.parameter_formulas import FormulaError, evaluate
 from localcloud.databases import instance_classes
 from localcloud.databases.configuration import Configuration, IncompatibleParametersError
-from localcloud.databases.formulas import FormulaError, evaluate
 from localcloud.databases.housekeeping import in_daily_window, in_weekly_window
 from localcloud.databases.log_files import portion
 from localcloud.databases.parameters import catalogue, refusal

@@ -9,6 +9,9 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 
+# AWS, "DB parameter formula variables".
+VARIABLES = ("DBInstanceClassMemory", "DBInstanceVCPU", "AllocatedStorage", "EndPointPort")
+
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
