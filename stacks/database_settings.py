@@ -1,16 +1,33 @@
-"""Settings of the primary database and its read replicas."""
+"""Settings of the primary database."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from stacks.origin_settings import INSTANCE_NAME, KEY_ARN, MajorUpgrade, OriginSettings
+from stacks.replica_settings import INSTANCE_CLASS, BackupReplication, StorageType
 from stacks.schema import SettingsGroup, setting
 
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827
 ]
 
-_INSTANCE_CLASS = r"^db\.[a-z0-9]+\.(micro|small|medium|large|[0-9]*xlarge)$"
+# 7 days, months of 31 days, and two years. AWS RDS API reference: CreateDBInstance.
+InsightsRetentionDays = Literal[
+    7, 31, 62, 93, 124, 155, 186, 217, 248, 279, 310, 341, 372, 403, 434, 465, 496, 527, 558, 589,
+    620, 651, 682, 713, 731,
+]  # fmt: skip
+LogExport = Literal["postgresql", "upgrade", "iam-db-auth-error"]
+# AWS RDS user guide: Amazon RDS event categories and event messages (DB instance).
+EventCategory = Literal[
+    "availability", "backup", "configuration change", "creation", "deletion", "failover", "failure",
+    "low storage", "maintenance", "notification", "read replica", "recovery", "restoration",
+    "security", "security patching",
+]  # fmt: skip
+ParameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
+
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 _RDS_CREATE = "AWS RDS API reference: CreateDBInstance"
@@ -26,33 +43,143 @@ class DatabaseSettings(SettingsGroup):
         why="an unquoted PostgreSQL identifier of at most 63 bytes; RDS refuses others",
         source=_RDS_CREATE,
     )
-    engine_version: Literal["17"] = setting(
+    identifier: str | None = setting(
+        "Name of the instance in RDS; the stack's prefix when left out",
+        default=None,
+        pattern=INSTANCE_NAME,
+        why="RDS takes 1 to 63 lower-case letters, digits and single hyphens",
+        source=_RDS_CREATE,
+    )
+    origin: OriginSettings = setting(
+        "Where the data comes from",
+        default=OriginSettings(),
+        why="a restored or imported database goes on where another one ended",
+    )
+    engine_version: Literal["16", "17"] = setting(
         "Major version; minor versions come in the maintenance window",
         default="17",
-        why="parameters, client layer and tests are written for 17; a minor pin would go stale",
+        why="the client layer dumps up to 17 and roles need 16; a minor pin would go stale",
         source="AWS RDS user guide: upgrading the PostgreSQL DB engine",
+    )
+    major_upgrade: MajorUpgrade | None = setting(
+        "The one change of the major version that is allowed",
+        default=None,
+        why="a major upgrade restarts the database and cannot be undone but by a restore",
+        source="AWS RDS user guide: choosing a major version upgrade for PostgreSQL",
+    )
+    blue_green_updates: bool = setting(
+        "Carry out disruptive changes on a copy and switch over to it",
+        default=False,
+        why="the switch takes about a minute instead of the whole change",
+        source="AWS RDS user guide: blue/green deployments",
+    )
+    auto_minor_version_upgrade: bool = setting(
+        "Take minor versions in the maintenance window",
+        default=True,
+        why="they carry the security fixes",
+        source="AWS RDS user guide: upgrading the minor engine version",
+    )
+    extended_support: bool = setting(
+        "Pay for support after the major version's end; counts when the instance is made",
+        default=False,
+        why="without it RDS refuses to make an instance of an ended version",
+        source="AWS RDS user guide: RDS Extended Support",
+    )
+    master_username: str = setting(
+        "Master user; of a restored or imported database the one that it has",
+        default="pgkeep_admin",
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        why="a PostgreSQL identifier; another name replaces the instance",
+        source=_RDS_CREATE,
+    )
+    master_password: Literal["rotated_by_function", "managed_by_rds"] = setting(
+        "Who sets the master's password: this program's function, or RDS every seven days",
+        default="rotated_by_function",
+        why="RDS manages it only for an instance without read replicas",
+        source="AWS RDS user guide: password management with AWS Secrets Manager",
     )
     instance_class: str = setting(
         "Machine of the primary",
-        pattern=_INSTANCE_CLASS,
+        pattern=INSTANCE_CLASS,
         why="an RDS instance class such as db.r7g.large",
         source="AWS RDS user guide: DB instance classes",
     )
     allocated_storage_gib: int = setting(
-        "gp3 storage to start with",
+        "Storage to start with",
         unit="GiB",
         ge=20,
         le=65_536,
-        why="RDS offers gp3 for PostgreSQL from 20 GiB to 64 TiB",
-        source="AWS RDS user guide: gp3 storage",
+        why="RDS offers gp3 for PostgreSQL from 20 GiB to 64 TiB, io2 from 100 GiB",
+        source="AWS RDS user guide: Amazon RDS DB instance storage",
     )
     max_allocated_storage_gib: int = setting(
-        "Ceiling of storage autoscaling",
+        "Ceiling of storage autoscaling; 0 turns it off",
         unit="GiB",
-        ge=22,
+        ge=0,
         le=65_536,
         why="RDS grows the volume by itself up to here, so that a full disk never stops writes",
         source="AWS RDS user guide: storage autoscaling",
+    )
+    storage_type: StorageType = setting(
+        "gp3, or io2 Block Express for the lowest latency",
+        default="gp3",
+        why="RDS's current kinds; gp2, io1 and magnetic are their predecessors",
+        source="AWS RDS user guide: Amazon RDS DB instance storage",
+    )
+    iops: int | None = setting(
+        "Provisioned IOPS; the baseline of gp3 when left out",
+        default=None,
+        unit="IOPS",
+        ge=1_000,
+        le=256_000,
+        why="RDS provisions 12000 to 64000 on gp3 from 400 GiB, 1000 to 256000 on io2",
+        source="AWS RDS user guide: Amazon RDS DB instance storage",
+    )
+    storage_throughput_mibps: int | None = setting(
+        "Provisioned gp3 throughput; the baseline when left out",
+        default=None,
+        unit="MiB/s",
+        ge=500,
+        le=4_000,
+        why="RDS provisions 500 to 4000 MiB/s on gp3 from 400 GiB",
+        source="AWS RDS user guide: Amazon RDS DB instance storage",
+    )
+    dedicated_log_volume: bool = setting(
+        "Write-ahead log on a volume of its own",
+        default=False,
+        why="steadier writes for databases over 5 TiB; needs io2",
+        source="AWS RDS user guide: dedicated log volume",
+    )
+    parameters: dict[ParameterName, str | int | float | bool] = setting(
+        "PostgreSQL's parameters beyond this program's own, by name, in RDS's unit",
+        default={},
+        why="they are merged with the program's and checked against the version's parameters",
+        source="AWS RDS user guide: working with parameters on RDS for PostgreSQL",
+    )
+    network_type: Literal["IPV4", "DUAL"] = setting(
+        "Addresses of the database: IPv4, or IPv4 and IPv6",
+        default="IPV4",
+        why="DUAL needs subnets with IPv6 ranges, which only an existing network can have",
+        source="AWS RDS user guide: Amazon RDS IP addressing",
+    )
+    iam_authentication: bool = setting(
+        "Let IAM identities log in with short-lived tokens",
+        default=True,
+        why="administrators then need no password",
+        source="AWS RDS user guide: IAM database authentication",
+    )
+    kms_key_arn: str | None = setting(
+        "Key of storage, snapshots and insights that is there already; left out, one is made",
+        default=None,
+        pattern=KEY_ARN,
+        why="a shared key can outlive the stack and be granted to a recovery account",
+        source="AWS RDS user guide: encrypting Amazon RDS resources",
+    )
+    keep_kms_key: bool = setting(
+        "Leave the key behind when the stack is destroyed",
+        default=True,
+        why="a snapshot whose key is gone cannot be restored",
+        source="AWS RDS user guide: encrypting Amazon RDS resources",
     )
     max_connections: int | None = setting(
         "Connections that PostgreSQL accepts; the pooler's budget is taken from them. Left out, "
@@ -70,6 +197,13 @@ class DatabaseSettings(SettingsGroup):
         why="a lost zone must not lose the database in staging and prod",
         source="AWS RDS user guide: Multi-AZ DB instance deployments",
     )
+    availability_zone: str | None = setting(
+        "Zone of a database without standby; the network's first when left out",
+        default=None,
+        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$",
+        why="a zone of the stack's region; another zone replaces the instance",
+        source=_RDS_CREATE,
+    )
     deletion_protection: bool = setting(
         "RDS and Pulumi both refuse to delete the database, its keys, secrets and backups",
         default=True,
@@ -82,13 +216,20 @@ class DatabaseSettings(SettingsGroup):
         why="a deletion meant for another stack can then be undone",
         source="AWS RDS user guide: deleting a DB instance",
     )
+    keep_automated_backups: bool = setting(
+        "Keep the automated backups for their retention when the database is deleted",
+        default=True,
+        why="a deletion can then be undone to any second of its last days",
+        source="AWS RDS user guide: retaining automated backups",
+    )
     pitr_retention_days: int = setting(
         "How far back point-in-time recovery reaches",
         default=30,
         unit="days",
         ge=1,
         le=35,
-        why="RDS keeps automated backups for at most 35 days, and 0 would turn recovery off",
+        why="RDS keeps automated backups for at most 35 days; 0 would turn recovery off, "
+        "and RDS makes no read replica without backups",
         source="guide cryptowallet: dev 3, staging 7, prod 30; AWS RDS user guide: 35 at most",
     )
     backup_window: str = setting(
@@ -106,6 +247,12 @@ class DatabaseSettings(SettingsGroup):
         pattern=rf"^{_DAY}:{_TIME}-{_DAY}:{_TIME}$",
         why="RDS wants at least 30 minutes outside the backup window",
         source=_RDS_CREATE,
+    )
+    backup_replication: BackupReplication | None = setting(
+        "Automated backups in another region",
+        default=None,
+        why="point-in-time recovery where the region is lost",
+        source="AWS RDS user guide: replicating automated backups to another AWS Region",
     )
     apply_changes_immediately: bool = setting(
         "Apply changes at once instead of in the maintenance window",
@@ -134,12 +281,46 @@ class DatabaseSettings(SettingsGroup):
         why="the intervals that RDS offers",
         source=_RDS_CREATE,
     )
-    performance_insights_retention_days: Literal[7, 31, 62, 93, 186, 372, 731] = setting(
+    performance_insights: bool = setting(
+        "Record which statements wait for what",
+        default=True,
+        why="what made an incident cannot be found out afterwards",
+        source="AWS RDS user guide: Performance Insights",
+    )
+    performance_insights_retention_days: InsightsRetentionDays = setting(
         "How long Performance Insights keeps its samples",
         default=7,
         unit="days",
         why="7 is free; RDS takes 7, months of 31 days, or 731",
         source=_RDS_CREATE,
+    )
+    performance_insights_kms_key_arn: str | None = setting(
+        "Key of the samples; the database's when left out",
+        default=None,
+        pattern=KEY_ARN,
+        why="samples hold statements; RDS cannot change their key later",
+        source=_RDS_CREATE,
+    )
+    database_insights_mode: Literal["standard", "advanced"] = setting(
+        "Mode of CloudWatch Database Insights",
+        default="standard",
+        why="advanced has fleet views, lock analysis and plans, for a price by vCPU",
+        source="Amazon CloudWatch user guide: Database Insights",
+    )
+    event_categories: tuple[EventCategory, ...] = setting(
+        "RDS events of the databases that go to the alarm topic",
+        default=(
+            "availability", "configuration change", "deletion", "failover", "failure",
+            "low storage", "maintenance", "notification", "read replica", "recovery", "security",
+        ),
+        why="RDS says what it did and what went wrong only there",
+        source="AWS RDS user guide: Amazon RDS event categories; Security Hub: RDS.19",
+    )  # fmt: skip
+    log_exports: tuple[LogExport, ...] = setting(
+        "Logs that go to CloudWatch Logs",
+        default=("postgresql", "upgrade"),
+        why="RDS deletes logs on the instance after days, and with the instance",
+        source="AWS RDS API reference: CreateDBInstance, EnableCloudwatchLogsExports",
     )
     log_retention_days: LogRetentionDays = setting(
         "How long PostgreSQL's logs (connections, DDL, slow queries, pgaudit) are kept",
@@ -183,25 +364,4 @@ class DatabaseSettings(SettingsGroup):
         le=3_600,
         why="an idle transaction holds its locks and a pooled connection",
         source=_PG_CLIENT,
-    )
-
-
-class ReplicaSettings(SettingsGroup):
-    """Asynchronous read replicas in the same region."""
-
-    count: int = setting(
-        "How many",
-        default=1,
-        unit="replicas",
-        ge=1,
-        le=15,
-        why="`readonly` users read on a replica; RDS allows 15 of one source",
-        source="AWS RDS user guide: working with DB instance read replicas",
-    )
-    instance_class: str | None = setting(
-        "Machine of a replica; the primary's when left out",
-        default=None,
-        pattern=_INSTANCE_CLASS,
-        why="a replica must keep up with the primary's writes",
-        source="AWS RDS user guide: working with DB instance read replicas",
     )

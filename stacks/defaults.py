@@ -63,6 +63,8 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     _default("database.multi_az", _DISPOSABLE, local=False, dev=False),
     _default("database.deletion_protection", _DISPOSABLE, local=False, dev=False),
     _default("database.final_snapshot", _DISPOSABLE, local=False, dev=False),
+    _default("database.keep_automated_backups", _DISPOSABLE, local=False, dev=False),
+    _default("database.keep_kms_key", _DISPOSABLE, local=False, dev=False),
     _default("database.apply_changes_immediately", _DISPOSABLE, local=True, dev=True),
     _default("database.pitr_retention_days", _CRYPTOWALLET, local=1, dev=3, staging=7, prod=30),
     _default("database.monitoring_interval_seconds", _WELL_ARCHITECTED, prod=15),

@@ -1,4 +1,7 @@
-"""Exemptions from policies: here only their shape; the policy pack judges and applies them."""
+"""Written exceptions: from the guards of staging and prod, and from policies.
+
+Of policies' exemptions here is only the shape; the policy pack judges and applies them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,19 @@ from stacks.schema import SettingsGroup, setting
 
 _WHY = "an exemption names rule, resource, reason, owner and expiry, or it does not count"
 _SOURCE = "policies/exemptions.py"
+
+
+class StatedException(SettingsGroup):
+    """A guard that a stack does without."""
+
+    field: str = setting(
+        "Setting that may be weaker, such as `replicas.count`",
+        pattern=r"^[a-z_]+(\.[a-z_]+)+$",
+        why="an exception is for one setting",
+    )
+    reason: str = setting(
+        "Why this stack does without", min_length=10, why="a reason is a sentence, not a word"
+    )
 
 
 class PolicyExemption(SettingsGroup):

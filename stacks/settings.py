@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from pydantic import PrivateAttr, ValidationError, ValidationInfo, model_validator
 
-from stacks.database_settings import DatabaseSettings, ReplicaSettings
+from stacks.database_settings import DatabaseSettings
 from stacks.defaults import with_defaults
-from stacks.exemption_settings import PolicyExemption
+from stacks.exemption_settings import PolicyExemption, StatedException
 from stacks.messages import lines
 from stacks.network_settings import NetworkSettings
 from stacks.operations_settings import (
@@ -23,6 +23,7 @@ from stacks.operations_settings import (
     SecretSettings,
 )
 from stacks.pooler_settings import PoolerSettings
+from stacks.replica_settings import ReplicaSettings
 from stacks.rules import refusals
 from stacks.schema import Environment, SettingsGroup, rules_error, setting
 
@@ -76,6 +77,11 @@ class Settings(SettingsGroup):
         "Alarms", default=MonitoringSettings(), why="somebody has to hear of trouble"
     )
 
+    stated_exceptions: tuple[StatedException, ...] = setting(
+        "Guards of staging and prod that this stack does without, each with its reason",
+        default=(),
+        why="a missing guard has to be somebody's written decision",
+    )
     policy_exemptions: tuple[PolicyExemption, ...] = setting(
         "Exemptions from the policy pack, reviewed like any other change",
         default=(),

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stacks.rules import backups, database, environments, network, pooler
+from stacks.rules import (
+    backups,
+    database,
+    environments,
+    network,
+    origins,
+    pooler,
+    replicas,
+    storage,
+)
 from stacks.schema import Refusal
 
 if TYPE_CHECKING:
     from stacks.settings import Settings
 
-_THEMES = (network, environments, database, pooler, backups)
+_THEMES = (network, environments, origins, storage, database, replicas, pooler, backups)
 
 
 def refusals(settings: Settings) -> list[Refusal]:

@@ -1,4 +1,4 @@
-"""Rules of the databases: storage, timeouts and windows."""
+"""Rules of the databases: timeouts, windows, insights and parameters."""
 
 from __future__ import annotations
 
@@ -11,29 +11,27 @@ from stacks.windows import MINIMUM_MINUTES, daily_minutes, minutes_long, overlap
 if TYPE_CHECKING:
     from stacks.settings import Settings
 
-# AWS RDS user guide: the autoscaling threshold must be at least 10 % above the allocated storage.
-AUTOSCALING_HEADROOM_PERCENT = 10
+# AWS RDS user guide: turning on the advanced mode of Database Insights (15 months of 31 days).
+ADVANCED_INSIGHTS_DAYS = 465
+# Parameters that have a setting of their own, so that one place decides.
+SETTING_OF_PARAMETER = {
+    "max_connections": "database.max_connections",
+    "statement_timeout": "database.statement_timeout_seconds",
+    "lock_timeout": "database.lock_timeout_seconds",
+    "idle_in_transaction_session_timeout": "database.idle_in_transaction_timeout_seconds",
+    "log_min_duration_statement": "database.slow_query_milliseconds",
+}
+# Libraries without which the program's own statistics and audit do not work.
+PRELOADED = ("pg_stat_statements", "pgaudit")
 
 
 def refusals(settings: Settings) -> Iterator[Refusal]:
     """What RDS would refuse after minutes, or what cannot work."""
-    yield from _storage(settings)
     yield from _timeouts(settings)
     yield from _windows(settings)
-
-
-def _storage(settings: Settings) -> Iterator[Refusal]:
-    database = settings.database
-    # Whole GiB, rounded up.
-    least = -(-database.allocated_storage_gib * (100 + AUTOSCALING_HEADROOM_PERCENT) // 100)
-    if database.max_allocated_storage_gib < least:
-        yield Refusal(
-            "database.max_allocated_storage_gib",
-            database.max_allocated_storage_gib,
-            f"at least {least} GiB (10 % above database.allocated_storage_gib)",
-            "RDS refuses a lower autoscaling ceiling",
-            f"Set it to {least} or more.",
-        )
+    yield from _insights(settings)
+    yield from _parameters(settings)
+    yield from _zone(settings)
 
 
 def _timeouts(settings: Settings) -> Iterator[Refusal]:
@@ -71,4 +69,74 @@ def _windows(settings: Settings) -> Iterator[Refusal]:
             f"outside database.backup_window ({database.backup_window})",
             "RDS refuses windows that overlap",
             "Move one of the two.",
+        )
+
+
+def _insights(settings: Settings) -> Iterator[Refusal]:
+    database = settings.database
+    if database.database_insights_mode == "advanced":
+        days = database.performance_insights_retention_days
+        if not database.performance_insights or days < ADVANCED_INSIGHTS_DAYS:
+            yield Refusal(
+                "database.database_insights_mode",
+                "advanced",
+                f"needs database.performance_insights with {ADVANCED_INSIGHTS_DAYS} days or more "
+                f"({days if database.performance_insights else 'off'})",
+                "RDS refuses the advanced mode with a shorter retention",
+                f"Set database.performance_insights_retention_days to {ADVANCED_INSIGHTS_DAYS}.",
+            )
+
+
+def _parameters(settings: Settings) -> Iterator[Refusal]:
+    seen: set[str] = set()
+    for name, value in settings.database.parameters.items():
+        field, lower = f"database.parameters.{name}", name.lower()
+        if lower in SETTING_OF_PARAMETER:
+            owner = SETTING_OF_PARAMETER[lower]
+            yield Refusal(
+                field,
+                value,
+                f"must be given as {owner}",
+                "other rules depend on that setting",
+                f"Move the value to {owner}.",
+            )
+        if lower in seen:
+            yield Refusal(
+                field,
+                value,
+                "once",
+                "RDS does not regard the case of names",
+                "Keep one of the two.",
+            )
+        seen.add(lower)
+        if lower == "shared_preload_libraries":
+            given = {item.strip() for item in str(value).split(",")}
+            if not given.issuperset(PRELOADED):
+                yield Refusal(
+                    field,
+                    value,
+                    f"a list with {' and '.join(PRELOADED)}",
+                    "statistics and audit need their libraries",
+                    f"Write {','.join(PRELOADED)} and your own behind them.",
+                )
+
+
+def _zone(settings: Settings) -> Iterator[Refusal]:
+    database = settings.database
+    zone = database.availability_zone
+    if zone is not None and database.multi_az:
+        yield Refusal(
+            "database.availability_zone",
+            zone,
+            "not with database.multi_az",
+            "RDS chooses both zones of a Multi-AZ instance",
+            "Leave out one of the two.",
+        )
+    if zone is not None and settings.region is not None and zone[:-1] != settings.region:
+        yield Refusal(
+            "database.availability_zone",
+            zone,
+            f"a zone of {settings.region}",
+            "the database is in the stack's region",
+            "Name a zone of it.",
         )

@@ -460,11 +460,11 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     ),
     (
         "prod",
-        {"database__engine_version": "16"},
+        {"database__engine_version": "15"},
         "database.engine_version",
-        "'16'",
-        "input should be '17'",
-        "are written for 17",
+        "'15'",
+        "input should be '16' or '17'",
+        "the client layer dumps up to 17",
     ),
     (
         "prod",

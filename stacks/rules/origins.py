@@ -1,0 +1,172 @@
+"""Rules of where the data comes from, how the version changes, and how the instance ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stacks.rules.environments import GUARDED
+from stacks.schema import Refusal
+
+if TYPE_CHECKING:
+    from stacks.settings import Settings
+
+
+def refusals(settings: Settings) -> Iterator[Refusal]:
+    """Contradictory origins, upgrades, updates and deletions."""
+    yield from _origin(settings)
+    yield from _upgrade(settings)
+    yield from _blue_green(settings)
+    yield from _deletion(settings)
+
+
+def _origin(settings: Settings) -> Iterator[Refusal]:
+    origin = settings.database.origin
+    given = [
+        name
+        for name in ("snapshot", "point_in_time", "existing")
+        if getattr(origin, name) is not None
+    ]
+    if len(given) > 1:
+        yield Refusal(
+            "database.origin",
+            ", ".join(given),
+            "at most one of snapshot, point_in_time and existing",
+            "an instance has one origin",
+            "Keep one; without any the database is new.",
+        )
+    keys = {name: getattr(origin, name).kms_key_arn for name in given}
+    for name, key in keys.items():
+        if key is not None and settings.database.kms_key_arn is not None:
+            yield Refusal(
+                "database.kms_key_arn",
+                settings.database.kms_key_arn,
+                f"must be left out with database.origin.{name}.kms_key_arn",
+                "the instance stays under its source's key",
+                "Remove database.kms_key_arn.",
+            )
+    point = origin.point_in_time
+    if point is not None:
+        sources = {
+            name: getattr(point, name)
+            for name in ("source_identifier", "source_resource_id", "automated_backups_arn")
+        }
+        if sum(value is not None for value in sources.values()) != 1:
+            yield Refusal(
+                "database.origin.point_in_time",
+                ", ".join(name for name, value in sources.items() if value) or None,
+                f"exactly one of {', '.join(sources)}",
+                "RDS recovers one source",
+                "Give exactly one of them.",
+            )
+        name = settings.database.identifier or settings.prefix
+        if point.source_identifier == name:
+            yield Refusal(
+                "database.origin.point_in_time.source_identifier",
+                name,
+                "must not be this stack's own instance",
+                "RDS recovers into another instance, and names are unique in a region",
+                "Give database.identifier another name, or name the source by its resource id.",
+            )
+    existing = origin.existing
+    if existing is not None and settings.database.identifier not in (None, existing.identifier):
+        yield Refusal(
+            "database.identifier",
+            settings.database.identifier,
+            f"must be {existing.identifier!r} (database.origin.existing.identifier)",
+            "an imported instance keeps its name",
+            "Remove database.identifier.",
+        )
+
+
+def _upgrade(settings: Settings) -> Iterator[Refusal]:
+    upgrade, version = settings.database.major_upgrade, settings.database.engine_version
+    if upgrade is None:
+        return
+    if int(upgrade.from_version) >= int(upgrade.to_version):
+        yield Refusal(
+            "database.major_upgrade",
+            f"{upgrade.from_version} to {upgrade.to_version}",
+            "must go to a later version",
+            "RDS has no way back but a restore",
+            "Correct the two versions.",
+        )
+    elif upgrade.to_version != version:
+        yield Refusal(
+            "database.major_upgrade.to_version",
+            upgrade.to_version,
+            f"must be {version!r} (database.engine_version)",
+            "an upgrade is allowed for one change by name, and this one is over or not yet asked",
+            "Remove database.major_upgrade, or set database.engine_version to its to_version.",
+        )
+    elif settings.replicas.other_regions:
+        yield Refusal(
+            "database.major_upgrade",
+            f"{upgrade.from_version} to {upgrade.to_version}",
+            "not with replicas.other_regions",
+            "RDS upgrades replicas of its own region with the primary, others lose replication",
+            "Remove them, upgrade, and make them anew.",
+        )
+
+
+def _blue_green(settings: Settings) -> Iterator[Refusal]:
+    """AWS RDS user guide: limitations and considerations for blue/green deployments."""
+    database, field = settings.database, "database.blue_green_updates"
+    if not database.blue_green_updates:
+        return
+    if settings.replicas.count or settings.replicas.other_regions:
+        replicas = settings.replicas.count + len(settings.replicas.other_regions)
+        yield Refusal(
+            field,
+            True,
+            f"not with {replicas} read replica{'s' if replicas > 1 else ''}",
+            "the provider's blue/green update refuses an instance with replicas",
+            "Set it to false, or replicas.count to 0 for the time of the change.",
+        )
+    parameters = {name.lower(): value for name, value in database.parameters.items()}
+    if str(parameters.get("rds.logical_replication", "0")).lower() not in ("1", "true", "on"):
+        yield Refusal(
+            field,
+            True,
+            "needs database.parameters rds.logical_replication: 1",
+            "RDS keeps the copy of another version in step with logical replication",
+            "Set the parameter, restart the database, then turn blue/green updates on.",
+        )
+    if database.master_password == "managed_by_rds":  # noqa: S105
+        yield Refusal(
+            field,
+            True,
+            "not with database.master_password managed_by_rds",
+            "RDS makes no blue/green deployment of an instance whose password it manages",
+            "Set database.master_password to rotated_by_function.",
+        )
+
+
+def _deletion(settings: Settings) -> Iterator[Refusal]:
+    """What is kept on deletion must stay readable, and what is protected must be kept."""
+    database = settings.database
+    kept = [
+        name
+        for name in ("final_snapshot", "keep_automated_backups")
+        if getattr(database, name) and database.kms_key_arn is None and not database.keep_kms_key
+    ]
+    if kept:
+        yield Refusal(
+            "database.keep_kms_key",
+            False,
+            f"must be true with database.{kept[0]}",
+            "what is kept would be lost with its key after secrets.key_deletion_window_days",
+            f"Set it to true, or database.{kept[0]} to false.",
+        )
+    stated = {exception.field for exception in settings.stated_exceptions}
+    # In staging and prod the missing snapshot itself is refused, unless a reason is stated.
+    judged = settings.environment in GUARDED and "database.final_snapshot" not in stated
+    if database.deletion_protection and not database.final_snapshot and not judged:
+        yield Refusal(
+            "database.deletion_protection",
+            True,
+            "needs database.final_snapshot",
+            "deletion takes two steps: first deletion_protection: false and `pulumi up`, then "
+            "`pulumi destroy`; a database worth the first is worth a snapshot in the second",
+            "Set database.final_snapshot to true (docs/database.md, deletion in two steps).",
+        )
