@@ -9,6 +9,7 @@ from stacks.rules import (
     database,
     environments,
     network,
+    offers,
     origins,
     pooler,
     replicas,
@@ -19,7 +20,17 @@ from stacks.schema import Refusal
 if TYPE_CHECKING:
     from stacks.settings import Settings
 
-_THEMES = (network, environments, origins, storage, database, replicas, pooler, backups)
+_THEMES = (
+    offers,
+    network,
+    environments,
+    origins,
+    storage,
+    database,
+    replicas,
+    pooler,
+    backups,
+)
 
 
 def refusals(settings: Settings) -> list[Refusal]:

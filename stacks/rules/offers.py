@@ -1,0 +1,107 @@
+"""What AWS does not offer: regions, machines in a region, engine versions, parameters.
+
+Judged by data that others keep (facts/): a region that the data does not know is not judged.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from facts import ec2, rds, regions
+from stacks.schema import Refusal
+
+if TYPE_CHECKING:
+    from stacks.settings import Settings
+
+
+def refusals(settings: Settings) -> Iterator[Refusal]:
+    """What AWS would refuse because it does not have it."""
+    yield from _region(settings)
+    yield from _engine_version(settings)
+    yield from _instance_classes(settings)
+    yield from _instance_types(settings)
+
+
+# AWS general reference: AWS service endpoints.
+def _region(settings: Settings) -> Iterator[Refusal]:
+    region = settings.region
+    if region is not None and not regions.exists(region):
+        yield Refusal(
+            "aws:region",
+            region,
+            "a region of AWS",
+            "AWS has no region of this name",
+            _instead(region, (name for each in regions.partitions() for name in each.regions)),
+        )
+
+
+# AWS RDS for PostgreSQL release notes: release calendars.
+def _engine_version(settings: Settings) -> Iterator[Refusal]:
+    version = settings.database.engine_version
+    if version in rds.known_versions() - rds.deprecated_versions():
+        return
+    major = version.split(".", 1)[0]
+    supported = rds.supported_versions(major)
+    ends = rds.STANDARD_SUPPORT_ENDS.get(major)
+    yield Refusal(
+        "database.engine_version",
+        version,
+        f"one of {', '.join(supported)}" if supported else "a version that RDS offers",
+        f"RDS does not create it any more (standard support of {major} ends {ends})"
+        if version in rds.deprecated_versions() and ends is not None
+        else "RDS does not offer it",
+        f"Set it to {major!r} for the newest minor version, {supported[-1]} today."
+        if supported
+        else f"Set it to {max(rds.STANDARD_SUPPORT_ENDS)!r} or another supported major version.",
+    )
+
+
+# AWS RDS user guide: DB instance class availability by region and engine.
+def _instance_classes(settings: Settings) -> Iterator[Refusal]:
+    database, replicas = settings.database, settings.replicas
+    wanted = {"database.instance_class": database.instance_class}
+    if replicas.instance_class is not None:
+        wanted["replicas.instance_class"] = replicas.instance_class
+    for field, instance_class in wanted.items():
+        yield from _instance_class(field, instance_class, settings.region, database.engine_version)
+
+
+def _instance_class(
+    field: str, instance_class: str, region: str | None, version: str
+) -> Iterator[Refusal]:
+    of_version = rds.instance_classes_of_version(version)
+    in_region = rds.instance_classes(region) if region is not None else None
+    offered = of_version if in_region is None else in_region & of_version
+    # An unknown version is refused by a rule of its own.
+    if not of_version or instance_class in offered:
+        return
+    yield Refusal(
+        field,
+        instance_class,
+        f"a class that RDS offers for PostgreSQL {version}" + (f" in {region}" if region else ""),
+        f"{region} does not have it"
+        if instance_class in of_version
+        else f"RDS has no such class for PostgreSQL {version}",
+        _instead(instance_class, offered),
+    )
+
+
+# AWS EC2 user guide: find an instance type; on-demand availability by region.
+def _instance_types(settings: Settings) -> Iterator[Refusal]:
+    region, instance_type = settings.region, settings.pooler.instance_type
+    offered = ec2.instance_types(region) if region is not None else None
+    if offered is not None and instance_type not in offered:
+        yield Refusal(
+            "pooler.instance_type",
+            instance_type,
+            f"a type that EC2 offers in {region}",
+            f"EC2 has no such type in {region}",
+            _instead(instance_type, offered),
+        )
+
+
+def _instead(value: str, offered: Iterable[str]) -> str:
+    close = difflib.get_close_matches(value, sorted(offered), n=3)
+    return f"Use {', '.join(close)} or another one." if close else "Use another one."
