@@ -1,8 +1,8 @@
 """PostgreSQL's parameters as RDS offers them, and why a value would be refused.
 
-`postgresql17_parameters.jsonl` is `pg_settings` of PostgreSQL 17 with RDS's libraries loaded: type,
-unit, range, choices and context as the server itself reports them. RDS adds its own `rds.*` rows
-and keeps some for itself (`"modifiable": false`); AWS RDS user guide: "Working with parameters on
+`postgresql<major>_parameters.jsonl` is `pg_settings` of that major version with RDS's libraries
+loaded: type, unit, range, choices and context as the server itself reports them. RDS adds its own
+`rds.*` rows and keeps some for itself (`"modifiable": false`); AWS RDS user guide: "Working with parameters on
 your RDS for PostgreSQL DB instance", "Scheduling maintenance with the pg_cron extension".
 """
 

@@ -9,7 +9,8 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from facts import ec2, rds, regions
+from facts import ec2, postgresql_parameters, rds, regions
+from stacks.replica_shapes import local_plans, regional_plans
 from stacks.schema import Refusal
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def refusals(settings: Settings) -> Iterator[Refusal]:
     yield from _engine_version(settings)
     yield from _instance_classes(settings)
     yield from _instance_types(settings)
+    yield from _parameters(settings)
 
 
 # AWS general reference: AWS service endpoints.
@@ -60,12 +62,18 @@ def _engine_version(settings: Settings) -> Iterator[Refusal]:
 
 # AWS RDS user guide: DB instance class availability by region and engine.
 def _instance_classes(settings: Settings) -> Iterator[Refusal]:
-    database, replicas = settings.database, settings.replicas
-    wanted = {"database.instance_class": database.instance_class}
-    if replicas.instance_class is not None:
-        wanted["replicas.instance_class"] = replicas.instance_class
-    for field, instance_class in wanted.items():
-        yield from _instance_class(field, instance_class, settings.region, database.engine_version)
+    database, region = settings.database, settings.region
+    version = database.engine_version
+    yield from _instance_class("database.instance_class", database.instance_class, region, version)
+    plans = [(plan, region) for plan in local_plans(settings)]
+    plans += [(plan, replica.region) for replica, plan in regional_plans(settings)]
+    seen = {(database.instance_class, region)}
+    for plan, where in plans:
+        # Replicas that are alike, or like the primary, are one mistake.
+        if (plan.instance_class, where) not in seen:
+            seen.add((plan.instance_class, where))
+            field = f"{plan.path}.instance_class"
+            yield from _instance_class(field, plan.instance_class, where, version)
 
 
 def _instance_class(
@@ -100,6 +108,18 @@ def _instance_types(settings: Settings) -> Iterator[Refusal]:
             f"EC2 has no such type in {region}",
             _instead(instance_type, offered),
         )
+
+
+# AWS RDS user guide: working with parameters on your RDS for PostgreSQL DB instance.
+def _parameters(settings: Settings) -> Iterator[Refusal]:
+    family = f"postgres{settings.database.engine_version.split('.', 1)[0]}"
+    for name, value in settings.database.parameters.items():
+        text = str(int(value)) if isinstance(value, bool) else str(value)
+        found = postgresql_parameters.problem(name, text, family)
+        if found is not None:
+            yield Refusal(
+                f"database.parameters.{name}", value, found.limit, found.reason, found.remedy
+            )
 
 
 def _instead(value: str, offered: Iterable[str]) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from facts import rds
+from facts import postgresql_parameters, rds
 from stacks.settings import SettingsError, load
-from tests.unit.recorder import REGION, raw_settings
+from tests.unit.recorder import ENVIRONMENTS, REGION, deploy, raw_settings, settings
 
 
 def refused(group: str, field: str, value: Any, region: str | None = REGION) -> list[str]:
@@ -66,3 +66,67 @@ def test_a_region_without_data_is_not_judged() -> None:
     region = "us-isob-east-1"
     assert rds.instance_classes(region) is None
     assert load(raw_settings("prod"), "prod", region).region == region
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line"),
+    [
+        (
+            {"work_memm": 65536},
+            "database.parameters.work_memm: 65536 refused, must be a parameter of postgres17: RDS "
+            "refuses names that the family does not have. Did you mean work_mem?",
+        ),
+        (
+            {"work_mem": "64MB"},
+            "database.parameters.work_mem: '64MB' refused, a whole number from 64 to 2147483647 "
+            "kB: RDS takes a number in kB, without a unit. Write 65536.",
+        ),
+        (
+            {"random_page_cost": -1},
+            "database.parameters.random_page_cost: -1 refused, a number from 0 to 1.79769e+308: ",
+        ),
+        ({"fsync": False}, "database.parameters.fsync: False refused, cannot be modified on RDS"),
+    ],
+)
+def test_parameters_that_rds_would_refuse(parameters: dict[str, Any], line: str) -> None:
+    (found,) = refused("database", "parameters", parameters)
+    assert found.startswith(line)
+
+
+def test_parameters_belong_to_the_major_version() -> None:
+    raw = raw_settings("prod")
+    raw["database"] |= {"engine_version": "16", "parameters": {"transaction_timeout": 1000}}
+    with pytest.raises(SettingsError) as caught:
+        load(raw, "prod", REGION)
+    (line,) = caught.value.lines
+    assert "must be a parameter of postgres16" in line
+
+
+def test_a_replica_in_another_region_is_judged_there() -> None:
+    raw = raw_settings("prod")
+    replica = {
+        "region": "eu-south-2",
+        "instance_class": "db.x2g.large",
+        "create_kms_key": True,
+        "vpc_id": "vpc-0123456789abcdef0",
+        "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    }
+    raw["replicas"]["other_regions"] = [replica]
+    with pytest.raises(SettingsError) as caught:
+        load(raw, "prod", REGION)
+    (line,) = caught.value.lines
+    assert line.startswith("replicas.other_regions[0].instance_class: 'db.x2g.large' refused, ")
+    assert "eu-south-2 does not have it" in line
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_programs_own_parameters_are_ones_that_rds_takes(environment: str) -> None:
+    for type_, inputs in deploy(settings(environment)).resources.values():
+        if type_ != "aws:rds/parameterGroup:ParameterGroup":
+            continue
+        for entry in inputs["parameters"]:
+            name = entry["name"]
+            known = postgresql_parameters.parameter(name, inputs["family"])
+            assert known is not None, name
+            assert postgresql_parameters.problem(name, entry["value"], inputs["family"]) is None
+            assert entry["applyMethod"] == known.apply_method, name
