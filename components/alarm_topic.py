@@ -42,7 +42,7 @@ class AlarmTopic(pulumi.ComponentResource):
                 {
                     "Sid": "AlarmsOfThisAccount",
                     "Effect": "Allow",
-                    "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                    "Principal": {"Service": deployment.service_principal("cloudwatch")},
                     "Action": "sns:Publish",
                     "Resource": topic_arn,
                     "Condition": {

@@ -44,7 +44,7 @@ class BackupFunction(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         bucket = bucket_name(deployment)
         functions, backups = deployment.settings.functions, deployment.settings.backups
-        via = {"StringEquals": {"kms:ViaService": f"s3.{deployment.region}.amazonaws.com"}}
+        via = deployment.via("s3")
         retention: dict[str, int] = {
             class_: getattr(backups, f"{class_}_retention_days") for class_ in SCHEDULED_CLASSES
         }
@@ -66,7 +66,7 @@ class BackupFunction(pulumi.ComponentResource):
                     allow(
                         "AddBackups",
                         ["s3:AbortMultipartUpload", "s3:PutObject"],
-                        [f"arn:{deployment.partition}:s3:::{bucket}/*"],
+                        [deployment.global_arn("s3", f"{bucket}/*")],
                     ),
                     # A multipart upload reads its own parts' data keys.
                     allow(

@@ -40,13 +40,13 @@ class BackupStorage(pulumi.ComponentResource):
         super().__init__("pgkeep:components:BackupStorage", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         backups = deployment.settings.backups
-        self.bucket_arn = f"arn:{deployment.partition}:s3:::{bucket_name(deployment)}"
+        self.bucket_arn = deployment.global_arn("s3", bucket_name(deployment))
         self.bucket = aws.s3.Bucket(
             f"{name}-bucket",
             bucket=bucket_name(deployment),
             force_destroy=not backups.keep_bucket,
             tags=deployment.tags(bucket_name(deployment)),
-            opts=pulumi.ResourceOptions(parent=self, protect=deployment.protected),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         public_access_block = aws.s3.BucketPublicAccessBlock(
             f"{name}-public-access",

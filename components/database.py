@@ -54,7 +54,7 @@ class Database(pulumi.ComponentResource):
             f"{name}-monitoring",
             deployment,
             role_name=deployment.name("rds-monitoring"),
-            service="monitoring.rds.amazonaws.com",
+            service="monitoring.rds",
             description="RDS enhanced monitoring writes its metrics to CloudWatch Logs",
             statements=[],
             opts=child,
@@ -63,8 +63,9 @@ class Database(pulumi.ComponentResource):
         monitoring_policy = aws.iam.RolePolicyAttachment(
             f"{name}-monitoring-policy",
             role=self.monitoring_role.name,
-            policy_arn=f"arn:{deployment.partition}:iam::aws:policy/service-role/"
-            "AmazonRDSEnhancedMonitoringRole",
+            policy_arn=deployment.global_arn(
+                "iam", "policy/service-role/AmazonRDSEnhancedMonitoringRole"
+            ),
             opts=child,
         )
         log_groups = database_log_groups(name, deployment, keys, self.identifier, child)
@@ -117,7 +118,6 @@ class Database(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*log_groups, monitoring_policy],
-                protect=deployment.protected,
                 # Each run of the program makes another throwaway; only the first one is used.
                 ignore_changes=["password_wo"],
             ),

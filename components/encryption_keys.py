@@ -89,7 +89,7 @@ class EncryptionKeys(pulumi.ComponentResource):
             deletion_window_in_days=deployment.settings.secrets.key_deletion_window_days,
             policy=document(account, *users),
             tags=deployment.tags(deployment.name(kind)),
-            opts=pulumi.ResourceOptions(parent=self, protect=deployment.protected),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         aws.kms.Alias(
             f"{self._name}-{kind}-alias",
@@ -106,7 +106,7 @@ class EncryptionKeys(pulumi.ComponentResource):
             {
                 "Sid": "LogsOfThisStack",
                 "Effect": "Allow",
-                "Principal": {"Service": f"logs.{deployment.region}.amazonaws.com"},
+                "Principal": {"Service": deployment.service_principal("logs")},
                 "Action": [
                     "kms:Decrypt",
                     "kms:DescribeKey",
@@ -122,6 +122,7 @@ class EncryptionKeys(pulumi.ComponentResource):
                         "kms:EncryptionContext:aws:logs:arn": [
                             deployment.arn("logs", f"log-group:/aws/rds/instance/{prefix}*"),
                             deployment.arn("logs", f"log-group:/aws/lambda/{prefix}*"),
+                            deployment.arn("logs", f"log-group:/aws/vpc/{prefix}*"),
                         ]
                     }
                 },
@@ -129,7 +130,7 @@ class EncryptionKeys(pulumi.ComponentResource):
             {
                 "Sid": "AlarmsOfThisAccount",
                 "Effect": "Allow",
-                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Principal": {"Service": deployment.service_principal("cloudwatch")},
                 "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
                 "Resource": "*",
                 "Condition": {"StringEquals": {"aws:SourceAccount": deployment.account_id}},

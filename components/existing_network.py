@@ -54,6 +54,4 @@ def find(existing: ExistingNetwork) -> Placement:
         function_subnet_ids=list(existing.function_subnet_ids),
         route_table_ids=[],
         zones=tuple(sorted(zones)),
-        # An existing private subnet is taken to reach the Debian mirror, through NAT or a proxy.
-        internet=True,
     )

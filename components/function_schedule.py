@@ -42,12 +42,12 @@ class FunctionSchedule(pulumi.ComponentResource):
         """Make the role and a schedule for each timer."""
         super().__init__("pgkeep:components:FunctionSchedule", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        via = {"StringEquals": {"kms:ViaService": f"sqs.{deployment.region}.amazonaws.com"}}
+        via = deployment.via("sqs")
         role, policy = service_role(
             name,
             deployment,
             role_name=f"{operation.function_name}-timer",
-            service="scheduler.amazonaws.com",
+            service="scheduler",
             description=f"EventBridge Scheduler invokes {operation.function_name}",
             statements=[
                 allow("InvokeFunction", ["lambda:InvokeFunction"], [operation.function_arn]),

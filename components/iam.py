@@ -49,7 +49,7 @@ def read_secrets(
         actions += ["secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
         key_actions += ["kms:GenerateDataKey"]
     # The key only through Secrets Manager: no decryption of anything else.
-    via = {"StringEquals": {"kms:ViaService": f"secretsmanager.{deployment.region}.amazonaws.com"}}
+    via = deployment.via("secretsmanager")
     verb = "Write" if write else "Read"
     return [
         allow(f"{verb}Secrets", actions, secret_arns),
@@ -66,24 +66,32 @@ def service_role(
     description: str,
     statements: Sequence[Statement],
     opts: pulumi.ResourceOptions,
+    source_arn: str | None = None,
 ) -> tuple[aws.iam.Role, aws.iam.RolePolicy | None]:
     """A role that one AWS service assumes for this account only, with one inline policy.
 
-    `name` is the Pulumi name, `role_name` the one in IAM (at most 64 characters).
+    `name` is the Pulumi name, `role_name` the one in IAM (at most 64 characters), `service` the
+    service's short name. With `source_arn` (a pattern) the service may assume it only for these.
     """
     trust: Statement = {
         "Effect": "Allow",
-        "Principal": {"Service": service},
+        "Principal": {"Service": deployment.service_principal(service)},
         "Action": "sts:AssumeRole",
     }
-    if service != "ec2.amazonaws.com":
+    if service != "ec2":
         # Against the confused deputy; EC2 has no source account to compare.
         trust["Condition"] = {"StringEquals": {"aws:SourceAccount": deployment.account_id}}
+    if source_arn is not None:
+        trust["Condition"] = {
+            **trust.get("Condition", {}),
+            "ArnLike": {"aws:SourceArn": source_arn},
+        }
     role = aws.iam.Role(
         f"{name}-role",
         name=role_name,
         description=description,
         assume_role_policy=document(trust),
+        permissions_boundary=deployment.permissions_boundary,
         tags=deployment.tags(role_name),
         opts=opts,
     )

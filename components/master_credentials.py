@@ -46,7 +46,7 @@ class MasterCredentials(pulumi.ComponentResource):
             keys,
             "master",
             description="Master user of the database, for the functions that operate it",
-            opts=pulumi.ResourceOptions(parent=self, protect=deployment.protected),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         instance_arn = deployment.arn("rds", f"db:{database.identifier}")
         self.operation = OperationFunction(

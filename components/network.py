@@ -28,7 +28,6 @@ class Placement:
     # Route tables that get the S3 gateway endpoint.
     route_table_ids: list[pulumi.Input[str]]
     zones: tuple[str, ...]
-    internet: bool
 
 
 def subnet_cidr(vpc_cidr: str, tier: str, zone: int) -> str:
@@ -89,7 +88,6 @@ class Network(pulumi.ComponentResource):
             function_subnet_ids=[subnet.id for subnet in functions],
             route_table_ids=[table.id for table in private_tables],
             zones=deployment.zones,
-            internet=bool(gateways),
         )
         self.register_outputs({"vpc_id": self.vpc.id})
 

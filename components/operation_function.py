@@ -107,7 +107,7 @@ class OperationFunction(pulumi.ComponentResource):
             name,
             deployment,
             role_name=self.function_name,
-            service="lambda.amazonaws.com",
+            service="lambda",
             description=spec.description,
             statements=[
                 *self._own_statements(deployment, keys, path),
@@ -160,7 +160,7 @@ class OperationFunction(pulumi.ComponentResource):
     def _own_statements(
         self, deployment: Deployment, keys: EncryptionKeys, log_path: str
     ) -> list[Statement]:
-        via = {"StringEquals": {"kms:ViaService": f"sqs.{deployment.region}.amazonaws.com"}}
+        via = deployment.via("sqs")
         return [
             allow(
                 "WriteOwnLog",

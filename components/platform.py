@@ -16,6 +16,7 @@ from components.ca_bundle import read_ca_bundle
 from components.database import Database
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
+from components.flow_logs import FlowLogs
 from components.function_code import FunctionCode
 from components.master_credentials import MasterCredentials
 from components.migrations import Migrations
@@ -25,7 +26,9 @@ from components.pooler import Pooler
 from components.pooler_certificates import PoolerCertificates
 from components.pooler_hosts import PoolerHosts
 from components.pooler_user_data import pooler_user_data
+from components.protection import guard
 from components.read_replica import ReadReplica
+from components.renames import keep_renamed
 from components.security_groups import POSTGRESQL_PORT, SecurityGroups
 from components.service_endpoints import ServiceEndpoints
 from components.workload_roles import WorkloadRoles
@@ -47,7 +50,15 @@ class Platform(pulumi.ComponentResource):
         found = existing_network.find(existing) if existing is not None else None
         ca_bundle = read_ca_bundle(deployment)
 
-        super().__init__("pgkeep:components:Platform", name, None, opts)
+        transformations = [guard(deployment), keep_renamed()]
+        super().__init__(
+            "pgkeep:components:Platform",
+            name,
+            None,
+            pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(transformations=transformations)
+            ),
+        )
         child = pulumi.ResourceOptions(parent=self)
 
         placement = found or self._network(deployment, child)
@@ -55,8 +66,6 @@ class Platform(pulumi.ComponentResource):
             "security-groups",
             deployment,
             placement.vpc_id,
-            internet=placement.internet,
-            existing_endpoints=existing.endpoints.security_group_id if existing else None,
             opts=child,
         )
         endpoints = ServiceEndpoints(
@@ -68,6 +77,9 @@ class Platform(pulumi.ComponentResource):
             opts=child,
         )
         keys = EncryptionKeys("keys", deployment, child)
+        # Whoever owns an existing VPC logs its traffic.
+        if existing is None and settings.network.flow_logs.enabled:
+            FlowLogs("flow-logs", deployment, vpc_id=placement.vpc_id, keys=keys, opts=child)
         database = Database(
             "database",
             deployment,

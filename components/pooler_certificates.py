@@ -44,7 +44,6 @@ class PoolerCertificates(pulumi.ComponentResource):
         """Issue a certificate for `dns_name`, where clients reach the pooler."""
         super().__init__("pgkeep:components:PoolerCertificates", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        guarded = pulumi.ResourceOptions(parent=self, protect=deployment.protected)
         authority_secret = managed_secret(
             f"{name}-authority",
             deployment,
@@ -52,7 +51,7 @@ class PoolerCertificates(pulumi.ComponentResource):
             "pooler",
             "authority",
             description="Authority of the pooler's certificates, with its private key",
-            opts=guarded,
+            opts=child,
         )
         self.server_secret = managed_secret(
             f"{name}-server",
@@ -61,7 +60,7 @@ class PoolerCertificates(pulumi.ComponentResource):
             "pooler",
             "server-tls",
             description="Certificate and private key of the pooler hosts",
-            opts=guarded,
+            opts=child,
         )
         parameter_name = f"/{deployment.settings.prefix}/pooler/ca-certificate"
         parameter = aws.ssm.Parameter(

@@ -52,7 +52,7 @@ class PoolerHosts(pulumi.ComponentResource):
             name,
             deployment,
             role_name=label,
-            service="ec2.amazonaws.com",
+            service="ec2",
             description="PgBouncer hosts read their users and their certificate",
             statements=read_secrets(deployment, secrets_key_arn, secret_arns),
             opts=child,

@@ -70,8 +70,6 @@ class ReadReplica(pulumi.ComponentResource):
             performance_insights_kms_key_id=keys.database.arn,
             performance_insights_retention_period=settings.performance_insights_retention_days,
             tags=deployment.tags(self.identifier),
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=list(log_groups), protect=deployment.protected
-            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(log_groups)),
         )
         self.register_outputs({"endpoint": self.instance.address})

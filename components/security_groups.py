@@ -35,8 +35,12 @@ class Flow(NamedTuple):
     port: int
 
 
-def flows(pooler_port: int) -> list[Flow]:
-    """Everything that is allowed between the groups."""
+def flows(pooler_port: int, *, endpoints: bool) -> list[Flow]:
+    """Everything that is allowed between the groups; `endpoints` are interface endpoints."""
+    to_endpoints = [
+        Flow("pooler", "endpoints", HTTPS_PORT),
+        Flow("functions", "endpoints", HTTPS_PORT),
+    ]
     return [
         Flow("application", "load-balancer", pooler_port),
         Flow("load-balancer", "pooler", pooler_port),
@@ -47,13 +51,12 @@ def flows(pooler_port: int) -> list[Flow]:
         Flow("migration", "replica", POSTGRESQL_PORT),
         Flow("analytics", "replica", POSTGRESQL_PORT),
         Flow("administration", "pooler", SSH_PORT),
-        Flow("pooler", "endpoints", HTTPS_PORT),
-        Flow("functions", "endpoints", HTTPS_PORT),
+        *(to_endpoints if endpoints else ()),
     ]
 
 
 class SecurityGroups(pulumi.ComponentResource):
-    """One group for each part, with rules that name groups and never address ranges."""
+    """One group for each part, with rules that name groups. Ranges come from the settings alone."""
 
     def __init__(
         self,
@@ -61,8 +64,6 @@ class SecurityGroups(pulumi.ComponentResource):
         deployment: Deployment,
         vpc_id: pulumi.Input[str],
         *,
-        internet: bool,
-        existing_endpoints: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Make the groups and their rules.
@@ -71,8 +72,6 @@ class SecurityGroups(pulumi.ComponentResource):
             name: Pulumi name.
             deployment: where.
             vpc_id: the VPC.
-            internet: whether hosts may fetch Debian packages over HTTPS.
-            existing_endpoints: the group of endpoints that are there already.
             opts: Pulumi's options.
         """
         super().__init__("pgkeep:components:SecurityGroups", name, None, opts)
@@ -81,9 +80,13 @@ class SecurityGroups(pulumi.ComponentResource):
         self._deployment = deployment
         self._ids: dict[str, pulumi.Input[str]] = {}
         self.rules: list[pulumi.Resource] = []
+        network = deployment.settings.network
+        existing = network.existing.endpoints if network.existing is not None else None
         for group, description in _GROUPS.items():
-            if group == "endpoints" and existing_endpoints is not None:
-                self._ids[group] = existing_endpoints
+            if group == "endpoints" and existing is not None:
+                self._ids[group] = existing.security_group_id
+                continue
+            if group == "endpoints" and not network.uses_endpoints:
                 continue
             self._ids[group] = aws.ec2.SecurityGroup(
                 f"{name}-{group}",
@@ -93,25 +96,62 @@ class SecurityGroups(pulumi.ComponentResource):
                 tags=deployment.tags(deployment.name(group)),
                 opts=self._opts,
             ).id
-        for flow in flows(deployment.settings.pooler.port):
+        for flow in flows(deployment.settings.pooler.port, endpoints=network.uses_endpoints):
             self._allow(flow)
-        if internet:
-            aws.vpc.SecurityGroupEgressRule(
-                f"{name}-pooler-to-debian",
-                security_group_id=self._ids["pooler"],
-                description="Debian packages and security upgrades over HTTPS",
-                ip_protocol="tcp",
-                from_port=HTTPS_PORT,
-                to_port=HTTPS_PORT,
-                cidr_ipv4="0.0.0.0/0",
-                tags=deployment.tags(deployment.name("pooler-to-debian")),
-                opts=self._opts,
-            )
-        self.register_outputs({group: self._ids[group] for group in _GROUPS})
+        if network.internet:
+            self._https_out("pooler", "debian", "Debian packages and security upgrades over HTTPS")
+        if not network.uses_endpoints:
+            # A host's own rule to the Debian mirror lets AWS's addresses pass too.
+            self._https_out("functions", "aws", "AWS services over HTTPS through NAT")
+        self._admit()
+        self.register_outputs(dict(self._ids))
 
     def group_id(self, group: str) -> pulumi.Input[str]:
         """The id of a group."""
         return self._ids[group]
+
+    def _https_out(self, group: str, label: str, description: str) -> None:
+        rule = aws.vpc.SecurityGroupEgressRule(
+            f"{self._name}-{group}-to-{label}",
+            security_group_id=self._ids[group],
+            description=description,
+            ip_protocol="tcp",
+            from_port=HTTPS_PORT,
+            to_port=HTTPS_PORT,
+            cidr_ipv4="0.0.0.0/0",
+            tags=self._deployment.tags(self._deployment.name(f"{group}-to-{label}")),
+            opts=self._opts,
+        )
+        self.rules.append(rule)
+
+    def _admit(self) -> None:
+        """Lets the groups and ranges of the settings in, at the doors that they name."""
+        network = self._deployment.settings.network
+        doors = {
+            "pooler": ("load-balancer", self._deployment.settings.pooler.port),
+            "database": ("database", POSTGRESQL_PORT),
+            "replica": ("replica", POSTGRESQL_PORT),
+        }
+        clients = [
+            *((one.id, one.doors, one.reason, True) for one in network.allowed_security_groups),
+            *((one.cidr, one.doors, one.reason, False) for one in network.allowed_cidrs),
+        ]
+        for client, client_doors, reason, is_group in clients:
+            for door in client_doors:
+                group, port = doors[door]
+                label = f"{client.replace('/', '-')}-to-{group}"
+                aws.vpc.SecurityGroupIngressRule(
+                    f"{self._name}-{label}",
+                    security_group_id=self._ids[group],
+                    referenced_security_group_id=client if is_group else None,
+                    cidr_ipv4=None if is_group else client,
+                    description=f"{door}: {reason}",
+                    ip_protocol="tcp",
+                    from_port=port,
+                    to_port=port,
+                    tags=self._deployment.tags(self._deployment.name(label)),
+                    opts=self._opts,
+                )
 
     def _allow(self, flow: Flow) -> None:
         label = f"{flow.source}-to-{flow.target}"

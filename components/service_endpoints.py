@@ -1,6 +1,8 @@
-"""Private ways to the AWS services that hosts and functions call."""
+"""Private ways to the AWS services that hosts and functions call, and only to those."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -10,19 +12,42 @@ from components.iam import Statement, document
 from components.network import Placement
 from components.security_groups import HTTPS_PORT, SecurityGroups
 
-# What is called from private subnets, and which actions pass.
-INTERFACE_SERVICES = {
-    "secretsmanager": (
-        "secretsmanager:DescribeSecret",
-        "secretsmanager:GetSecretValue",
-        "secretsmanager:PutSecretValue",
-        "secretsmanager:UpdateSecretVersionStage",
-    ),
-}
+
+@dataclass(frozen=True)
+class InterfaceService:
+    """An AWS service that is called from the private subnets: what passes through its endpoint."""
+
+    service: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+def interface_services(deployment: Deployment) -> list[InterfaceService]:
+    """The services that functions in the VPC and pooler hosts call themselves.
+
+    Lambda writes a function's log and reports its failed events from outside of the VPC. KMS is
+    called by the services that decrypt. tests/unit/test_service_endpoints.py compares this list
+    with what the roles allow.
+    """
+    return [
+        InterfaceService(
+            "secretsmanager",
+            (
+                "secretsmanager:DescribeSecret",
+                "secretsmanager:GetSecretValue",
+                "secretsmanager:PutSecretValue",
+                "secretsmanager:UpdateSecretVersionStage",
+            ),
+            (deployment.arn("secretsmanager", f"secret:{deployment.settings.prefix}/*"),),
+        ),
+    ]
 
 
 class ServiceEndpoints(pulumi.ComponentResource):
-    """An S3 gateway endpoint and interface endpoints, for principals of this account only."""
+    """An S3 gateway endpoint and interface endpoints, for principals of this account only.
+
+    The gateway endpoint has no price and is there in every VPC of the stack's own.
+    """
 
     def __init__(
         self,
@@ -37,24 +62,21 @@ class ServiceEndpoints(pulumi.ComponentResource):
         """Make the endpoints, or use those that the existing VPC has."""
         super().__init__("pgkeep:components:ServiceEndpoints", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        existing = deployment.settings.network.existing
-        prefix_list: pulumi.Input[str]
+        network = deployment.settings.network
         self.resources: list[pulumi.Resource] = []
-        if existing is not None:
-            prefix_list = existing.endpoints.s3_prefix_list_id
-        else:
-            bucket = f"arn:{deployment.partition}:s3:::{bucket_name}"
+        prefix_list: pulumi.Input[str] | None = None
+        if network.existing is None:
             gateway = aws.ec2.VpcEndpoint(
                 f"{name}-s3",
                 vpc_id=placement.vpc_id,
-                service_name=f"com.amazonaws.{deployment.region}.s3",
+                service_name=_service_name("s3", "Gateway"),
                 vpc_endpoint_type="Gateway",
                 route_table_ids=placement.route_table_ids,
                 policy=document(
                     _for_account(
                         deployment,
                         ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
-                        [f"{bucket}/*"],
+                        [f"{deployment.global_arn('s3', bucket_name)}/*"],
                     )
                 ),
                 tags=deployment.tags(deployment.name("s3")),
@@ -62,45 +84,48 @@ class ServiceEndpoints(pulumi.ComponentResource):
             )
             prefix_list = gateway.prefix_list_id
             self.resources.append(gateway)
-            self._interfaces(name, deployment, placement, groups)
-        self.resources.append(
-            aws.vpc.SecurityGroupEgressRule(
-                f"{name}-functions-to-s3",
-                security_group_id=groups.group_id("functions"),
-                description="functions to S3 through its gateway endpoint",
-                ip_protocol="tcp",
-                from_port=HTTPS_PORT,
-                to_port=HTTPS_PORT,
-                prefix_list_id=prefix_list,
-                tags=deployment.tags(deployment.name("functions-to-s3")),
-                opts=child,
+            if network.interface_endpoints:
+                self._interfaces(name, deployment, placement, groups)
+        elif network.existing.endpoints is not None:
+            prefix_list = network.existing.endpoints.s3_prefix_list_id
+        if prefix_list is not None:
+            self.resources.append(
+                aws.vpc.SecurityGroupEgressRule(
+                    f"{name}-functions-to-s3",
+                    security_group_id=groups.group_id("functions"),
+                    description="functions to S3 through its gateway endpoint",
+                    ip_protocol="tcp",
+                    from_port=HTTPS_PORT,
+                    to_port=HTTPS_PORT,
+                    prefix_list_id=prefix_list,
+                    tags=deployment.tags(deployment.name("functions-to-s3")),
+                    opts=child,
+                )
             )
-        )
         self.register_outputs({"s3_prefix_list_id": prefix_list})
 
     def _interfaces(
         self, name: str, deployment: Deployment, placement: Placement, groups: SecurityGroups
     ) -> None:
-        for service, actions in INTERFACE_SERVICES.items():
+        for used in interface_services(deployment):
             endpoint = aws.ec2.VpcEndpoint(
-                f"{name}-{service}",
+                f"{name}-{used.service}",
                 vpc_id=placement.vpc_id,
-                service_name=f"com.amazonaws.{deployment.region}.{service}",
+                service_name=_service_name(used.service, "Interface"),
                 vpc_endpoint_type="Interface",
                 private_dns_enabled=True,
                 subnet_ids=placement.function_subnet_ids,
                 security_group_ids=[groups.group_id("endpoints")],
-                policy=document(
-                    _for_account(
-                        deployment,
-                        list(actions),
-                        [deployment.arn(service, f"secret:{deployment.settings.prefix}/*")],
-                    )
-                ),
-                tags=deployment.tags(deployment.name(service)),
+                policy=document(_for_account(deployment, list(used.actions), list(used.resources))),
+                tags=deployment.tags(deployment.name(used.service)),
                 opts=pulumi.ResourceOptions(parent=self),
             )
             self.resources.append(endpoint)
+
+
+def _service_name(service: str, type_: str) -> str:
+    """What AWS calls the endpoint service: in China some begin with `cn.`, and only AWS knows."""
+    return aws.ec2.get_vpc_endpoint_service(service=service, service_type=type_).service_name
 
 
 def _for_account(deployment: Deployment, actions: list[str], resources: list[str]) -> Statement:

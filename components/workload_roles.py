@@ -49,7 +49,6 @@ class WorkloadRoles(pulumi.ComponentResource):
         """Make them and apply the manifest once `master_ready` and `reachable` are there."""
         super().__init__("pgkeep:components:WorkloadRoles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        guarded = pulumi.ResourceOptions(parent=self, protect=deployment.protected)
         self.secrets = {}
         self.secret_names = {}
         for role in contract.login_roles:
@@ -61,7 +60,7 @@ class WorkloadRoles(pulumi.ComponentResource):
                 keys,
                 *parts,
                 description=f"Login of role {role.name}",
-                opts=guarded,
+                opts=child,
             )
         self.pooler_users_secret = managed_secret(
             f"{name}-pooler-users",
@@ -70,7 +69,7 @@ class WorkloadRoles(pulumi.ComponentResource):
             "pooler",
             "users",
             description="SCRAM verifiers for the pooler hosts; no passwords",
-            opts=guarded,
+            opts=child,
         )
         written = [secret.arn for secret in self.secrets.values()]
         written.append(self.pooler_users_secret.arn)

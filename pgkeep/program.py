@@ -28,6 +28,7 @@ ACCOUNT: Final = "123456789012"
 _STACK_TYPE: Final = "pulumi:pulumi:Stack"
 # Partitions by the first part of the region's name; every other region is of "aws".
 _PARTITIONS: Final = {"cn": "aws-cn"}
+_ENDPOINT_SERVICE: Final = "aws:ec2/getVpcEndpointService:getVpcEndpointService"
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,15 @@ def aws_answers(settings: Settings, region: str) -> Answers:
     zones = [f"{region}{zone}" for zone in "abc"]
     fixed: dict[str, dict[str, Any]] = {
         "aws:index/getRegion:getRegion": {"region": region, "id": region},
-        "aws:index/getPartition:getPartition": {"partition": partition},
+        "aws:index/getPartition:getPartition": {
+            "partition": partition,
+            "dnsSuffix": f"amazonaws.com{'.cn' if partition == 'aws-cn' else ''}",
+        },
         "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
-        "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": zones},
+        "aws:index/getAvailabilityZones:getAvailabilityZones": {
+            "names": zones,
+            "zoneIds": [f"{region}-az{number}" for number, _ in enumerate(zones, start=1)],
+        },
         "aws:ec2/getAmi:getAmi": {"id": "ami-0123456789abcdef0"},
     }
     existing = settings.network.existing
@@ -248,6 +255,8 @@ def aws_answers(settings: Settings, region: str) -> Answers:
     def answer(token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if token == "aws:ec2/getSubnet:getSubnet" and arguments.get("id") in subnets:  # noqa: S105
             return subnets[str(arguments["id"])]
+        if token == _ENDPOINT_SERVICE:
+            return {"serviceName": f"com.amazonaws.{region}.{arguments.get('service')}"}
         if token not in fixed:
             raise UnansweredError(
                 f"the program calls {token}, which has no answer without AWS "

@@ -114,11 +114,7 @@ def host_count(settings: Settings) -> int:
     if pooler.host_count is not None:
         return pooler.host_count
     existing = settings.network.existing
-    zones = (
-        settings.network.availability_zone_count
-        if existing is None
-        else len(existing.host_subnet_ids)
-    )
+    zones = settings.network.zone_count if existing is None else len(existing.host_subnet_ids)
     return zones * (pooler.hosts_per_zone or 1)
 
 

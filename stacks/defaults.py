@@ -45,7 +45,9 @@ _DISPOSABLE = "local and dev are made to be thrown away; staging rehearses prod"
 ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     # Network
     _default("network.availability_zone_count", _WELL_ARCHITECTED, local=2, dev=2, staging=2),
-    _default("network.nat_gateway_count", _WELL_ARCHITECTED, local=0, dev=1, staging=1, prod=3),
+    _default("network.nat", _WELL_ARCHITECTED, local="none", dev="single", staging="single"),
+    _default("network.flow_logs.traffic", _WELL_ARCHITECTED, dev="REJECT"),
+    _default("network.flow_logs.retention_days", _LOGS, local=7, dev=30, staging=90),
     # Database
     _default(
         "database.instance_class",

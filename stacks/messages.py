@@ -13,6 +13,11 @@ from stacks.schema import RULES_ERROR, Refusal
 
 # Long values (a pasted certificate, a whole mapping) would bury the message.
 _LONGEST_VALUE = 80
+# Settings of earlier versions, and what says the same today.
+RENAMED = {
+    "network.nat_gateway_count": "network.nat says it in words (0 is none, 1 is single, one for "
+    "each zone is one_per_zone)",
+}
 
 
 def lines(model: type[BaseModel], error: ValidationError) -> list[str]:
@@ -30,6 +35,11 @@ def lines(model: type[BaseModel], error: ValidationError) -> list[str]:
 def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
     path = ".".join(str(part) for part in detail["loc"]) or "settings"
     group, field = _find(model, detail["loc"])
+    if path in RENAMED:
+        return (
+            f"{path}: {_short(detail['input'])} refused, the setting is gone: {RENAMED[path]}. "
+            f"Change it in the stack's file."
+        )
     if detail["type"] == "extra_forbidden":
         known = ", ".join(sorted(group.model_fields))
         return (

@@ -14,6 +14,7 @@ from pydantic import PrivateAttr, ValidationError, ValidationInfo, model_validat
 from stacks.database_settings import DatabaseSettings
 from stacks.defaults import with_defaults
 from stacks.exemption_settings import PolicyExemption, StatedException
+from stacks.governance_settings import TagSettings
 from stacks.messages import lines
 from stacks.network_settings import NetworkSettings
 from stacks.operations_settings import (
@@ -77,10 +78,21 @@ class Settings(SettingsGroup):
         "Alarms", default=MonitoringSettings(), why="somebody has to hear of trouble"
     )
 
+    tags: TagSettings = setting(
+        "Tags on every resource", default=TagSettings(), why="somebody answers and pays for it"
+    )
+    permissions_boundary: str | None = setting(
+        "Permissions boundary of every IAM role: the ARN of a policy, or its name in this account",
+        default=None,
+        pattern=r"^(arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/)?[A-Za-z0-9_+=,.@/-]{1,200}$",
+        why="IAM takes the ARN of a managed policy; organisations let only bounded roles be made",
+        source="AWS IAM user guide: permissions boundaries for IAM entities",
+    )
     stated_exceptions: tuple[StatedException, ...] = setting(
         "Guards of staging and prod that this stack does without, each with its reason",
         default=(),
         why="a missing guard has to be somebody's written decision",
+        source="stacks/rules/environments.py",
     )
     policy_exemptions: tuple[PolicyExemption, ...] = setting(
         "Exemptions from the policy pack, reviewed like any other change",

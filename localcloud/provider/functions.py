@@ -238,6 +238,18 @@ def _subnet(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
     return values | {"id": subnet_id, "arn": f"arn:aws:ec2:{region}:{owner}:subnet/{subnet_id}"}
 
 
+def _endpoint_service(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    del aws
+    if args.get("serviceName"):
+        name = str(args["serviceName"])
+    elif args.get("service"):
+        # As in every region of AWS's commercial partition.
+        name = f"com.amazonaws.{region}.{args['service']}"
+    else:
+        raise ProviderError("getVpcEndpointService: service or serviceName is needed")
+    return {"id": name, "serviceName": name, "serviceRegion": region, "owner": "amazon"}
+
+
 def _one(aws: Aws, region: str, args: Mapping[str, Any], search: _Search) -> dict[str, Any]:
     filters = _filters(args) + [
         {"Name": key, "Values": [args[name]]}
@@ -273,4 +285,5 @@ _FUNCTIONS: dict[str, Invoke] = {
     "aws:ec2/getAmi:getAmi": _ami,
     "aws:ec2/getVpc:getVpc": _vpc,
     "aws:ec2/getSubnet:getSubnet": _subnet,
+    "aws:ec2/getVpcEndpointService:getVpcEndpointService": _endpoint_service,
 }

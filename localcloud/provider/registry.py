@@ -9,6 +9,7 @@ from localcloud.provider.resources import (
     database,
     database_groups,
     endpoints,
+    flow_logs,
     functions,
     identity,
     invocations,
@@ -30,6 +31,7 @@ _TABLES = (
     database,
     database_groups,
     endpoints,
+    flow_logs,
     functions,
     identity,
     invocations,
@@ -63,6 +65,7 @@ FUNCTION_TOKENS = frozenset(
         "aws:ec2/getAmi:getAmi",
         "aws:ec2/getVpc:getVpc",
         "aws:ec2/getSubnet:getSubnet",
+        "aws:ec2/getVpcEndpointService:getVpcEndpointService",
     }
 )
 

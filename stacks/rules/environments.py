@@ -1,10 +1,14 @@
-"""What staging and prod must have, and what every environment must keep."""
+"""What staging and prod must have, unless `stated_exceptions` says why not.
+
+A guard that the policy pack holds too needs the pack's exemption as well (`policy_exemptions`), for
+the pack reads no reason from here: an exception without it is refused now, not at the preview.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stacks.schema import Refusal
 
@@ -14,115 +18,215 @@ if TYPE_CHECKING:
 # guide cryptowallet, "Backup Retention": development 3, staging 7, production 30 days.
 LEAST_PITR_RETENTION_DAYS = {"local": 1, "dev": 3, "staging": 7, "prod": 30}
 GUARDED = ("staging", "prod")
+# AWS Secrets Manager API reference: DeleteSecret.
+LEAST_RECOVERY_DAYS = 7
 
 
-class Guard(NamedTuple):
-    """A setting that staging and prod must not have off, unless a reason is stated."""
+@dataclass(frozen=True)
+class Guard:
+    """Something that staging and prod have; `holds` says whether the settings have it."""
 
     field: str
+    holds: Callable[[Settings], bool]
+    limit: str
     reason: str
     remedy: str
-    limit: str = "must be true"
+    policy_rule: str | None = None
+    """The policy pack's rule for the same, which wants an exemption of its own."""
+    environments: tuple[str, ...] = GUARDED
 
 
-def _switch(field: str, reason: str) -> Guard:
-    return Guard(field, reason, f"Set {field} to true")
+def _required(
+    field: str, holds: Callable[[Settings], bool], reason: str, policy_rule: str | None = None
+) -> Guard:
+    return Guard(field, holds, "must be true", reason, f"Set {field} to true", policy_rule)
 
 
-_GUARDS = (
-    _switch("database.multi_az", "a lost zone must not lose the database"),
-    _switch("database.deletion_protection", "one wrong destroy must not end the database"),
-    _switch("database.final_snapshot", "a deletion must be possible to undo"),
-    _switch(
-        "database.keep_automated_backups",
-        "a deletion must be possible to undo to the second",
-    ),
-    _switch("database.keep_kms_key", "snapshots cannot be restored without their key"),
+GUARDS = (
     Guard(
-        "database.event_categories",
-        "RDS says only there that it failed over or could not back up",
-        "Leave the setting out",
-        "at least one",
+        "database.pitr_retention_days",
+        lambda settings: (
+            settings.database.pitr_retention_days >= LEAST_PITR_RETENTION_DAYS[settings.environment]
+        ),
+        "at least {least} days",
+        "point-in-time recovery is the first answer to a disaster",
+        "Set it to {least} to 35",
+        "rds-pitr-retention",
+        tuple(LEAST_PITR_RETENTION_DAYS),
+    ),
+    _required(
+        "database.multi_az",
+        lambda settings: settings.database.multi_az,
+        "a lost zone must not lose the database",
+        "rds-multi-az",
+    ),
+    _required(
+        "database.deletion_protection",
+        lambda settings: settings.database.deletion_protection,
+        "one wrong destroy must not end the database",
+        "rds-deletion-protected",
+    ),
+    _required(
+        "database.final_snapshot",
+        lambda settings: settings.database.final_snapshot,
+        "a deletion must be possible to undo",
+        "rds-final-snapshot",
+    ),
+    Guard(
+        "database.monitoring_interval_seconds",
+        lambda settings: settings.database.monitoring_interval_seconds > 0,
+        "at least 1 second",
+        "without enhanced monitoring a slow host cannot be told from a slow query",
+        "Set it to 60",
+        "rds-enhanced-monitoring",
     ),
     Guard(
         "replicas.count",
+        lambda settings: settings.replicas.count > 0,
+        "at least 1 replica",
         "reads and a lost zone's recovery need a second copy",
         "Set it to 1 or more",
-        "at least 1 replica",
     ),
-    _switch("backups.keep_bucket", "deleting the stack must not delete its backups"),
+    _required(
+        "database.keep_automated_backups",
+        lambda settings: settings.database.keep_automated_backups,
+        "a deletion must be possible to undo to the second",
+    ),
+    _required(
+        "database.keep_kms_key",
+        lambda settings: settings.database.keep_kms_key,
+        "snapshots cannot be restored without their key",
+    ),
     Guard(
-        "database.monitoring_interval_seconds",
-        "without enhanced monitoring a slow host cannot be told from a slow query",
-        "Set it to 60",
-        "at least 1 second",
+        "database.event_categories",
+        lambda settings: bool(settings.database.event_categories),
+        "at least one",
+        "RDS says only there that it failed over or could not back up",
+        "Leave the setting out",
+    ),
+    _required(
+        "network.flow_logs.enabled",
+        lambda settings: (
+            settings.network.existing is not None or settings.network.flow_logs.enabled
+        ),
+        "after an incident nobody could say what left the network",
+    ),
+    _required(
+        "network.interface_endpoints",
+        lambda settings: (
+            settings.network.existing is not None or settings.network.interface_endpoints
+        ),
+        "through NAT hosts and functions may talk to any HTTPS address",
+    ),
+    _required(
+        "backups.keep_bucket",
+        lambda settings: settings.backups.keep_bucket,
+        "deleting the stack must not delete its backups",
+        "s3-not-emptied",
+    ),
+    Guard(
+        "secrets.recovery_window_days",
+        lambda settings: settings.secrets.recovery_window_days != 0,
+        "7 to 30 days",
+        "a deleted secret must be possible to restore",
+        "Set it to 7 to 30",
+        "secrets-recovery-window",
+    ),
+    *(
+        Guard(
+            f"tags.{field}",
+            lambda settings, field=field: getattr(settings.tags, field) is not None,
+            "required",
+            reason,
+            f"Set tags.{field} in the stack's file",
+        )
+        for field, reason in (
+            ("owner", "somebody has to answer for what runs there"),
+            ("data_classification", "scanners and auditors go by it"),
+            ("cost_centre", "somebody has to pay for it"),
+        )
     ),
 )
 
 
 def refusals(settings: Settings) -> Iterator[Refusal]:
-    """Fewer guards than the environment's guide asks for."""
-    yield from _guards(settings)
-    yield from _exceptions(settings)
+    """Fewer guards than the environment asks for, and stated exceptions that are none."""
+    stated = {exception.field for exception in settings.stated_exceptions}
+    departed = {
+        guard.field: guard
+        for guard in GUARDS
+        if settings.environment in guard.environments and not guard.holds(settings)
+    }
+    for field, guard in departed.items():
+        if field not in stated:
+            yield _refusal(settings, guard)
+    yield from _exceptions(settings, departed)
     yield from _secrets(settings)
 
 
-def _guards(settings: Settings) -> Iterator[Refusal]:
-    environment, database = settings.environment, settings.database
-    least = LEAST_PITR_RETENTION_DAYS[environment]
-    if database.pitr_retention_days < least:
-        yield Refusal(
-            "database.pitr_retention_days",
-            database.pitr_retention_days,
-            f"at least {least} days in {environment}",
-            "point-in-time recovery is the first answer to a disaster",
-            f"Set it to {least} to 35.",
-        )
-    if environment not in GUARDED:
-        return
-    stated = {exception.field for exception in settings.stated_exceptions}
-    for guard in _GUARDS:
-        value: object = attrgetter(guard.field)(settings)
-        if not value and guard.field not in stated:
-            yield Refusal(
-                guard.field,
-                value,
-                f"{guard.limit} in {environment}",
-                guard.reason,
-                f"{guard.remedy} or state the reason in stated_exceptions.",
-            )
+def value_of(settings: Settings, dotted: str) -> object:
+    """The value at `group.field`."""
+    value: object = settings
+    for part in dotted.split("."):
+        value = getattr(value, part)
+    return value
 
 
-def _exceptions(settings: Settings) -> Iterator[Refusal]:
-    known = [guard.field for guard in _GUARDS]
+def _refusal(settings: Settings, guard: Guard) -> Refusal:
+    least = LEAST_PITR_RETENTION_DAYS[settings.environment]
+    exemption = (
+        f" and exempt it from {guard.policy_rule} in policy_exemptions" if guard.policy_rule else ""
+    )
+    return Refusal(
+        guard.field,
+        value_of(settings, guard.field),
+        f"{guard.limit.format(least=least)} in {settings.environment}",
+        guard.reason,
+        f"{guard.remedy.format(least=least)}, or state the reason in stated_exceptions{exemption}.",
+    )
+
+
+def _exceptions(settings: Settings, departed: dict[str, Guard]) -> Iterator[Refusal]:
+    guards = [guard.field for guard in GUARDS if settings.environment in guard.environments]
+    exempted = {exemption.rule for exemption in settings.policy_exemptions}
+    stated: set[str] = set()
     for number, exception in enumerate(settings.stated_exceptions):
-        field = f"stated_exceptions[{number}].field"
-        if exception.field not in known:
+        place = f"stated_exceptions[{number}].field"
+        guard = departed.get(exception.field)
+        if exception.field not in guards:
             yield Refusal(
-                field,
+                place,
                 exception.field,
-                f"must be one of {', '.join(known)}",
+                f"must be one of {', '.join(guards)}",
                 "other settings have no guard that could be left out",
                 "Remove the exception or name the setting that is meant.",
             )
-        elif attrgetter(exception.field)(settings):
+        elif guard is None or exception.field in stated:
             yield Refusal(
-                field,
+                place,
                 exception.field,
-                "must be a guard that is left out",
+                "must be a guard that is left out, named once",
                 "an exception that nothing needs would hide the next mistake",
                 "Remove the exception.",
             )
+        elif guard.policy_rule is not None and guard.policy_rule not in exempted:
+            yield Refusal(
+                place,
+                exception.field,
+                f"needs an entry of policy_exemptions for {guard.policy_rule}",
+                "the policy pack refuses it too, and its exemptions have an owner and an end",
+                "Add the exemption, or give the exception up.",
+            )
+        stated.add(exception.field)
 
 
 def _secrets(settings: Settings) -> Iterator[Refusal]:
     days = settings.secrets.recovery_window_days
-    guarded = settings.environment in GUARDED
-    if 0 < days < 7 or (guarded and days < 7):
+    if 0 < days < LEAST_RECOVERY_DAYS:
         yield Refusal(
             "secrets.recovery_window_days",
             days,
-            "7 to 30 days" if guarded else "0 or 7 to 30 days",
-            "Secrets Manager refuses other windows, and staging and prod need one",
+            "0 or 7 to 30 days",
+            "Secrets Manager refuses other windows",
             "Set it to 7 to 30.",
         )

@@ -200,7 +200,7 @@ def _timeouts(settings: Settings) -> Iterator[Refusal]:
         )
     if pooler.reboot_window is not None:
         window = daily_minutes(pooler.reboot_window)
-        zones = settings.network.availability_zone_count
+        zones = settings.network.zone_count
         if minutes_long(window) < zones * LEAST_REBOOT_MINUTES:
             yield Refusal(
                 "pooler.reboot_window",

@@ -56,6 +56,12 @@ class Recorder(pulumi.runtime.Mocks):
     exports: dict[str, Any] = field(default_factory=dict)
     subnets: dict[str, dict[str, Any]] = field(default_factory=dict)
     zones: tuple[str, ...] = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
+    region: str = REGION
+    partition: str = "aws"
+    dns_suffix: str = "amazonaws.com"
+    protected: set[str] = field(default_factory=set)
+    retained: set[str] = field(default_factory=set)
+    """On delete. Both are Pulumi names."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Record, and answer with the inputs and what AWS adds."""
@@ -68,17 +74,39 @@ class Recorder(pulumi.runtime.Mocks):
         made_up = _MADE_UP.get(args.typ)
         if made_up is not None:
             outputs |= made_up(args.name)
+        outputs = {name: self._located(value) for name, value in outputs.items()}
         return f"{args.name}-id", outputs
+
+    def _located(self, value: Any) -> Any:
+        """What AWS makes up is named after the partition and the region."""
+        if not isinstance(value, str):
+            return value
+        for text, local in (
+            ("arn:aws:", f"arn:{self.partition}:"),
+            (f"{REGION}.amazonaws.com", f"{REGION}.{self.dns_suffix}"),
+            (REGION, self.region),
+        ):
+            value = value.replace(text, local)
+        return value
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         """Answer the program's questions."""
         answers: dict[str, dict[str, Any]] = {
-            "aws:index/getRegion:getRegion": {"region": REGION},
-            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getRegion:getRegion": {"region": self.region},
+            "aws:index/getPartition:getPartition": {
+                "partition": self.partition,
+                "dnsSuffix": self.dns_suffix,
+            },
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
-            "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": list(self.zones)},
+            "aws:index/getAvailabilityZones:getAvailabilityZones": {
+                "names": list(self.zones),
+                "zoneIds": [f"euw1-az{number}" for number, _ in enumerate(self.zones, start=1)],
+            },
             "aws:ec2/getAmi:getAmi": {"id": "ami-0123456789abcdef0"},
             "aws:ec2/getVpc:getVpc": {"id": args.args.get("id")},
+            "aws:ec2/getVpcEndpointService:getVpcEndpointService": {
+                "serviceName": f"com.amazonaws.{self.region}.{args.args.get('service')}"
+            },
         }
         if args.token == "aws:ec2/getSubnet:getSubnet":
             return self.subnets[args.args["id"]]
@@ -97,6 +125,19 @@ class Recorder(pulumi.runtime.Mocks):
         return {name: inputs for name, (typ, inputs) in self.resources.items() if typ == type_}
 
 
+class _Monitor(pulumi.runtime.mocks.MockMonitor):
+    """The mock engine, which shows the mocks no options of a resource."""
+
+    def RegisterResource(self, request: Any) -> Any:
+        recorder = self.mocks
+        assert isinstance(recorder, Recorder)
+        if request.protect:
+            recorder.protected.add(request.name)
+        if request.retainOnDelete:
+            recorder.retained.add(request.name)
+        return super().RegisterResource(request)
+
+
 def raw_settings(environment: str) -> dict[str, Any]:
     """The settings of a stack as its file has them, with an empty group where it has none."""
     text = (REPOSITORY / f"stacks/Pulumi.{environment}.yaml").read_text()
@@ -113,6 +154,6 @@ def deploy(settings: Settings, recorder: Recorder | None = None) -> Recorder:
     """Run the whole program for `settings` and wait for every resource."""
     recorder = recorder or Recorder()
     run = ProgramRun()
-    execute(settings, pulumi.runtime.mocks.MockMonitor(recorder), run)
+    execute(settings, _Monitor(recorder), run)
     recorder.exports = run.exports
     return recorder

@@ -199,7 +199,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"stated_exceptions": [{"field": "pooler.port", "reason": "we like another"}]},
         "stated_exceptions[0].field",
         "'pooler.port'",
-        "must be one of database.multi_az",
+        "must be one of database.pitr_retention_days, database.multi_az",
         "no guard that could be left out",
     ),
     (

@@ -15,6 +15,7 @@ from tests.unit.recorder import ENVIRONMENTS
 
 REQUIRED: dict[str, Any] = {
     "workload": "node_pass",
+    "tags": {"owner": "platform", "data_classification": "internal", "cost_centre": "databases"},
     "network": {"vpc_cidr": "10.20.0.0/16"},
     "database": {"name": "node_pass"},
 }

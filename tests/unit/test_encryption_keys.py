@@ -47,6 +47,7 @@ def test_policies_name_account_services_and_actions(deployed: Deployed, environm
                 "kms:EncryptionContext:aws:logs:arn": [
                     prefix.format("rds/instance"),
                     prefix.format("lambda"),
+                    prefix.format("vpc"),
                 ]
             }
         }

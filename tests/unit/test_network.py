@@ -16,6 +16,11 @@ SUBNET = "aws:ec2/subnet:Subnet"
 def tags(environment: str, name: str) -> dict[str, str]:
     return {
         "Name": name,
+        "pgkeep:owner": "platform",
+        "pgkeep:data-classification": (
+            "internal" if environment in ("local", "dev") else "confidential"
+        ),
+        "pgkeep:cost-centre": "databases",
         "pgkeep:environment": environment,
         "pgkeep:stack": f"pgkeep-{environment}",
     }

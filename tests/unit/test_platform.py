@@ -66,6 +66,7 @@ def test_components(deployed: Deployed, environment: str) -> None:
         "BackupStorage",
         "Database",
         "EncryptionKeys",
+        "FlowLogs",
         "FunctionCode",
         "FunctionSchedule",
         "MasterCredentials",

@@ -1,0 +1,130 @@
+"""What Pulumi refuses to delete and what it leaves behind; renamed resources keep their place."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+
+import pulumi
+import pytest
+
+from components.protection import PROTECTED, RETAINED
+from components.renames import FORMER, Former, keep_renamed
+from stacks.settings import load
+from tests.unit.conftest import Deployed
+from tests.unit.recorder import Recorder, deploy, raw_settings
+
+KEYS = {"keys-database", "keys-backups", "keys-secrets", "keys-telemetry"}
+SECRETS = {
+    "master-credentials-secret",
+    "pooler-certificates-authority",
+    "pooler-certificates-server",
+    "roles-app",
+    "roles-backup",
+    "roles-migrator",
+    "roles-pooler-users",
+    "roles-readonly",
+}
+
+
+@pytest.mark.parametrize("guarded", ["staging", "prod"])
+def test_what_holds_or_unlocks_data_is_protected(deployed: Deployed, guarded: str) -> None:
+    recorder = deployed(guarded)
+    buckets = set(recorder.of_type("aws:s3/bucket:Bucket"))
+    keys = set(recorder.of_type("aws:kms/key:Key"))
+    secrets = set(recorder.of_type("aws:secretsmanager/secret:Secret"))
+    assert buckets >= {"backups-bucket"}
+    assert keys >= KEYS
+    assert secrets >= SECRETS
+    logs = {"database-log-postgresql", "database-log-upgrade"}
+    assert recorder.protected == {"database-instance"} | buckets | keys | secrets | logs
+
+
+@pytest.mark.parametrize("guarded", ["staging", "prod"])
+def test_what_a_destroyed_stack_leaves(deployed: Deployed, guarded: str) -> None:
+    recorder = deployed(guarded)
+    storage = {name for name, (type_, _) in recorder.resources.items() if "s3/bucket" in type_}
+    assert storage >= {"backups-bucket", "backups-policy", "backups-public-access"}
+    assert recorder.retained == storage | {"keys-backups", "keys-database"}
+
+
+@pytest.mark.parametrize("disposable", ["local", "dev"])
+def test_nothing_is_kept_of_disposable_stacks(deployed: Deployed, disposable: str) -> None:
+    assert deployed(disposable).protected == set()
+    assert deployed(disposable).retained == set()
+
+
+def test_a_guarded_stack_can_be_unlocked_in_one_step() -> None:
+    raw = copy.deepcopy(raw_settings("staging"))
+    raw.setdefault("database", {})["deletion_protection"] = False
+    reason = "the stack is to be destroyed, see the ticket"
+    raw["stated_exceptions"] = [{"field": "database.deletion_protection", "reason": reason}]
+    raw["policy_exemptions"] = [
+        {
+            "rule": "rds-deletion-protected",
+            "resource": "aws:rds/instance:Instance::database-instance",
+            "reason": reason,
+            "owner": "platform@example.com",
+            "expires": "2026-12-31",
+        }
+    ]
+    recorder = deploy(load(raw, "staging"))
+    assert recorder.protected == set()
+    # Its snapshot and its backups still need their keys.
+    assert recorder.retained >= {"keys-backups", "keys-database", "backups-bucket"}
+
+
+def test_every_entry_says_why_and_meets_a_resource(deployed: Deployed) -> None:
+    resources = deployed("prod").resources
+    for guarded in (*PROTECTED, *(entry for entry, _ in RETAINED)):
+        assert guarded.reason
+        assert any(guarded.covers(type_, name) for name, (type_, _) in resources.items()), guarded
+
+
+class Parent(pulumi.ComponentResource):
+    """A component with one child under another name than before."""
+
+    def __init__(self, child_name: str, transform: pulumi.ResourceTransformation) -> None:
+        options = pulumi.ResourceOptions(transformations=[transform])
+        super().__init__("test:index:Parent", "parent", None, options)
+        self.child = pulumi.ComponentResource(
+            "test:index:Child", child_name, None, pulumi.ResourceOptions(parent=self)
+        )
+
+
+def test_a_renamed_resource_is_known_by_its_former_urn() -> None:
+    former = {("test:index:Child", "new"): (Former("old"), Former("older", "test:index:Kid"))}
+    seen: dict[str, list[str]] = {}
+
+    def run(child_name: str, transform: pulumi.ResourceTransformation) -> str:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        pulumi.runtime.set_mocks(Recorder(), project="pgkeep", stack="dev", preview=True)
+
+        @pulumi.runtime.test
+        def program() -> pulumi.Output[None]:
+            child = Parent(child_name, transform).child
+
+            def keep(values: list[str]) -> None:
+                seen[child_name] = values
+
+            aliases = child._aliases  # pyright: ignore[reportPrivateUsage]
+            return pulumi.Output.all(child.urn, *aliases).apply(keep)
+
+        program()
+        return seen[child_name][0]
+
+    old_urn = run("old", lambda _: None)
+    new_urn = run("new", keep_renamed(former))
+    assert new_urn.endswith("$test:index:Child::new")
+    # The mock engine leaves the stack out of the types of a parent's URN.
+    place = old_urn.split("::", 2)[2]
+    assert [alias.split("::", 2)[2] for alias in seen["new"][1:]] == [
+        f"pulumi:pulumi:Stack${place}",
+        f"pulumi:pulumi:Stack${place}".replace("Child::old", "Kid::older"),
+    ]
+
+
+def test_every_renamed_resource_is_there(deployed: Deployed) -> None:
+    recorder = deployed("prod")
+    there = {(type_, name) for name, (type_, _) in recorder.resources.items()}
+    assert set(FORMER) <= there | set(recorder.components)
