@@ -6,6 +6,7 @@ Commands are imported when they run, so that `pgkeep --help` and each command st
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -23,6 +24,44 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 @app.callback()
 def _pgkeep() -> None:
     """Make every command a subcommand, also while there is only one."""
+
+
+@app.command()
+def plan(
+    stack: Annotated[str, typer.Argument(help="dev, staging, prod or local.")],
+    *,
+    offline: Annotated[
+        bool, typer.Option(help="Without account and state: everything is shown as new.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    markdown: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write Markdown for a pull request; - prints."),
+    ] = None,
+    prices: Annotated[
+        str, typer.Option(metavar="SOURCE", help="auto, aws (its price list) or table (shipped).")
+    ] = "auto",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Every resource, cost and policy note.")
+    ] = False,
+) -> None:
+    """Show what an update would change, lose and cost, and what the policies say.
+
+    Exit code: 0, 1 when a policy is violated or the preview failed, 2 when there is no plan.
+    """
+    from facts.price_list import PriceSource
+    from pgkeep.plan.command import run
+
+    if prices not in list(PriceSource):
+        raise CommandError(f"--prices {prices} refused: choose {', '.join(PriceSource)}.")
+    run(
+        stack,
+        offline=offline,
+        as_json=as_json,
+        markdown_file=markdown,
+        verbose=verbose,
+        prices=PriceSource(prices),
+    )
 
 
 def main() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +73,7 @@ def preview(name: str, arguments: list[str], *, policies: bool = True) -> int:
     from or changed in any account. The stack's own secrets provider is left out: a preview
     without an account has no key to decrypt with.
     """
-    content = read_stack(name)
-    with tempfile.TemporaryDirectory(prefix="pgkeep-preview-") as folder:
-        scratch = Path(folder)
-        environment = offline_environment(scratch / "state")
-        config = scratch / f"Pulumi.{name}.yaml"
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            made = beside.submit(_make_stack, name, content, scratch, environment)
-            with step("Functions archive"):
-                build_archive(_architecture(content))
-            made.result()
+    with offline_stack(name) as (config, environment):
         pack = ["--policy-pack", str(POLICIES)] if policies else []
         console.print(f"Preview of [bold]{name}[/bold] without an AWS account")
         return subprocess.run(
@@ -90,6 +83,25 @@ def preview(name: str, arguments: list[str], *, policies: bool = True) -> int:
             env=environment,
             check=False,
         ).returncode
+
+
+@contextmanager
+def offline_stack(name: str) -> Generator[tuple[Path, dict[str, str]]]:
+    """An empty stack with the configuration of `name`: its file, and the engine's environment.
+
+    Raises:
+        RefusedError: the stack is unknown, or what the engine needs cannot be made.
+    """
+    content = read_stack(name)
+    with tempfile.TemporaryDirectory(prefix="pgkeep-preview-") as folder:
+        scratch = Path(folder)
+        environment = offline_environment(scratch / "state")
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            made = beside.submit(_make_stack, name, content, scratch, environment)
+            with step("Functions archive"):
+                build_archive(_architecture(content))
+            made.result()
+        yield scratch / f"Pulumi.{name}.yaml", environment
 
 
 def _make_stack(
