@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from .values import UNKNOWN, Unknown, plain
+from .values import UNKNOWN, Unknown, hidden_properties, plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,13 @@ class Resource:
         default_factory=dict[str, tuple[str, ...]]
     )
     """URNs of the resources whose outputs each property was made of."""
+    outputs: Mapping[str, object] = field(default_factory=dict[str, object])
+    """What AWS made of it, in a state: joins compare ids, ARNs and names with it. Not judged."""
+    hidden: frozenset[str] = frozenset()
+    """Properties that are set, to a secret that cannot be read here: `UNKNOWN`, and never will be
+    known."""
+    protect: bool = False
+    """Pulumi's own option: the engine refuses to delete it."""
 
     @classmethod
     def of(
@@ -32,9 +40,12 @@ class Resource:
         properties: Mapping[str, object],
         urn: str = "",
         property_dependencies: Mapping[str, Iterable[str]] | None = None,
+        outputs: Mapping[str, object] | None = None,
+        protect: bool = False,
     ) -> Resource:
         """A resource from raw properties: of the engine, of a state file, or written by hand."""
         converted = plain(properties)
+        made = plain(outputs or {})
         return cls(
             urn=urn or f"urn:pulumi:stack::project::{type}::{name}",
             type=type,
@@ -43,11 +54,19 @@ class Resource:
             property_dependencies={
                 key: tuple(urns) for key, urns in (property_dependencies or {}).items()
             },
+            outputs=cast("dict[str, object]", made) if isinstance(made, dict) else {},
+            hidden=hidden_properties(properties),
+            protect=protect,
         )
 
     def get(self, property_name: str) -> object:
         """The property's plain value: `None` when missing, `UNKNOWN` when not known yet."""
         return self.properties.get(property_name)
+
+    def identity(self, property_name: str) -> object:
+        """What AWS knows the resource by: what it made, or else what was asked for."""
+        made = self.outputs.get(property_name)
+        return self.properties.get(property_name) if made in (None, "") else made
 
     @property
     def label(self) -> str:
@@ -83,9 +102,9 @@ class Stack:
         """The resources of `types` that `property_name` of `resource` points to.
 
         A known value is compared with the targets' `identities` (the properties that AWS names them
-        by). Where value or identity is known only after apply, the recorded dependency of the
-        property decides. Returns `UNKNOWN` if the value is unknown and depends on no such resource
-        of this stack; an empty list if it is known and no such resource has it.
+        by) and their ARNs. Where value or identity is known only after apply, the recorded
+        dependency of the property decides. Returns `UNKNOWN` if the value is unknown and depends on
+        no such resource of this stack; an empty list if it is known and no such resource has it.
         """
         value = resource.get(property_name)
         dependencies = [
@@ -97,18 +116,16 @@ class Stack:
             return dependencies or UNKNOWN
         if not isinstance(value, str) or not value:
             return []
+        keys = dict.fromkeys((*identities, "arn"))
         matching = dict.fromkeys(
             target
             for kind in types
-            for key in identities
+            for key in keys
             for target in self._index(kind, key).get(value, [])
         )
-        # A target that is about to be created has no identity yet: the dependency stands for it.
-        return list(matching) or [
-            target
-            for target in dependencies
-            if all(target.get(key) in (None, UNKNOWN) for key in identities)
-        ]
+        if matching:
+            return list(matching)
+        return [target for target in dependencies if _may_be(target, value, tuple(keys))]
 
     def referring(
         self,
@@ -141,11 +158,30 @@ class Stack:
         if (kind, key) not in self._identified:
             index: dict[str, list[Resource]] = {}
             for resource in self._by_type.get(kind, []):
-                value = resource.get(key)
+                value = resource.identity(key)
                 if isinstance(value, str):
                     index.setdefault(value, []).append(resource)
             self._identified[kind, key] = index
         return self._identified[kind, key]
+
+
+def _may_be(target: Resource, value: str, identities: tuple[str, ...]) -> bool:
+    """Whether `value`, which was made of outputs of `target` but is none of its identities, is it.
+
+    A target that is about to be created has no name yet, and an ARN is another spelling of a known
+    name. Any other text was made of the name ("<bucket>-logs") to name something else. Ids that AWS
+    makes up are not put together to others, so that they do not count against it.
+    """
+    names = [
+        found
+        for key in identities
+        if key not in ("id", "arn") and isinstance(found := target.identity(key), str) and found
+    ]
+    if value.startswith("arn:"):
+        # arn:partition:service:region:account:type/name, or type:name, or name
+        parts = re.split("[:/]", value.split(":", 5)[-1])
+        return not names or any(found in parts for found in names)
+    return not names
 
 
 _Referring = dict[Resource, list[Resource]]

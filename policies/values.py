@@ -8,6 +8,7 @@ property wants is a `Wrong`, and each reader below returns one of the two or the
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ _UNKNOWN_SENTINELS: Final = (
 _SIGNATURE_KEY: Final = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a wire constant)
 _OUTPUT_SIGNATURE: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+_REFERENCE_SIGNATURE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
+_SENTINEL_CHARACTERS: Final = 36
 
 # Deeper documents than any AWS property are cut off as `Wrong` instead of overflowing the stack.
 _MAXIMUM_DEPTH: Final = 100
@@ -53,18 +56,20 @@ _MAXIMUM_DEPTH: Final = 100
 def plain(value: object, depth: int = 0) -> object:
     """`value` with secrets unwrapped, unknowns replaced by `UNKNOWN` and null entries removed.
 
-    Takes what the engine sends (after protobuf decoding), plain dictionaries, and the property
-    proxies of pulumi-policy. A null property equals a missing one, as it does for the AWS provider.
+    Takes what the engine sends (after protobuf decoding), what a state file has, plain
+    dictionaries, and the property proxies of pulumi-policy. A null property equals a missing one,
+    as it does for the AWS provider. A secret that only its ciphertext stands for is unknown.
     """
-    if depth > _MAXIMUM_DEPTH:
-        return Wrong("…", f"at most {_MAXIMUM_DEPTH} levels of nesting")
     if isinstance(value, str):
         return UNKNOWN if is_unknown_text(value) else value
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-        return int(value)  # protobuf has only doubles
+    if value is None or isinstance(value, int | float | bytes):
+        # protobuf has only doubles
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+    if depth >= _MAXIMUM_DEPTH:
+        return Wrong("…", f"at most {_MAXIMUM_DEPTH} levels of nesting")
     if isinstance(value, Mapping):
         return _plain_mapping(cast("Mapping[object, object]", _without_proxy(value)), depth)
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
+    if isinstance(value, Sequence):
         items = cast("Sequence[object]", _without_proxy(value))
         return [plain(item, depth + 1) for item in items]
     return value
@@ -72,16 +77,54 @@ def plain(value: object, depth: int = 0) -> object:
 
 def _plain_mapping(mapping: Mapping[object, object], depth: int) -> object:
     signature = mapping.get(_SIGNATURE_KEY)
+    if signature is None:
+        return {
+            str(key): plain(item, depth + 1) for key, item in mapping.items() if item is not None
+        }
+    if signature == _SECRET_SIGNATURE and "value" not in mapping:
+        return _decrypted(mapping.get("plaintext"), depth)
     if signature == _SECRET_SIGNATURE:
         return plain(mapping.get("value"), depth + 1)
     if signature == _OUTPUT_SIGNATURE:
         return plain(mapping["value"], depth + 1) if "value" in mapping else UNKNOWN
+    if signature == _REFERENCE_SIGNATURE:
+        # A whole resource as a value stands for its id.
+        return plain(mapping.get("id"), depth + 1) or UNKNOWN
     return {str(key): plain(item, depth + 1) for key, item in mapping.items() if item is not None}
+
+
+def _decrypted(plaintext: object, depth: int) -> object:
+    """A secret of `pulumi stack export --show-secrets`, which is JSON text; without it unknown."""
+    if not isinstance(plaintext, str):
+        return UNKNOWN
+    try:
+        return plain(json.loads(plaintext), depth + 1)
+    except (ValueError, RecursionError):
+        return Wrong("(a secret)", "JSON text")
+
+
+def hidden_properties(properties: Mapping[str, object]) -> frozenset[str]:
+    """The properties that are a secret of a state file which only its ciphertext stands for."""
+    mapping = cast("Mapping[str, object]", _without_proxy(properties))
+    return frozenset(key for key, value in mapping.items() if _is_hidden(value))
+
+
+def _is_hidden(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    mapping = cast("Mapping[object, object]", _without_proxy(value))
+    return (
+        mapping.get(_SIGNATURE_KEY) == _SECRET_SIGNATURE
+        and "value" not in mapping
+        and not isinstance(mapping.get("plaintext"), str)
+    )
 
 
 def is_unknown_text(text: str) -> bool:
     """Whether `text` is, or contains, the engine's marker of a value that is not known yet."""
-    return any(sentinel in text for sentinel in _UNKNOWN_SENTINELS)
+    return len(text) >= _SENTINEL_CHARACTERS and any(
+        sentinel in text for sentinel in _UNKNOWN_SENTINELS
+    )
 
 
 def contains_unknown(value: object) -> bool:
