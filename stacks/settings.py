@@ -48,11 +48,10 @@ class Settings(SettingsGroup):
     name: str = setting(
         "First part of every name in AWS",
         default="pgkeep",
-        # 12 characters leave room for "-staging-pooler-certificates" in the 64 of an IAM role and
-        # for "-staging-pooler" in the 32 of a load balancer.
-        pattern=r"^[a-z](?:-?[a-z0-9]){1,11}$",
-        why="2 to 12 lower-case letters, digits and single hyphens fit every AWS name limit",
-        source="AWS ELB API reference: CreateLoadBalancer (32 characters)",
+        # How long it may be follows from the names that are made of it: stacks/rules/names.py.
+        pattern=r"^[a-z](?:-?[a-z0-9]){1,31}$",
+        why="lower-case letters, digits and single hyphens fit every name in AWS",
+        source="stacks/naming.py",
     )
     workload: str = setting(
         "Folder below workloads/ whose roles and migrations the database gets",

@@ -8,6 +8,7 @@ from stacks.rules import (
     backups,
     database,
     environments,
+    names,
     network,
     offers,
     origins,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _THEMES = (
     offers,
+    names,
     network,
     environments,
     origins,

@@ -12,21 +12,6 @@ from stacks.settings import load
 from tests.unit.conftest import Deployed
 from tests.unit.recorder import Recorder, deploy, raw_settings, settings
 
-# Characters that AWS takes. AWS API references of CreateFunction, CreateRole, CreateQueue,
-# CreateLoadBalancer, CreateTargetGroup, CreateSchedule, CreateDBInstance, CreateBucket.
-NAME_LIMITS = {
-    "aws:lambda/function:Function": ("name", 64),
-    "aws:iam/role:Role": ("name", 64),
-    "aws:sqs/queue:Queue": ("name", 80),
-    "aws:lb/loadBalancer:LoadBalancer": ("name", 32),
-    "aws:lb/targetGroup:TargetGroup": ("name", 32),
-    "aws:scheduler/schedule:Schedule": ("name", 64),
-    "aws:rds/instance:Instance": ("identifier", 63),
-    "aws:s3/bucket:Bucket": ("bucket", 63),
-    "aws:autoscaling/group:Group": ("name", 255),
-    "aws:cloudwatch/metricAlarm:MetricAlarm": ("name", 255),
-}
-
 
 def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
     prefix = "security-groups-"
@@ -83,17 +68,6 @@ def test_components(deployed: Deployed, environment: str) -> None:
         "ServiceEndpoints",
         "WorkloadRoles",
     }
-
-
-def test_the_longest_name_fits_every_limit() -> None:
-    raw = raw_settings("staging")
-    raw["name"] = "abcdefghijkl"
-    recorder = deploy(load(raw, "staging"))
-    for type_, (property_, limit) in NAME_LIMITS.items():
-        found = recorder.of_type(type_)
-        assert found, type_
-        for name, inputs in found.items():
-            assert len(inputs[property_]) <= limit, (name, inputs[property_])
 
 
 def test_two_runs_ask_for_the_same(deployed: Deployed) -> None:

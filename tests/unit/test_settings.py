@@ -436,11 +436,11 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     ),
     (
         "prod",
-        {"name": "a-very-long-name"},
+        {"name": "A_Name"},
         "name",
-        "'a-very-long-name'",
+        "'A_Name'",
         "string should match pattern",
-        "fit every AWS name limit",
+        "fit every name in AWS",
     ),
     (
         "prod",
