@@ -1,5 +1,6 @@
 """postgresql.conf, pg_hba.conf and pg_ident.conf of one DB instance."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from localcloud.databases.server import (
     DATA,
     PRIMARY,
     REPLICATION_ADMINISTRATOR,
+    RESTORE,
 )
 from localcloud.errors import LocalCloudError
 
@@ -28,7 +30,8 @@ source=$1 target=/rdsdbdata/wal_archive/$2
 if [ -e "$target" ]; then
     exec cmp -s "$source" "$target"
 fi
-cp "$source" "$target.partial"
+# A segment ended early is zeros to its end.
+cp --sparse=always "$source" "$target.partial"
 sync "$target.partial"
 mv "$target.partial" "$target"
 sync /rdsdbdata/wal_archive
@@ -60,6 +63,8 @@ class Configuration:
     parameters: Mapping[str, str]  # set by the user in the parameter group
     archiving: bool
     upstream: Upstream | None = None
+    # Where a restore stops; the server opens only then.
+    recovery_target: datetime.datetime | None = None
 
     def resolved(self) -> dict[str, str]:
         """All set parameters, computed and capped. Raises IncompatibleParametersError."""
@@ -93,7 +98,8 @@ class Configuration:
         archive = f"/bin/sh {CONFIGURATION / ARCHIVE_SCRIPT_NAME} %p %f"
         settings |= {
             "allow_alter_system": "off",  # parameters come from the parameter group alone
-            "archive_mode": "on",
+            # "on" archives on a primary only; a replica's automated backups are its own.
+            "archive_mode": "always" if self.upstream and self.archiving else "on",
             "archive_command": archive if self.archiving else "/bin/true",
             "cluster_name": self.identifier,
             "data_directory": str(DATA),
@@ -116,6 +122,15 @@ class Configuration:
                 "primary_conninfo": f"host={PRIMARY} port={self.upstream.port} "
                 f"user={REPLICATION_ADMINISTRATOR} application_name={self.identifier}",
                 "primary_slot_name": self.upstream.slot,
+            }
+        if self.recovery_target is not None:
+            settings |= {
+                "archive_command": "/bin/true",  # what is replayed is in the source's archive
+                "hot_standby": "off",
+                "recovery_target_action": "promote",
+                "recovery_target_time": self.recovery_target.isoformat(sep=" "),
+                "recovery_target_timeline": "latest",
+                "restore_command": f"test -e {RESTORE}/wal/%f && cp {RESTORE}/wal/%f %p",
             }
         return "".join(f"{name} = {_quoted(value)}\n" for name, value in sorted(settings.items()))
 

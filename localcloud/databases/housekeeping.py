@@ -2,15 +2,19 @@
 
 import datetime
 import logging
-import shutil
 import threading
 from pathlib import Path
+from typing import Any, cast
 
+from moto.rds.models import rds_backends
+
+from localcloud.databases import backups, shipping
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.log_export import Exporter
 from localcloud.databases.metrics import Meter, publish
 from localcloud.databases.modification import apply_pending
-from localcloud.databases.plane import Node, Plane
+from localcloud.databases.node import Node
+from localcloud.databases.plane import Plane
 
 _LOG = logging.getLogger(__name__)
 _LOGS_EVERY_SECONDS = 5
@@ -44,9 +48,12 @@ class Housekeeping:
         ticks = 0
         while not self._stopping.wait(_LOGS_EVERY_SECONDS):
             ticks += 1
+            if ticks * _LOGS_EVERY_SECONDS % METRICS_EVERY_SECONDS == 0:
+                self.prune_kept(datetime.datetime.now(datetime.UTC))
             for node in self._plane.nodes():
                 try:
                     self.watch(node)
+                    self.ship_wal(node)
                     self.export_logs(node)
                     if ticks * _LOGS_EVERY_SECONDS % METRICS_EVERY_SECONDS == 0:
                         self.measure(node)
@@ -54,10 +61,21 @@ class Housekeeping:
                 except Exception:
                     _LOG.exception("housekeeping of %s", node.instance.db_instance_identifier)
 
+    def prune_kept(self, now: datetime.datetime) -> None:
+        """Remove automated backups without an instance that are past their time."""
+        for account in rds_backends.values():
+            for backend in account.values():
+                cast(Any, backend).prune_kept(now)
+
     def watch(self, node: Node) -> None:
         """Start a server again that should run and does not."""
         if node.instance.status == "available" and not node.server.running:
             self._plane.recover(node)
+
+    def ship_wal(self, node: Node) -> None:
+        """Let LatestRestorableTime move on."""
+        if node.instance.status == "available" and node.server.running:
+            shipping.ship(node)
 
     def export_logs(self, node: Node) -> None:
         """Send new log entries to CloudWatch Logs."""
@@ -80,7 +98,7 @@ class Housekeeping:
         ):
             apply_pending(self._plane, instance)
         if _backup_due(instance, now):
-            self._plane.back_up(instance)
+            backups.back_up(self._plane, instance)
         self._plane.in_background(instance, lambda node: prune(node, now))
 
 
@@ -91,31 +109,10 @@ def prune(node: Node, now: datetime.datetime) -> None:
     for path in (server.logs / "error").glob("postgresql.log.*"):
         if _modified(path) < now - datetime.timedelta(minutes=minutes):
             path.unlink(missing_ok=True)
-    backups = sorted((server.folder / "base_backups").glob("*Z"), key=lambda path: path.name)
-    if not instance.backup_retention_period:
-        instance.backed_up_at = None
-        needed: list[Path] = []
-    else:
+    if instance.backup_retention_period:
         oldest = now - datetime.timedelta(days=instance.backup_retention_period)
-        earlier = [path for path in backups if backup_time(path) <= oldest]
-        # The last one before the window is where its first moments are restored from.
-        needed = backups[max(len(earlier) - 1, 0) :]
-    for path in backups:
-        if path not in needed:
-            shutil.rmtree(path)
-    if backups:
-        # A segment archived before a backup began holds nothing that backup needs.
-        first = backup_time(needed[0]) if needed else now
-        for path in server.wal_archive.iterdir():
-            if _modified(path) < first:
-                path.unlink(missing_ok=True)
-        instance.forget_automated_snapshots(first)
-
-
-def backup_time(path: Path) -> datetime.datetime:
-    """When a base backup began: its folder's name."""
-    moment = datetime.datetime.strptime(path.name, "%Y%m%dT%H%M%SZ")  # noqa: DTZ007
-    return moment.replace(tzinfo=datetime.UTC)
+        node.archive.prune(oldest, now)
+        instance.forget_automated_snapshots(oldest)
 
 
 def in_daily_window(window: str, now: datetime.datetime) -> bool:

@@ -1,17 +1,16 @@
 """The DB instance as the API shows it: moto's model, with every input kept and read back."""
 
-import contextlib
 import datetime
 import json
-import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from moto.rds.exceptions import InvalidParameterCombination
 from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
 
+from localcloud.databases.archive import Archive
 from localcloud.databases.engine import MAJOR_VERSION
 from localcloud.databases.parameters import DEFAULT_GROUP, FAMILY
 
@@ -94,9 +93,17 @@ class LocalDBInstance(DBInstance):
         self.parameter_apply_status = "in-sync"
         self.pending_modified_values: dict[str, Any] = {}
         self.certificate_valid_till: datetime.datetime | None = None
-        # Set by the data plane once a base backup is complete.
+        # When the newest base backup was complete.
         self.backed_up_at: datetime.datetime | None = None
-        self.wal_archive: Path | None = None
+        self.archive: Archive | None = None
+        self.automated_backup_arn = (
+            f"arn:{self.partition}:rds:{self.region}:{self.account_id}:auto-backup:ab-"
+            + _base32(26).lower()
+        )
+        # ARNs of its automated backups in other regions.
+        self.automated_backup_replications: list[str] = []
+        # A replica whose source, in another region, is gone.
+        self.replication_terminated = False
         self.dns_name = ""
         self.listening = False
         self.keep(inputs)
@@ -148,14 +155,17 @@ class LocalDBInstance(DBInstance):
         kept = self.storage_throughput if striped else None
         self.storage_throughput = given["storage_throughput"] or kept or base_throughput
 
+    def record(self, kind: str, **details: str) -> None:
+        """Record an event of the instance, and tell its subscribers."""
+        cast(Any, self.backend).record(kind, self, **details)
+
+    def automated_snapshot(self, data: Path, started: datetime.datetime) -> None:
+        """Make the automated snapshot of a base backup."""
+        cast(Any, self.backend).create_automated_snapshot(self, data, started)
+
     def forget_automated_snapshots(self, before: datetime.datetime) -> None:
-        """Remove the records of automated backups that are no longer kept."""
-        records = self.backend.describe_db_snapshots(
-            self.db_instance_identifier, snapshot_type="automated"
-        )
-        for snapshot in records:
-            if snapshot.created.replace(tzinfo=datetime.UTC) < before:
-                self.backend.delete_db_snapshot(snapshot.db_snapshot_identifier)
+        """Remove the automated snapshots that began before a moment."""
+        cast(Any, self.backend).forget_automated_snapshots(self.dbi_resource_id, before)
 
     @property
     def address(self) -> str:
@@ -187,13 +197,22 @@ class LocalDBInstance(DBInstance):
 
     @property
     def latest_restorable_time(self) -> Any:
-        """End of the newest archived WAL, once there is a base backup to start from."""
-        if not self.backup_retention_period or self.backed_up_at is None:
+        """Up to when every commit is in the archive; None before the first base backup."""
+        if not self.backup_retention_period or self.archive is None:
             return None
-        newest = self.backed_up_at.timestamp()
-        if self.wal_archive is not None and self.wal_archive.is_dir():
-            newest = max([newest, *_modification_times(self.wal_archive)])
-        return datetime.datetime.fromtimestamp(newest, datetime.UTC)
+        return self.archive.latest
+
+    @property
+    def db_instance_automated_backups_replications(self) -> list[dict[str, str]]:
+        return [
+            {"DBInstanceAutomatedBackupsArn": arn} for arn in self.automated_backup_replications
+        ]
+
+    @property
+    def vpc_id(self) -> str | None:
+        """VPC of the DB subnet group."""
+        group = getattr(self, "db_subnet_group", None)
+        return group.vpc_id if group is not None else None
 
     @property
     def db_instance_port(self) -> int:
@@ -230,14 +249,19 @@ class LocalDBInstance(DBInstance):
     def status_infos(self) -> list[dict[str, Any]]:
         if not self.is_replica:
             return []
-        normal = self.status == "available"
+        normal = self.status == "available" and not self.replication_terminated
+        ended = "terminated" if self.replication_terminated else "stopped"
         return [
             {
                 "StatusType": "read replication",
                 "Normal": normal,
-                "Status": "replicating" if normal else "stopped",
+                "Status": "replicating" if normal else ended,
             }
         ]
+
+    def remove_replica(self, replica: DBInstance) -> None:
+        names = {replica.db_instance_identifier, replica.db_instance_arn}
+        self.replicas = [name for name in self.replicas if name not in names]
 
 
 class _ManagedSecret(MasterUserSecret):
@@ -253,14 +277,6 @@ class _ManagedSecret(MasterUserSecret):
 def new_instance(backend: RDSBackend, inputs: Mapping[str, Any]) -> LocalDBInstance:
     """Make the model (moto's constructors are typed as their base class)."""
     return cast(LocalDBInstance, LocalDBInstance(backend, **inputs))
-
-
-def _modification_times(folder: Path) -> Iterator[float]:
-    """Of the files that are still there: pruning and deletion take them away meanwhile."""
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as files:
-        for file in files:
-            with contextlib.suppress(FileNotFoundError):
-                yield file.stat().st_mtime
 
 
 def _base32(length: int) -> str:

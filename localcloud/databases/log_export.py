@@ -7,7 +7,7 @@ from typing import Any
 
 from moto.logs.models import logs_backends
 
-from localcloud.databases.plane import Node
+from localcloud.databases.node import Node
 
 # Each entry begins with log_line_prefix `%t`; other lines continue the entry before.
 _BEGIN = re.compile(rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC:")

@@ -15,7 +15,7 @@ from typing import Any, cast
 from moto.cloudwatch.models import cloudwatch_backends
 
 from localcloud.databases import instance_classes
-from localcloud.databases.plane import Node
+from localcloud.databases.node import Node
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 

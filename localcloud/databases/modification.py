@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
 from moto.rds.utils import valid_preferred_maintenance_window
 
-from localcloud.databases import roles
+from localcloud.databases import backups, roles
 from localcloud.databases.instance import LocalDBInstance
-from localcloud.databases.plane import Node, Plane
+from localcloud.databases.node import Node
+from localcloud.databases.plane import Plane
 from localcloud.databases.validation import (
     validate_common,
     validate_references,
@@ -67,19 +68,19 @@ def _apply(plane: Plane, instance: LocalDBInstance, inputs: Mapping[str, Any]) -
     _set_attributes(instance, inputs)
     steps = _steps(plane, instance, inputs, before)
     password = inputs.get("master_user_password")
-    if password is not None:
-        instance.add_event("DB_INSTANCE_RESET_MASTER_CREDENTIALS")
     if not steps:
         return
 
     def work(node: Node) -> None:
         for step in steps:
             step(node)
+        for kind in _events(instance, inputs, before):
+            instance.record(kind, name=str(instance.db_parameter_group_name))
 
     status = "resetting-master-credentials" if password and len(steps) == 1 else "modifying"
     plane.change(instance, status, work)
     if instance.backup_retention_period and not before["_backup_retention_period"]:
-        plane.back_up(instance)
+        backups.back_up(plane, instance)
 
 
 def apply_pending(plane: Plane, instance: LocalDBInstance) -> None:
@@ -184,8 +185,32 @@ def _steps(
         instance.parameter_apply_status = "pending-reboot"
     if changed("ca_certificate_identifier"):
         steps += [plane.renew_certificate, plane.reload]
-    if changed("db_instance_class") or changed("port"):
+    retention, before_retention = (
+        instance.backup_retention_period,
+        before["_backup_retention_period"],
+    )
+    if before_retention and not retention:
+        steps.append(backups.forget)
+    # A replica archives only when it was started to (archive_mode).
+    archives = instance.is_replica and bool(retention) != bool(before_retention)
+    if changed("db_instance_class") or changed("port") or archives:
         steps += [plane.restart_unchanged, plane.reload_replicas]
     elif changed("_backup_retention_period"):
         steps.append(plane.reload)
     return steps
+
+
+def _events(
+    instance: LocalDBInstance, inputs: Mapping[str, Any], before: Mapping[str, Any]
+) -> list[str]:
+    """What RDS tells of the changes once they are made."""
+    found = ["password"] if inputs.get("master_user_password") is not None else []
+    if instance.db_instance_class != before["db_instance_class"]:
+        found.append("class-finished")
+    if instance.db_parameter_group_name != before["db_parameter_group_name"]:
+        found.append("parameter-group")
+    if instance.allocated_storage != before["_allocated_storage"]:
+        found.append("storage")
+    if bool(instance.backup_retention_period) != bool(before["_backup_retention_period"]):
+        found.append("backups-enabled" if instance.backup_retention_period else "backups-disabled")
+    return found

@@ -9,17 +9,12 @@ from moto.rds.models import RDSBackend
 class NotEmulated(RDSBackend):
     """What the local cloud cannot do yet."""
 
-    def restore_db_instance_from_db_snapshot(self, *_: Any, **__: Any) -> NoReturn:
-        raise _refusal("RestoreDBInstanceFromDBSnapshot")
-
-    def restore_db_instance_to_point_in_time(self, *_: Any, **__: Any) -> NoReturn:
-        raise _refusal("RestoreDBInstanceToPointInTime")
-
     def stop_db_instance(self, *_: Any, **__: Any) -> NoReturn:
         raise _refusal("StopDBInstance")
 
-    def copy_db_snapshot(self, *_: Any, **__: Any) -> NoReturn:
-        raise _refusal("CopyDBSnapshot")
+    def start_export_task(self, *_: Any, **__: Any) -> NoReturn:
+        # RDS writes Apache Parquet; an empty task that says "complete" would be a false backup.
+        raise _refusal("StartExportTask")
 
     def create_blue_green_deployment(self, *_: Any, **__: Any) -> NoReturn:
         raise _refusal("CreateBlueGreenDeployment")

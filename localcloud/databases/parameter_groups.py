@@ -7,8 +7,9 @@ from moto.rds.exceptions import InvalidParameterValue, RDSClientError
 from moto.rds.models import DBParameterGroup, RDSBackend
 
 from localcloud.databases.instance import LocalDBInstance
+from localcloud.databases.node import Node
 from localcloud.databases.parameters import DEFAULT_GROUP, FAMILY, catalogue, refusal
-from localcloud.databases.plane import Node, Plane
+from localcloud.databases.plane import Plane
 
 
 class ParameterGroups(RDSBackend):

@@ -4,21 +4,16 @@ The API answers at once; each instance has one worker that does its jobs in orde
 instance's status tells how far it is.
 """
 
-import contextlib
-import datetime
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
 
 from cryptography import x509
-from moto.rds.exceptions import DBSnapshotAlreadyExistsError
 
 from localcloud.cloud import Cloud
-from localcloud.databases import instance_classes, roles
+from localcloud.databases import instance_classes
+from localcloud.databases.archive import Archive
 from localcloud.databases.configuration import (
     Configuration,
     IncompatibleParametersError,
@@ -26,37 +21,12 @@ from localcloud.databases.configuration import (
 )
 from localcloud.databases.engine import Engine
 from localcloud.databases.instance import LocalDBInstance
-from localcloud.databases.server import Server, StartError
-
-if TYPE_CHECKING:
-    from localcloud.fabric import NetworkInterface
+from localcloud.databases.node import Node
+from localcloud.databases.server import START_TIMEOUT_SECONDS, Server, StartError
 
 _LOG = logging.getLogger(__name__)
 # The part of an endpoint that on AWS is the account's own identifier in the region.
 ENDPOINT_LABEL = "cpkeeplocal"
-
-
-@dataclass
-class Node:
-    """One instance with all that is real behind it."""
-
-    instance: LocalDBInstance
-    server: Server
-    subnet_id: str
-    source: "Node | None" = None
-    interface: "NetworkInterface | None" = None
-    # The parameter group's user-set values that are in postgresql.conf now.
-    applied: dict[str, str] = field(default_factory=dict[str, str])
-    # What is left to do when the server starts for the first time.
-    finish: Callable[[], None] | None = None
-    worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "database"))
-
-    @property
-    def slot(self) -> str:
-        """Name of the physical replication slot on the source, as RDS names it."""
-        instance = self.instance
-        name = f"rds_{instance.region}_{instance.dbi_resource_id}"
-        return name.lower().replace("-", "_")
 
 
 class Plane:
@@ -65,7 +35,7 @@ class Plane:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.engine = Engine(cloud.image, cloud.home.databases / ".engine")
-        self._nodes: dict[str, Node] = {}
+        self._nodes: dict[str, Node] = {}  # by folder name
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -84,75 +54,40 @@ class Plane:
             node.worker.shutdown(wait=True, cancel_futures=True)
             node.server.stop()
             node.server.unmount()
-            self._detach(node)
+            self.detach(node)
 
     def nodes(self) -> list[Node]:
         """Every instance's node."""
         with self._lock:
             return list(self._nodes.values())
 
-    def node(self, identifier: str) -> Node:
+    def node(self, identifier: str, region: str | None = None) -> Node:
+        """The node of an existing instance, of the cloud's own region if none is given."""
+        return self._nodes[self._key(identifier, region or self.cloud.region)]
+
+    def node_of(self, instance: LocalDBInstance) -> Node:
         """The node of an existing instance."""
-        return self._nodes[identifier]
+        return self.node(instance.db_instance_identifier, instance.region)
+
+    def _key(self, identifier: str, region: str) -> str:
+        """Unique over all regions; no identifier has a dot."""
+        return identifier if region == self.cloud.region else f"{region}.{identifier}"
 
     def endpoint_name(self, identifier: str, region: str) -> str:
         """DNS name of an instance's endpoint."""
         return f"{identifier}.{ENDPOINT_LABEL}.{region}.rds.amazonaws.com"
 
-    def create(
-        self, instance: LocalDBInstance, subnet_id: str, parameters: Mapping[str, str]
-    ) -> None:
-        """Boot a new primary: status creating → available."""
-        node = self._add(instance, subnet_id, None, parameters)
-        password, instance.initial_password = instance.initial_password, None
-        username = str(instance.master_username)
-
-        def boot() -> None:
-            node.server.prepare()
-            node.server.initialize()
-            self._attach(node)
-            self._start(node)
-
-        def finish() -> None:
-            roles.create_roles(node.server, username, str(password), instance.db_name)
-            self._announce(node)
-
-        node.finish = finish
-        self._run(node, "creating", boot)
-        if instance.backup_retention_period:
-            self.back_up(instance)
-
-    def create_replica(
-        self,
-        instance: LocalDBInstance,
-        source: LocalDBInstance,
-        subnet_id: str,
-        parameters: Mapping[str, str],
-    ) -> None:
-        """Boot a streaming replica of `source`: status creating → available."""
-        primary = self._nodes[source.db_instance_identifier]
-        node = self._add(instance, subnet_id, primary, parameters)
-
-        def boot() -> None:
-            node.server.prepare(primary.server)
-            node.server.copy_primary(primary.server, node.slot)
-            self._attach(node)
-            self._start(node)
-
-        node.finish = lambda: self._announce(node)
-        self._run(node, "creating", boot)
-
     def change(
         self, instance: LocalDBInstance, status: str, action: Callable[[Node], None]
     ) -> None:
         """Run `action` on the instance's worker: status `status` → available."""
-        node = self._nodes[instance.db_instance_identifier]
-        self._run(node, status, lambda: action(node))
+        node = self.node_of(instance)
+        self.run(node, status, lambda: action(node))
 
     def in_background(self, instance: LocalDBInstance, action: Callable[[Node], None]) -> None:
         """Run `action` on the instance's worker; its status stays as it is."""
-        node = self._nodes[instance.db_instance_identifier]
-        self._submit(node, lambda: action(node))
+        node = self.node_of(instance)
+        self.submit(node, lambda: action(node))
 
     def restart(self, node: Node, parameters: Mapping[str, str]) -> None:
         """Stop, take the parameter group's values over, start. Called on the node's worker."""
@@ -160,12 +95,12 @@ class Plane:
         node.applied = dict(parameters)
         node.server.port = node.instance.port or 5432
         node.instance.parameter_apply_status = "in-sync"
-        self._start(node)
+        self.start_server(node)
 
     def recover(self, node: Node) -> None:
         """Start a server again that ended by itself, as RDS's host manager does."""
         _LOG.warning("%s ended by itself, starting it", node.instance.db_instance_identifier)
-        self.change(node.instance, "rebooting", self._start)
+        self.change(node.instance, "rebooting", self.start_server)
 
     def restart_unchanged(self, node: Node) -> None:
         """Restart for a new class or port: the parameters in effect stay."""
@@ -178,11 +113,11 @@ class Plane:
         with self._lock:
             replicas = [replica for replica in self._nodes.values() if replica.source is node]
         for replica in replicas:
-            self._submit(replica, lambda replica=replica: self.reload(replica))
+            self.submit(replica, lambda replica=replica: self.reload(replica))
 
     def reload(self, node: Node) -> None:
         """Write the configuration again and make the server read it. On the node's worker."""
-        self._configure(node)
+        self.configure(node)
         node.server.reload()
 
     def renew_certificate(self, node: Node) -> None:
@@ -200,110 +135,88 @@ class Plane:
             groups = node.instance.vpc_security_group_ids
             self.cloud.fabric.set_security_groups(node.interface, groups)
 
-    def promote(self, node: Node) -> None:
-        """Make a replica a primary of its own. Called on the node's worker."""
-        node.server.query("SELECT pg_promote(true, 60)")
-        self._leave_source(node)
-        self.reload(node)
-
-    def back_up(self, instance: LocalDBInstance) -> None:
-        """Take a base backup in the background: what point-in-time recovery starts from."""
-        node = self._nodes[instance.db_instance_identifier]
-
-        def take() -> None:
-            started = datetime.datetime.now(datetime.UTC)
-            name = started.strftime("%Y%m%dT%H%M%SZ")
-            node.server.back_up(node.server.folder / "base_backups" / name)
-            instance.backed_up_at = datetime.datetime.now(datetime.UTC)
-            # One automated snapshot a minute, its name says which.
-            with contextlib.suppress(DBSnapshotAlreadyExistsError):
-                instance.save_automated_backup()
-
-        self._submit(node, take)
-
-    def snapshot(self, instance: LocalDBInstance, folder: Path, done: Callable[[], None]) -> None:
-        """Copy the instance to `folder` in the background, then call `done`."""
-        node = self._nodes[instance.db_instance_identifier]
-
-        def take() -> None:
-            node.server.back_up(folder)
-            done()
-
-        self._submit(node, take)
-
-    def snapshot_folder(self, name: str) -> Path:
-        """Where a DB snapshot's data stands."""
-        return self.cloud.home.databases / ".snapshots" / name.replace(":", "_")
-
-    def delete(self, instance: LocalDBInstance, done: Callable[[], None]) -> None:
-        """Stop the server and remove all it had, then call `done`."""
-        node = self._nodes[instance.db_instance_identifier]
+    def delete(
+        self, instance: LocalDBInstance, retain: Callable[[Node], None], done: Callable[[], None]
+    ) -> None:
+        """Stop the server, call `retain`, remove all it had, then call `done`."""
+        node = self.node_of(instance)
 
         def remove() -> None:
+            retain(node)
             node.server.remove()
-            self._detach(node)
-            self._leave_source(node)
+            self.detach(node)
+            self.leave_source(node)
             with self._lock:
-                self._nodes.pop(instance.db_instance_identifier, None)
+                self._nodes.pop(self._key(instance.db_instance_identifier, instance.region), None)
             done()
             node.worker.shutdown(wait=False)
 
-        self._submit(node, remove)
+        self.submit(node, remove)
 
-    def _add(
+    def add(
         self,
         instance: LocalDBInstance,
         subnet_id: str,
         source: Node | None,
         parameters: Mapping[str, str],
     ) -> Node:
+        """Take a new instance in: it has a folder and a name, and nothing runs."""
         identifier = instance.db_instance_identifier
         instance.dns_name = self.endpoint_name(identifier, instance.region)
-        folder = self.cloud.home.databases / identifier
-        server = Server(self.engine, identifier, folder, instance.port or 5432)
-        node = Node(instance, server, subnet_id, source, applied=dict(parameters))
+        key = self._key(identifier, instance.region)
+        folder = self.cloud.home.databases / key
+        server = Server(self.engine, key, folder, instance.port or 5432)
+        node = Node(instance, server, subnet_id, Archive(folder), source, applied=dict(parameters))
         if folder.exists():  # Of an earlier daemon: the control plane has no memory of it.
             server.remove()
-        instance.wal_archive = server.wal_archive
+        instance.archive = node.archive
         with self._lock:
-            self._nodes[identifier] = node
+            self._nodes[key] = node
         return node
 
-    def _attach(self, node: Node) -> None:
+    def attach(self, node: Node) -> None:
+        """Give the instance its interface and the certificate of its endpoint."""
         node.interface = self.cloud.fabric.attach(
-            name=f"db-{node.instance.db_instance_identifier}",
+            name=f"db-{node.server.identifier}",
             subnet_id=node.subnet_id,
             security_group_ids=node.instance.vpc_security_group_ids,
         )
         node.server.namespace_path = node.interface.namespace_path
         self.renew_certificate(node)
 
-    def _detach(self, node: Node) -> None:
+    def detach(self, node: Node) -> None:
+        """Take the interface and the endpoint's name away."""
         if node.interface is not None:
             self.cloud.fabric.unregister_name(node.instance.dns_name)
             self.cloud.fabric.detach(node.interface)
             node.interface = None
 
-    def _leave_source(self, node: Node) -> None:
+    def leave_source(self, node: Node) -> None:
+        """Make a replica independent; its slot on the source goes."""
         source, node.source = node.source, None
         # The slots of a source on its way out go with it.
         if source is not None and source.instance.status != "deleting":
             source.server.drop_slot(node.slot)
 
-    def _announce(self, node: Node) -> None:
+    def announce(self, node: Node) -> None:
+        """Let the endpoint's name be found."""
         if node.interface is not None:
             name = node.instance.dns_name
             self.cloud.fabric.register_name(name, [node.interface.address])
         node.instance.listening = True
 
-    def _start(self, node: Node) -> None:
-        self._configure(node)
-        node.server.start()
+    def start_server(self, node: Node, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
+        """Configure and start; the first time also do what is left of the creation."""
+        self.configure(node)
+        node.server.start(timeout_seconds)
+        if node.recovery_target is not None:
+            return  # Not yet the configuration that the server is to run with.
         if node.finish is not None:
             node.finish()
             node.finish = None
 
-    def _configure(self, node: Node) -> None:
+    def configure(self, node: Node) -> None:
+        """Write the server's configuration. Raises IncompatibleParametersError."""
         instance = node.instance
         # The API has refused an unknown class.
         instance_class = instance_classes.by_name(instance.db_instance_class)
@@ -317,30 +230,45 @@ class Plane:
             parameters=node.applied,
             archiving=bool(instance.backup_retention_period),
             upstream=Upstream(node.source.server.port, node.slot) if node.source else None,
+            recovery_target=node.recovery_target,
         )
         for name, content in configuration.files().items():
             node.server.write(name, content)
 
-    def _run(self, node: Node, status: str, job: Callable[[], None]) -> None:
+    def run(
+        self,
+        node: Node,
+        status: str,
+        job: Callable[[], None],
+        when_not_started: str = "incompatible-parameters",
+    ) -> None:
+        """Run `job` on the worker: status `status`, then available or what went wrong."""
         node.instance.status = status
         identifier = node.instance.db_instance_identifier
 
         def work() -> None:
             try:
                 job()
-            except (IncompatibleParametersError, StartError) as error:
-                # What RDS shows when the engine does not start with the group's values.
+            except IncompatibleParametersError as error:
                 _LOG.error("%s is incompatible-parameters: %s", identifier, error)
-                node.instance.status = "incompatible-parameters"
+                end("incompatible-parameters")
+            except StartError as error:
+                _LOG.error("%s is %s: %s", identifier, when_not_started, error)
+                end(when_not_started)
             except Exception:
                 _LOG.exception("%s of %s failed", status, identifier)
-                node.instance.status = "failed"
+                end("failed")
             else:
-                node.instance.status = "available"
+                end("available")
+
+        def end(ended: str) -> None:
+            if node.instance.status != "deleting":
+                node.instance.status = ended
 
         node.worker.submit(work)
 
-    def _submit(self, node: Node, job: Callable[[], None]) -> None:
+    def submit(self, node: Node, job: Callable[[], None]) -> None:
+        """Run `job` on the worker; what fails is logged."""
         future = node.worker.submit(job)
         identifier = node.instance.db_instance_identifier
 

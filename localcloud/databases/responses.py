@@ -1,19 +1,23 @@
 """Actions of the RDS API that moto lacks or answers with less than AWS."""
 
-from typing import Any, cast
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.rds.models import DBParameterGroup
 from moto.rds.responses import RDSResponse
 
 from localcloud.authorities import Authority
-from localcloud.databases import catalogue, certificates, log_files
-from localcloud.databases.backend import LocalRDSBackend
+from localcloud.databases import (
+    catalogue,
+    certificates,
+    log_files,
+    responses_backups,
+    responses_events,
+)
 from localcloud.databases.parameters import FAMILY, Parameter, is_system_default
 from localcloud.databases.parameters import catalogue as parameter_catalogue
+from localcloud.databases.responses_backups import backend_of, page
 
-# AWS: "MaxRecords, default 100".
-_PAGE_SIZE = 100
 _SOURCE_USER, _SOURCE_SYSTEM, _SOURCE_ENGINE = "user", "system", "engine-default"
 
 
@@ -43,46 +47,44 @@ def install(rds_authority: Authority) -> None:
         describe_db_log_files,
         download_db_log_file_portion,
         reset_db_parameter_group,
+        *responses_backups.ACTIONS,
+        *responses_events.ACTIONS,
     ):
         setattr(RDSResponse, action.__name__, action)
-
-
-def _backend(response: RDSResponse) -> LocalRDSBackend:
-    return cast(LocalRDSBackend, response.backend)
 
 
 def describe_db_engine_versions(self: RDSResponse) -> ActionResult:
     """DescribeDBEngineVersions; DefaultOnly and the rest make no difference with one version."""
     found = catalogue.engine_versions(
-        _backend(self).plane.engine.version,
+        backend_of(self).plane.engine.version,
         self.params.get("Engine"),
         self.params.get("EngineVersion"),
         self.params.get("DBParameterGroupFamily"),
     )
-    return _page(self, "DBEngineVersions", found)
+    return page(self, "DBEngineVersions", found)
 
 
 def describe_orderable_db_instance_options(self: RDSResponse) -> ActionResult:
     """DescribeOrderableDBInstanceOptions for the one engine."""
     found = catalogue.orderable_options(
-        _backend(self).plane.engine.version,
+        backend_of(self).plane.engine.version,
         self.region,
         self.params.get("Engine"),
         self.params.get("EngineVersion"),
         self.params.get("DBInstanceClass"),
     )
-    return _page(self, "OrderableDBInstanceOptions", found)
+    return page(self, "OrderableDBInstanceOptions", found)
 
 
 def describe_db_parameters(self: RDSResponse) -> ActionResult:
     """DescribeDBParameters: the whole family with the group's own values, or one Source."""
-    backend = _backend(self)
+    backend = backend_of(self)
     name = self.params.get("DBParameterGroupName")
     group = backend.db_parameter_groups[backend.known_parameter_group(name)]
     wanted = self.params.get("Source")
     found = [_describe(parameter, group) for parameter in parameter_catalogue().values()]
     chosen = [parameter for parameter in found if wanted in (None, "", parameter["Source"])]
-    return _page(self, "Parameters", chosen)
+    return page(self, "Parameters", chosen)
 
 
 def describe_engine_default_parameters(_: RDSResponse) -> ActionResult:
@@ -93,7 +95,7 @@ def describe_engine_default_parameters(_: RDSResponse) -> ActionResult:
 
 def reset_db_parameter_group(self: RDSResponse) -> ActionResult:
     """ResetDBParameterGroup: some parameters, or all."""
-    backend = _backend(self)
+    backend = backend_of(self)
     name = backend.known_parameter_group(self.params.get("DBParameterGroupName"))
     changes = [change.original_dict() for change in self.params.get("Parameters", [])]
     group = backend.reset_db_parameter_group(
@@ -104,7 +106,7 @@ def reset_db_parameter_group(self: RDSResponse) -> ActionResult:
 
 def describe_db_log_files(self: RDSResponse) -> ActionResult:
     """DescribeDBLogFiles: the server's real log files."""
-    folder = _backend(self).log_folder(self.params["DBInstanceIdentifier"])
+    folder = backend_of(self).log_folder(self.params["DBInstanceIdentifier"])
     found = log_files.describe(
         folder, self.params.get("FilenameContains"), self.params.get("FileLastWritten")
     )
@@ -113,7 +115,7 @@ def describe_db_log_files(self: RDSResponse) -> ActionResult:
 
 def download_db_log_file_portion(self: RDSResponse) -> ActionResult:
     """DownloadDBLogFilePortion."""
-    folder = _backend(self).log_folder(self.params["DBInstanceIdentifier"])
+    folder = backend_of(self).log_folder(self.params["DBInstanceIdentifier"])
     return ActionResult(
         log_files.portion(
             folder,
@@ -122,14 +124,6 @@ def download_db_log_file_portion(self: RDSResponse) -> ActionResult:
             self.params.get("NumberOfLines"),
         )
     )
-
-
-def _page(response: RDSResponse, name: str, items: list[dict[str, Any]]) -> ActionResult:
-    """One page of a list; the marker of the next is its position."""
-    start = int(response.params.get("Marker") or 0)
-    end = start + int(response.params.get("MaxRecords") or _PAGE_SIZE)
-    marker = str(end) if end < len(items) else None
-    return ActionResult({name: items[start:end], "Marker": marker})
 
 
 def _describe(parameter: Parameter, group: DBParameterGroup | None) -> dict[str, Any]:

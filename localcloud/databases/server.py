@@ -19,6 +19,7 @@ from typing import LiteralString
 
 import psycopg
 
+from localcloud.databases.archive import copy_tree
 from localcloud.databases.engine import BINARIES, Engine, bind, mount_memory, unmount_below
 from localcloud.errors import LocalCloudError
 
@@ -29,6 +30,8 @@ REPLICATION_ADMINISTRATOR = "rdsrepladmin"
 DATA = Path("/rdsdbdata/db")
 CONFIGURATION = Path("/rdsdbdata/config")
 PRIMARY = Path("/rdsprimary")
+# What a restored server begins with, until it is open.
+RESTORE = Path("/rdsdbdata/restore")
 # New copies are not forced to disk as a whole: the control plane lives in memory, so a crash of the
 # machine ends this cloud anyway. What the server itself commits is (fsync is on, as on RDS).
 _NO_SYNC = "--no-sync"
@@ -95,6 +98,11 @@ class Server:
     def wal_archive(self) -> Path:
         """Folder of archived WAL segments."""
         return self.folder / "wal_archive"
+
+    @property
+    def restore(self) -> Path:
+        """Folder of a base backup and WAL that the server is restored from."""
+        return self.folder / RESTORE.name
 
     @property
     def logs(self) -> Path:
@@ -197,7 +205,17 @@ class Server:
         os.chown(temporary, *self.engine.owner)
         temporary.rename(path)
 
-    def start(self) -> None:
+    def take_over(self, backup: Path) -> None:
+        """Begin with the data of a base backup instead of a new cluster."""
+        copy_tree(backup, self.data)
+        # Of a backup that was taken of a replica.
+        (self.data / "standby.signal").unlink(missing_ok=True)
+
+    def request_recovery(self) -> None:
+        """Make the next start replay archived WAL, as the configuration says, and then open."""
+        (self.data / "recovery.signal").touch()
+
+    def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
         """Start the server and wait until it accepts connections. Raises StartError."""
         if self.running:
             return
@@ -213,7 +231,7 @@ class Server:
                 env=_environment(),
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise StartError(self.identifier, self._last_error())
@@ -222,7 +240,7 @@ class Server:
             time.sleep(_POLL_SECONDS)
         self.stop(signal.SIGQUIT)
         raise StartError(
-            self.identifier, f"not ready after {START_TIMEOUT_SECONDS:.0f} s: {self._last_error()}"
+            self.identifier, f"not ready after {timeout_seconds:.0f} s: {self._last_error()}"
         )
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:

@@ -48,6 +48,24 @@ class Fabric:
 
         return ec2_backends[ACCOUNT_ID][self.region]
 
+    def ec2_of(self, vpc_id: str) -> Any:
+        """moto's EC2 backend of a VPC's region. Raises LocalCloudError for an unknown VPC."""
+        for backend in self._ec2_backends():
+            if vpc_id in backend.vpcs:
+                return backend
+        raise LocalCloudError(f"VPC {vpc_id} refused: it does not exist; create it first.")
+
+    def _ec2_backends(self) -> list[Any]:
+        """Of every region that is in use, the cloud's own first."""
+        from moto.ec2.models import ec2_backends
+
+        others = [
+            backend
+            for region, backend in list(ec2_backends[ACCOUNT_ID].items())
+            if region != self.region
+        ]
+        return [self.ec2, *others]
+
     def image_root(self) -> Path:
         """The base image; raises LocalCloudError where none was given."""
         if self.image is None:
@@ -103,7 +121,7 @@ class Fabric:
                 vpc_id=subnet.vpc_id,
                 security_group_ids=groups,
                 resolver=network.resolver_address,
-                search_domain=f"{self.region}.compute.internal",
+                search_domain=f"{self.ec2_of(subnet.vpc_id).region_name}.compute.internal",
             )
             self._interfaces[name] = interface
             try:
@@ -198,9 +216,9 @@ class Fabric:
         """The interface's rules as they have to be; None if no changed group is in them."""
         if not interface.security_group_ids:
             return None
+        ec2 = self.ec2_of(interface.vpc_id)
         groups = [
-            security_groups.read_group(self.ec2, group_id)
-            for group_id in interface.security_group_ids
+            security_groups.read_group(ec2, group_id) for group_id in interface.security_group_ids
         ]
         rules = [rule for group in groups for rule in (*group.ingress, *group.egress)]
         referred = {rule.group_id for rule in rules if rule.group_id}
@@ -212,7 +230,7 @@ class Fabric:
             self.table,
             groups,
             {group_id: self._members(group_id) for group_id in referred},
-            {each: security_groups.read_prefix_list(self.ec2, each) for each in lists},
+            {each: security_groups.read_prefix_list(ec2, each) for each in lists},
         )
 
     def _members(self, group_id: str) -> list[str]:
@@ -238,14 +256,15 @@ class Fabric:
         """The network of a VPC, started at its first use."""
         with self._lock:
             if vpc_id not in self._networks:
-                vpc = self.ec2.get_vpc(vpc_id)
+                ec2 = self.ec2_of(vpc_id)
+                vpc = ec2.get_vpc(vpc_id)
                 own = Records()
                 network = Network(
                     vpc_id=vpc_id,
                     namespace=networks.namespace_of(self.home.prefix, vpc_id),
                     cidr=networks.cidr_of(vpc_id, vpc.cidr_block),
                     # The VPC's private names go before the public ones, as with private DNS.
-                    resolver=Resolver((own, self.records), self.region),
+                    resolver=Resolver((own, self.records), ec2.region_name),
                     records=own,
                 )
                 namespaces.delete(network.namespace)
@@ -265,18 +284,20 @@ class Fabric:
                 network.stop()
 
     def _subnet(self, subnet_id: str) -> Any:
-        for subnet in self.ec2.describe_subnets():
-            if subnet.id == subnet_id:
-                return subnet
+        for backend in self._ec2_backends():
+            for subnet in backend.describe_subnets():
+                if subnet.id == subnet_id:
+                    return subnet
         raise LocalCloudError(f"Subnet {subnet_id} refused: it does not exist; create it first.")
 
     def _groups(self, vpc_id: str, security_group_ids: Sequence[str]) -> tuple[str, ...]:
         """The groups that apply, which must exist in the VPC."""
+        ec2 = self.ec2_of(vpc_id)
         if not security_group_ids:
-            default = self.ec2.get_default_security_group(vpc_id)
+            default = ec2.get_default_security_group(vpc_id)
             return (default.id,) if default is not None else ()
         for group_id in security_group_ids:
-            group = self.ec2.get_security_group_from_id(group_id)
+            group = ec2.get_security_group_from_id(group_id)
             if group is None or group.vpc_id != vpc_id:
                 where = "it does not exist" if group is None else f"it is in {group.vpc_id}"
                 raise LocalCloudError(
@@ -316,7 +337,9 @@ class Fabric:
         )
 
     def _free_address(self, vpc_id: str, address: str) -> None:
-        for subnet in self.ec2.describe_subnets():
+        # The VPC itself may be gone by now.
+        subnets = [s for backend in self._ec2_backends() for s in backend.describe_subnets()]
+        for subnet in subnets:
             # Only what was reserved here: an instance's address is given back by moto.
             if subnet.vpc_id == vpc_id and subnet._subnet_ips.get(address) is self:
                 subnet.del_subnet_ip(address)

@@ -11,13 +11,15 @@ import boto3
 import psycopg
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from localcloud import databases
 from localcloud.authorities import open_authorities
 from localcloud.cloud import Cloud
 from localcloud.databases.backend import LocalRDSBackend
-from localcloud.databases.plane import Node, Plane
+from localcloud.databases.node import Node
+from localcloud.databases.plane import Plane
 from localcloud.fabric import Fabric, run_in_namespace
 from localcloud.home import REGION, Home
 from localcloud.image.builder import base_image
@@ -204,6 +206,14 @@ class DatabasesCloud:
         found = self.fabric.records.find(name)
         assert found, f"{name} is not registered"
         return found[0]
+
+
+@contextmanager
+def refused(code: str, match: str | None = None) -> Generator[None]:
+    """Expect that AWS refuses with this error code."""
+    with pytest.raises(ClientError, match=match) as found:
+        yield
+    assert found.value.response.get("Error", {}).get("Code") == code
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,55 @@
+"""One DB instance with all that is real behind it."""
+
+import datetime
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from localcloud.databases.archive import Archive
+from localcloud.databases.instance import LocalDBInstance
+from localcloud.databases.server import Server
+from localcloud.databases.shipping import Mark
+
+if TYPE_CHECKING:
+    from localcloud.fabric import NetworkInterface
+
+
+@dataclass
+class Node:
+    """An instance's server, network interface, archive and the worker that does its jobs."""
+
+    instance: LocalDBInstance
+    server: Server
+    subnet_id: str
+    archive: Archive
+    source: "Node | None" = None
+    interface: "NetworkInterface | None" = None
+    # The parameter group's user-set values that are in postgresql.conf now.
+    applied: dict[str, str] = field(default_factory=dict[str, str])
+    # What is left to do when the server starts for the first time.
+    finish: Callable[[], None] | None = None
+    # Where a restore stops, while it is under way.
+    recovery_target: datetime.datetime | None = None
+    marks: list[Mark] = field(default_factory=list[Mark])
+    marked_at: float = 0.0  # time.monotonic()
+    # Archives in other regions that take over what this one gets.
+    followers: list[Archive] = field(default_factory=list[Archive])
+    worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "database"))
+
+    @property
+    def slot(self) -> str:
+        """Name of the physical replication slot on the source, as RDS names it."""
+        instance = self.instance
+        name = f"rds_{instance.region}_{instance.dbi_resource_id}"
+        return name.lower().replace("-", "_")
+
+    @property
+    def primary(self) -> "Node":
+        """The node at the head of the replication chain; a primary's own."""
+        return self.chain[0]
+
+    @property
+    def chain(self) -> "list[Node]":
+        """The nodes from the primary to this one."""
+        return [*(self.source.chain if self.source is not None else ()), self]
