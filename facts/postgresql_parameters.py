@@ -2,8 +2,9 @@
 
 `postgresql<major>_parameters.jsonl` is `pg_settings` of that major version with RDS's libraries
 loaded: type, unit, range, choices and context as the server itself reports them. RDS adds its own
-`rds.*` rows and keeps some for itself (`"modifiable": false`); AWS RDS user guide: "Working with parameters on
-your RDS for PostgreSQL DB instance", "Scheduling maintenance with the pg_cron extension".
+`rds.*` rows and keeps some for itself (`"modifiable": false`). AWS RDS user guide: "Working with
+parameters on your RDS for PostgreSQL DB instance", "Scheduling maintenance with the pg_cron
+extension".
 """
 
 from __future__ import annotations
