@@ -64,6 +64,23 @@ def plan(
     )
 
 
+@app.command()
+def settings(
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="STACK...", help="Which stacks.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All stacks in stacks/.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only judge: exit 1 and a line for each refusal.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show the settings of stacks with where each value comes from, or check them."""
+    from pgkeep import settings_command
+
+    settings_command.run(stacks or [], every=every, check=check, as_json=as_json)
+
+
 def main() -> None:
     """Run the command line; a `CommandError` becomes one line and its exit code."""
     try:

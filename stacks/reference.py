@@ -55,7 +55,7 @@ def _row(path: str, field: FieldInfo, nested: bool) -> str:
         field.description or "",
         notes.get("unit", ""),
         default,
-        _limits(field),
+        limits(field),
         notes.get("why", ""),
         notes.get("source", ""),
     )
@@ -75,7 +75,8 @@ def _defaults(path: str, field: FieldInfo) -> str:
     return "; ".join([*own, *by_environment]) or "required"
 
 
-def _limits(field: FieldInfo) -> str:
+def limits(field: FieldInfo) -> str:
+    """What a field takes: its choices, or its bounds; empty where only a pattern limits it."""
     values = get_args(field.annotation)
     if values and all(isinstance(value, str | int) for value in values):
         return ", ".join(str(value) for value in values)

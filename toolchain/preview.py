@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from stacks.defaults import with_defaults
+from stacks.settings import Settings
 from toolchain.environment import (
     LOCAL_STACK,
     REPOSITORY,
@@ -57,10 +59,11 @@ def read_stack(name: str) -> dict[str, Any]:
     return content
 
 
-def _architecture(content: dict[str, Any]) -> str:
-    """The functions' architecture as the stack file says; the default is the settings' own."""
-    settings = content["config"].get("pgkeep:settings")
-    functions = settings.get("functions") if isinstance(settings, dict) else None
+def _architecture(name: str, content: dict[str, Any]) -> str:
+    """The functions' architecture: the stack file's, or the environment's default."""
+    raw = content["config"].get("pgkeep:settings")
+    settings = with_defaults(Settings, raw, name) if isinstance(raw, dict) else {}
+    functions = settings.get("functions")
     architecture = functions.get("architecture") if isinstance(functions, dict) else None
     # Anything else is refused by the settings, with a better message than a build's.
     return architecture if architecture in ARCHITECTURES else "arm64"
@@ -99,7 +102,7 @@ def offline_stack(name: str) -> Generator[tuple[Path, dict[str, str]]]:
         with ThreadPoolExecutor(max_workers=1) as beside:
             made = beside.submit(_make_stack, name, content, scratch, environment)
             with step("Functions archive"):
-                build_archive(_architecture(content))
+                build_archive(_architecture(name, content))
             made.result()
         yield scratch / f"Pulumi.{name}.yaml", environment
 
