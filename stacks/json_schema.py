@@ -75,12 +75,22 @@ def _explain(group: type[SettingsGroup], path: str, schema: dict[str, Any]) -> N
     for name in group.model_fields:
         member: dict[str, Any] = schema["properties"][name]
         defaults = _environment_defaults(f"{path}{name}")
-        if set(defaults) == set(_ENVIRONMENTS):
-            schema["required"] = [each for each in schema["required"] if each != name]
         if "why" in member:
             member["description"] = _description(member, defaults)
         for note in ("title", "unit", "why", "source"):
             member.pop(note, None)
+    schema["required"] = [name for name in group.model_fields if _is_required(group, path, name)]
+
+
+def _is_required(group: type[SettingsGroup], path: str, name: str) -> bool:
+    """Whether a file must say it: neither the field nor every environment has a default."""
+    field = group.model_fields[name]
+    if not field.is_required() or set(_environment_defaults(f"{path}{name}")) == set(_ENVIRONMENTS):
+        return False
+    inner = field.annotation
+    if not (isinstance(inner, type) and issubclass(inner, SettingsGroup)):
+        return True
+    return any(_is_required(inner, f"{path}{name}.", each) for each in inner.model_fields)
 
 
 def _description(member: dict[str, Any], defaults: dict[str, Any]) -> str:
