@@ -68,6 +68,12 @@ class BackupFunction(pulumi.ComponentResource):
                         ["s3:AbortMultipartUpload", "s3:PutObject"],
                         [deployment.global_arn("s3", f"{bucket}/*")],
                     ),
+                    # What a run that died has left is aborted by the next one.
+                    allow(
+                        "FindUploads",
+                        ["s3:ListBucketMultipartUploads"],
+                        [f"arn:{deployment.partition}:s3:::{bucket}"],
+                    ),
                     # A multipart upload reads its own parts' data keys.
                     allow(
                         "AddBackupsKey",

@@ -1,5 +1,21 @@
 """Logical dumps of the whole database to S3."""
 
-from operations.backup.dump import SCHEDULED_CLASSES, Backup, BackupTarget, run
+from operations.backup.dump import (
+    CLASSES,
+    SCHEDULED_CLASSES,
+    BackupTarget,
+    Options,
+    Progress,
+    run,
+)
+from operations.backup.manifest import Manifest
 
-__all__ = ["SCHEDULED_CLASSES", "Backup", "BackupTarget", "run"]
+__all__ = [
+    "CLASSES",
+    "SCHEDULED_CLASSES",
+    "BackupTarget",
+    "Manifest",
+    "Options",
+    "Progress",
+    "run",
+]

@@ -1,67 +1,75 @@
-"""One backup: a consistent dump, streamed to S3, and a manifest that makes it exist.
+"""One backup: everything under one exported snapshot, in parallel, and the manifest last.
 
-The manifest is written last. An object without one beside it is no backup: pg_dump, the upload or
-this process did not reach the end.
+Objects without a manifest are no backup: pg_dump, an upload or this process did not reach the end.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import sql
 
-from operations.backup.upload import MultipartUpload
+from operations.backup import catalog, cluster_globals, manifest, segments, session, sweeper
+from operations.backup.children import Children, Login
+from operations.backup.fingerprints import ALGORITHM, Fingerprint
+from operations.backup.manifest import Manifest, RowsInObject, TableRecord
+from operations.backup.object_writer import StoredObject, Uploads
+from operations.backup.rows import DumpedPiece, RowDumper
+from operations.backup.session import Connect, Sessions, Snapshot
+from operations.backup.time_limit import TimeLimit
 from operations.database import Endpoint
 from operations.errors import OperationError
-from operations.postgresql_client import command
 from operations.structured_log import log_metrics
 
 if TYPE_CHECKING:
+    from mypy_boto3_kms.client import KMSClient
     from mypy_boto3_s3.client import S3Client
 
-#: Connects as the backup role; pg_dump then logs in with the same user and password.
-Connect = Callable[[], "psycopg.Connection[Any]"]
-
 SCHEDULED_CLASSES = ("daily", "weekly", "monthly")
-CLASSES = (*SCHEDULED_CLASSES, "pre_migration")
-
-MANIFEST_FORMAT = 1
-# Level 1 of zstd is faster than gzip and smaller; Lambda's processor is the bottleneck, not S3.
-COMPRESSION = "zstd:1"
-_ERROR_BYTES = 64 * 1024
+#: Pre-migration backups stay until a person removes them (guide spike-land).
+CLASSES = (*SCHEDULED_CLASSES, "pre-migration", "manual")
+_READ_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class BackupTarget:
-    """Where backups go, and for how many days by class; without an entry, for ever.
+    """Where backups go, and for how many days by class; without an entry, until removed.
 
-    The days are recorded in the manifest; the bucket's lifecycle enforces them.
+    The days are recorded in the manifest; the bucket's lifecycle enforces them. `mac_key` is a KMS
+    HMAC key that signs manifests.
     """
 
     bucket: str
     kms_key: str
     retention_days: Mapping[str, int]
+    mac_key: str | None = None
 
 
 @dataclass(frozen=True)
-class Backup:
-    """A finished backup: `key` is the dump's, `row_counts` is by `schema.table`."""
+class Progress:
+    """How far a backup is, in bytes of the tables on the server's disk."""
 
-    id: str
-    key: str
-    size_bytes: int
-    row_counts: dict[str, int]
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a backup works. `time_limit_seconds` is how long it may take from now."""
+
+    workers: int = 2
+    # Level 1 of zstd is faster than gzip and smaller; the processor is the bottleneck, not S3.
+    compression_level: int = 1
+    largest_hashed_table_bytes: int | None = None
+    time_limit_seconds: float | None = None
+    progress: Callable[[Progress], None] | None = None
 
 
 def run(
@@ -71,18 +79,23 @@ def run(
     connect: Connect,
     target: BackupTarget,
     s3: S3Client,
-) -> Backup:
+    kms: KMSClient | None = None,
+    options: Options = Options(),
+) -> Manifest:
     """Make one backup. Success and failure are both metrics.
 
-    Raises `OperationError` when pg_dump fails, and what psycopg or S3 raise; then there is no
-    manifest, and no dump object either unless the manifest's own upload failed.
+    Raises:
+        OperationError: the class is unknown, another run holds the lock, a program failed, or the
+            time limit came. What psycopg or S3 raise comes through. Then there is no manifest,
+            no unfinished upload, and what was uploaded expires with its class.
     """
     if backup_class not in CLASSES:
         raise OperationError(f"class is {backup_class!r}; it must be one of {', '.join(CLASSES)}")
-    started = time.monotonic()
     dimensions = {"Database": endpoint.database, "Class": backup_class}
     try:
-        backup = _run(backup_class, endpoint, connect=connect, target=target, s3=s3)
+        with connect() as connection:
+            backup = _Run(backup_class, endpoint, connect, target, s3, kms, options)
+            made = backup.run(connection)
     except BaseException as error:
         log_metrics(
             "backup_failed",
@@ -96,147 +109,229 @@ def run(
         dimensions=dimensions,
         metrics={
             "BackupSuccess": (1, "Count"),
-            "BackupSizeBytes": (backup.size_bytes, "Bytes"),
-            "BackupDurationSeconds": (round(time.monotonic() - started, 3), "Seconds"),
+            "BackupSizeBytes": (made.size_bytes, "Bytes"),
+            "BackupDurationSeconds": (made.duration_seconds, "Seconds"),
         },
-        id=backup.id,
-        key=backup.key,
+        id=made.id,
+        key=made.key,
     )
-    return backup
+    return made
 
 
-def _run(
-    backup_class: str,
-    endpoint: Endpoint,
-    *,
-    connect: Connect,
-    target: BackupTarget,
-    s3: S3Client,
-) -> Backup:
-    started_at = datetime.now(UTC)
-    identifier = f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    folder = f"{backup_class}/{endpoint.database}/{identifier}"
-    key = f"{folder}/database.dump"
-    with connect() as connection:
-        snapshot = _export_snapshot(connection)
-        metadata = {"backup-id": identifier, "backup-class": backup_class}
-        with MultipartUpload(
-            s3, bucket=target.bucket, key=key, kms_key=target.kms_key, metadata=metadata
-        ) as upload:
-            with _pg_dump(endpoint, connection.info, snapshot) as output:
-                upload.write_all(output)
-            row_counts = _row_counts(connection)
-            server_version = connection.info.server_version
-            sha256 = upload.complete()
-    manifest = {
-        "format": MANIFEST_FORMAT,
-        "id": identifier,
-        "class": backup_class,
-        "database": endpoint.database,
-        "started_at": started_at.isoformat(),
-        "finished_at": datetime.now(UTC).isoformat(),
-        "keep_until": _keep_until(backup_class, started_at, target),
-        "server_version": server_version,
-        "dump": {
-            "key": key,
-            "format": "pg_dump custom",
-            "compression": COMPRESSION,
-            "size_bytes": upload.size_bytes,
-            "sha256": sha256,
-        },
-        "row_counts": row_counts,
-    }
-    s3.put_object(
-        Bucket=target.bucket,
-        Key=f"{folder}/manifest.json",
-        Body=json.dumps(manifest, indent=2).encode(),
-        ContentType="application/json",
-        ServerSideEncryption="aws:kms",
-        SSEKMSKeyId=target.kms_key,
-        ChecksumAlgorithm="SHA256",
-    )
-    return Backup(identifier, key, upload.size_bytes, row_counts)
+@dataclass(frozen=True)
+class _Shared:
+    """What all parts of one run use."""
+
+    snapshot: Snapshot
+    children: Children
+    sessions: Sessions
+    uploads: Uploads
+    folder: str
+
+    def stop(self) -> None:
+        """End everything that is still at work."""
+        self.children.stop()
+        self.sessions.stop()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.children.stop()
+        self.sessions.close()
+        self.uploads.shutdown()
 
 
-def _keep_until(backup_class: str, started_at: datetime, target: BackupTarget) -> str | None:
-    days = target.retention_days.get(backup_class)
-    return None if days is None else (started_at + timedelta(days=days)).isoformat()
+@dataclass
+class _Run:
+    """One run of one backup."""
 
+    backup_class: str
+    endpoint: Endpoint
+    connect: Connect
+    target: BackupTarget
+    s3: S3Client
+    kms: KMSClient | None
+    options: Options
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started: float = field(default_factory=time.monotonic)
+    done_bytes: int = 0
 
-def _export_snapshot(connection: psycopg.Connection[Any]) -> str:
-    """A snapshot that pg_dump and the row counts share, held while this transaction is open."""
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
-    # The dump decides how long this takes, not the timeouts that are meant for applications.
-    connection.execute("SET LOCAL statement_timeout = 0")
-    connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-    row = connection.execute("SELECT pg_export_snapshot()").fetchone()
-    if row is None:
-        raise AssertionError("pg_export_snapshot() always returns a row")
-    return str(row[0])
-
-
-def _row_counts(connection: psycopg.Connection[Any]) -> dict[str, int]:
-    tables = connection.execute(
-        """SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-              AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-              AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.objid = c.oid AND x.deptype = 'e')
-            ORDER BY 1, 2"""
-    ).fetchall()
-    counts: dict[str, int] = {}
-    for schema, table in tables:
-        query = sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(schema, table))
-        row = connection.execute(query).fetchone()
-        counts[f"{schema}.{table}"] = int(row[0]) if row else 0
-    return counts
-
-
-@contextmanager
-def _pg_dump(
-    endpoint: Endpoint, login: psycopg.ConnectionInfo, snapshot: str
-) -> Generator[IO[bytes]]:
-    """pg_dump's output; leaving the block raises `OperationError` unless pg_dump ended well.
-
-    The password is in the child's environment only, where just this user may read it.
-    """
-    words = [
-        *command("pg_dump"),
-        "--format=custom",
-        f"--compress={COMPRESSION}",
-        f"--snapshot={snapshot}",
-        "--no-password",
-    ]
-    environment = {
-        "PATH": os.environ.get("PATH", ""),
-        "PGHOST": endpoint.host,
-        "PGPORT": str(endpoint.port),
-        "PGDATABASE": endpoint.database,
-        "PGUSER": login.user,
-        "PGPASSWORD": login.password,
-        "PGSSLMODE": "verify-full",
-        "PGSSLROOTCERT": str(endpoint.ca_bundle),
-        "PGAPPNAME": "pgkeep backup",
-        "PGCONNECT_TIMEOUT": "10",
-    }
-    # stderr goes to a file: a full pipe that nobody reads would stop pg_dump.
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
-        )
-        if process.stdout is None:
-            raise AssertionError("stdout is a pipe")
+    def run(self, connection: psycopg.Connection[Any]) -> Manifest:
+        """Dump, then write the manifest."""
+        identifier = f"{self.started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        snapshot = session.export(connection)
+        sweeper.abort_uploads(self.s3, self.target.bucket, self.endpoint.database, CLASSES)
+        found = catalog.read(connection, on_standby=snapshot.on_standby)
+        catalog.lock(connection, found.tables)
+        shared = self._share(connection, snapshot, identifier)
         try:
-            yield process.stdout
-            process.stdout.close()
-            status = process.wait()
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        if status != 0:
-            errors.seek(0)
-            lines = errors.read(_ERROR_BYTES).decode(errors="replace").strip().splitlines()
-            # Details and hints follow the line that says what went wrong.
-            reason = next((line for line in lines if "error:" in line), "no message")
-            raise OperationError(f"pg_dump ended with {status}: {reason}; no backup was made")
+            with TimeLimit(self.options.time_limit_seconds, shared.stop) as limit:
+                try:
+                    pieces, others = self._dump(found, shared)
+                    others["globals"] = self._globals(connection, shared)
+                    made = self._manifest(identifier, found, shared, pieces, others)
+                finally:
+                    limit.check()
+                writer = shared.uploads.open(made.key)
+                writer.write(manifest.encode(made, self.kms, self.target.mac_key))
+                writer.close()
+                return made
+        finally:
+            shared.close()
+
+    def _share(
+        self, connection: psycopg.Connection[Any], snapshot: Snapshot, identifier: str
+    ) -> _Shared:
+        login = Login(self.endpoint, connection.info.user, connection.info.password)
+        return _Shared(
+            snapshot,
+            Children(login),
+            Sessions(self.connect, snapshot),
+            Uploads(
+                self.s3,
+                self.target.bucket,
+                self.target.kms_key,
+                {"backup-id": identifier, "backup-class": self.backup_class},
+                threads=max(self.options.workers, 2),
+            ),
+            manifest.folder(self.backup_class, self.endpoint.database, identifier),
+        )
+
+    def _dump(
+        self, found: catalog.Catalog, shared: _Shared
+    ) -> tuple[list[DumpedPiece], dict[str, StoredObject]]:
+        """All objects but the globals and the manifest; the first failure ends them all."""
+        dumper = RowDumper(
+            shared.sessions,
+            shared.children,
+            shared.uploads,
+            self.options.compression_level,
+            self.options.largest_hashed_table_bytes,
+        )
+        pieces = segments.plan(found.tables, self.options.workers)
+        total = sum(piece.size_bytes for piece in pieces)
+        others = {"schema": ["--section=pre-data", "--section=post-data"]}
+        if found.large_object_count:
+            others["large_objects"] = ["--section=data", "--exclude-table-data=*.*"]
+        with ThreadPoolExecutor(self.options.workers, thread_name_prefix="dump") as pool:
+            try:
+                dumps = {
+                    name: pool.submit(_pg_dump, shared, name, self.options, words)
+                    for name, words in others.items()
+                }
+                rows = [
+                    pool.submit(
+                        self._piece, dumper, piece, f"{shared.folder}/rows/{number:06}.zst", total
+                    )
+                    for number, piece in enumerate(pieces, start=1)
+                ]
+                everything: list[Future[Any]] = [*dumps.values(), *rows]
+                done, _ = wait(everything, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                shared.stop()
+                raise
+        return [one.result() for one in rows], {name: one.result() for name, one in dumps.items()}
+
+    def _piece(
+        self, dumper: RowDumper, piece: segments.Piece, key: str, total_bytes: int
+    ) -> DumpedPiece:
+        dumped = dumper.dump(piece, key)
+        self.done_bytes += piece.size_bytes
+        if self.options.progress is not None:
+            self.options.progress(Progress(self.done_bytes, total_bytes))
+        return dumped
+
+    def _globals(self, connection: psycopg.Connection[Any], shared: _Shared) -> StoredObject:
+        document = {
+            "sequences": [asdict(one) for one in catalog.sequences(connection)],
+            **cluster_globals.read(connection, self.endpoint.database),
+        }
+        writer = shared.uploads.open(f"{shared.folder}/globals.json")
+        writer.write(json.dumps(document, indent=1).encode())
+        return writer.close()
+
+    def _manifest(
+        self,
+        identifier: str,
+        found: catalog.Catalog,
+        shared: _Shared,
+        pieces: list[DumpedPiece],
+        others: Mapping[str, StoredObject],
+    ) -> Manifest:
+        days = self.target.retention_days.get(self.backup_class)
+        keep_until = None if days is None else self.started_at + timedelta(days=days)
+        large_objects = others.get("large_objects")
+        return Manifest(
+            id=identifier,
+            backup_class=self.backup_class,
+            database=self.endpoint.database,
+            started_at=self.started_at.isoformat(),
+            finished_at=datetime.now(UTC).isoformat(),
+            duration_seconds=round(time.monotonic() - self.started, 3),
+            keep_until=keep_until.isoformat() if keep_until else None,
+            snapshot_at=shared.snapshot.taken_at.astimezone(UTC).isoformat(),
+            snapshot_lsn=shared.snapshot.lsn,
+            server_version=shared.snapshot.server_version,
+            encoding=shared.snapshot.encoding,
+            client_version=_client_version(shared.children),
+            hash_algorithm=ALGORITHM,
+            schema_key=others["schema"].key,
+            globals_key=others["globals"].key,
+            large_objects_key=large_objects.key if large_objects else None,
+            large_object_count=found.large_object_count,
+            extensions=found.extensions,
+            tables=_table_records(found, pieces),
+            objects=(*others.values(), *(piece.stored for piece in pieces)),
+            skipped=tuple((one.name, one.reason) for one in found.skipped),
+        )
+
+
+def _pg_dump(shared: _Shared, name: str, options: Options, sections: list[str]) -> StoredObject:
+    """The sections of the database that rows are not, as pg_dump's custom format."""
+    words = [
+        "--format=custom",
+        f"--compress=zstd:{options.compression_level}",
+        f"--snapshot={shared.snapshot.name}",
+        "--no-password",
+        *sections,
+    ]
+    writer = shared.uploads.open(f"{shared.folder}/{name}.dump")
+    try:
+        with shared.children.output("pg_dump", words) as output:
+            while block := output.read(_READ_BYTES):
+                writer.write(block)
+        return writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def _table_records(found: catalog.Catalog, pieces: list[DumpedPiece]) -> tuple[TableRecord, ...]:
+    dumped: dict[tuple[str, str], list[tuple[RowsInObject, Fingerprint]]] = {}
+    for piece in pieces:
+        for table, where, fingerprint in piece.segments:
+            dumped.setdefault((table.schema, table.name), []).append((where, fingerprint))
+    records: list[TableRecord] = []
+    for table in found.tables:
+        parts = dumped[table.schema, table.name]
+        whole = Fingerprint(0, 0)
+        for _, fingerprint in parts:
+            whole += fingerprint
+        records.append(
+            TableRecord(
+                schema=table.schema,
+                name=table.name,
+                columns=tuple(column.name for column in table.columns),
+                rows=whole.rows,
+                hash=whole.hash,
+                segments=tuple(where for where, _ in parts),
+            )
+        )
+    return tuple(records)
+
+
+def _client_version(children: Children) -> str:
+    with children.output("pg_dump", ["--version"]) as output:
+        return output.read().decode().strip().rsplit(" ", maxsplit=1)[-1]

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 
 from operations import environment, secret_store
-from operations.backup import SCHEDULED_CLASSES, BackupTarget, run
+from operations.backup import SCHEDULED_CLASSES, BackupTarget, Options, run
 from operations.database import Endpoint, connect_with_secret
 from operations.errors import OperationError
 
+# What aborting the uploads and telling why takes at the end of the function's time.
+_CLEAN_UP_SECONDS = 20.0
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """`{"class": "daily"}` -> `{"id", "key", "size_bytes", "row_counts"}`."""
+
+class Context(Protocol):
+    """What is used of Lambda's context object."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until Lambda kills the function."""
+        ...
+
+
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+    """`{"class": "daily"}` -> `{"id", "key", "size_bytes", "row_counts"}`; key: the manifest's."""
     secret = environment.required("BACKUP_SECRET_ARN")
     target = BackupTarget(
         bucket=environment.required("BACKUP_BUCKET"),
@@ -31,6 +42,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         ),
         target=target,
         s3=boto3.client("s3"),
+        options=Options(
+            time_limit_seconds=max(
+                context.get_remaining_time_in_millis() / 1000 - _CLEAN_UP_SECONDS, 1
+            )
+        ),
     )
     return {
         "id": backup.id,

@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psycopg
 import pytest
+import zstandard
 
 import workloads
-from operations import postgresql_client, postgresql_client_layer
-from operations.backup import BackupTarget, dump, run, upload
+from operations import postgresql_client_layer
+from operations.backup import (
+    BackupTarget,
+    children,
+    manifest,
+    object_writer,
+    run,
+    segments,
+    session,
+)
 from operations.errors import OperationError
 from operations.functions import backup as backup_function
 from operations.migrations import run as migrate
@@ -84,6 +94,13 @@ def backup(deployment: Deployment, target: BackupTarget, s3: Any, kind: str = "d
     )
 
 
+class LambdaContext:
+    """A function with a minute left."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
 def objects(s3: Any) -> list[str]:
     return [one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
@@ -92,67 +109,57 @@ def uploads(s3: Any) -> list[Any]:
     return s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
 
 
-def test_backup_restores_into_an_empty_database_with_the_counts_of_its_manifest(
-    filled: Deployment, target: BackupTarget, s3: Any, tmp_path: Path
+def test_backup_is_whole_and_its_manifest_says_what_is_in_it(
+    filled: Deployment, target: BackupTarget, s3: Any
 ) -> None:
     made = backup(filled, target, s3)
 
     assert made.row_counts == {"node_pass.buyers": 3, "node_pass.pgkeep_migrations": 1}
-    manifest_key = made.key.replace("database.dump", "manifest.json")
-    assert objects(s3) == sorted([made.key, manifest_key])
-    head = s3.head_object(Bucket=BUCKET, Key=made.key)
-    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", target.kms_key)
-    data = s3.get_object(Bucket=BUCKET, Key=made.key)["Body"].read()
-    manifest = json.loads(s3.get_object(Bucket=BUCKET, Key=manifest_key)["Body"].read())
-    assert manifest["dump"]["sha256"] == hashlib.sha256(data).hexdigest()
-    assert manifest["dump"]["size_bytes"] == len(data) == made.size_bytes
-
-    dump_file = tmp_path / "database.dump"
-    dump_file.write_bytes(data)
-    with filled.server.superuser() as superuser:
-        superuser.execute("DROP DATABASE IF EXISTS scratch WITH (FORCE)")
-        superuser.execute("CREATE DATABASE scratch TEMPLATE template0")
-    server = filled.server
-    subprocess.run(
-        [*postgresql_client.command("pg_restore"), "--exit-on-error", "--host",
-         str(server.socket_folder), "--port", str(server.endpoint.port), "--username", "rdsadmin",
-         "--dbname", "scratch", str(dump_file)],
-        check=True,
-    )  # fmt: skip
-    with server.superuser("scratch") as scratch:
-        for table, count in manifest["row_counts"].items():
-            assert scratch.execute(f"SELECT count(*) FROM {table}".encode()).fetchall() == [
-                (count,)
-            ]
-    with server.superuser() as superuser:
-        superuser.execute("DROP DATABASE scratch")
+    folder = f"daily/node_pass/{made.id}"
+    assert objects(s3) == [
+        f"{folder}/globals.json",
+        f"{folder}/manifest.json",
+        f"{folder}/rows/000001.zst",
+        f"{folder}/schema.dump",
+    ]
+    body = s3.get_object(Bucket=BUCKET, Key=made.key)["Body"].read()
+    assert manifest.decode(body, made.key) == made
+    for stored in made.objects:
+        head = s3.head_object(Bucket=BUCKET, Key=stored.key)
+        assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", target.kms_key)
+        data = s3.get_object(Bucket=BUCKET, Key=stored.key)["Body"].read()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (stored.size_bytes, stored.sha256)
 
 
-def test_counts_and_dump_see_the_same_moment(
+def test_every_object_is_of_one_moment(
     filled: Deployment, target: BackupTarget, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = dump._row_counts
+    real = segments.plan
 
-    def insert_then_count(connection: Any) -> dict[str, int]:
+    def insert_then_plan(tables: Any, workers: int) -> Any:
         with filled.connect("node_pass_app") as app:
             app.execute("INSERT INTO buyers (license_id, wallet, tier) VALUES ('N-9', 'x', 'y')")
-        return real(connection)
+        return real(tables, workers)
 
-    monkeypatch.setattr(dump, "_row_counts", insert_then_count)
-    assert backup(filled, target, s3).row_counts["node_pass.buyers"] == 3
+    monkeypatch.setattr(segments, "plan", insert_then_plan)
+    made = backup(filled, target, s3)
+    assert made.row_counts["node_pass.buyers"] == 3
+    (where,) = next(table for table in made.tables if table.name == "buyers").segments
+    data = s3.get_object(Bucket=BUCKET, Key=where.key)["Body"].read()
+    frame = data[where.offset_bytes : where.offset_bytes + where.length_bytes]
+    assert zstandard.ZstdDecompressor().decompressobj().decompress(frame).count(b"\n") == 3
 
 
-def test_failing_pg_dump_leaves_nothing(
+def test_failing_pg_dump_leaves_no_backup(
     filled: Deployment, target: BackupTarget, s3: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with filled.server.superuser("node_pass") as superuser:
-        # pg_dump refuses to copy a part of a table, after it has begun to write.
         superuser.execute("CREATE TABLE node_pass.broken (id int)")
         superuser.execute("ALTER TABLE node_pass.broken ENABLE ROW LEVEL SECURITY")
         superuser.execute("ALTER TABLE node_pass.broken FORCE ROW LEVEL SECURITY")
-    with pytest.raises(OperationError, match=r"pg_dump ended with 1: .*row-level security"):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
         backup(filled, target, s3)
-    assert objects(s3) == []
+    assert not [key for key in objects(s3) if key.endswith("manifest.json")]
     assert uploads(s3) == []
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert line["event"] == "backup_failed"
@@ -160,36 +167,61 @@ def test_failing_pg_dump_leaves_nothing(
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "pgkeep"
 
 
+def test_second_run_at_once_leaves_with_a_word(
+    filled: Deployment, target: BackupTarget, s3: Any
+) -> None:
+    with filled.connect("node_pass_backup") as other:
+        session.export(other)
+        with pytest.raises(OperationError, match=r"another backup .* is running \(process \d+"):
+            backup(filled, target, s3)
+    assert objects(s3) == []
+    assert backup(filled, target, s3).row_counts
+
+
 @pytest.mark.parametrize("method", ["upload_part", "complete_multipart_upload"])
-def test_failing_upload_leaves_nothing(
+def test_failing_upload_leaves_no_backup(
     filled: Deployment, target: BackupTarget, s3: Any, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(**_: object) -> None:
         raise ConnectionError("S3 went away")
 
     monkeypatch.setattr(s3, method, fail)
+    with filled.server.superuser("node_pass") as superuser:
+        superuser.execute(
+            "CREATE TABLE node_pass.noise AS SELECT i, string_agg(md5((i * 100 + j)::text), '') "
+            "FROM generate_series(1, 20000) i, generate_series(1, 60) j GROUP BY i"
+        )
+        superuser.execute("GRANT SELECT ON node_pass.noise TO node_pass_backup")
     with pytest.raises(ConnectionError):
         backup(filled, target, s3)
-    assert objects(s3) == []
+    assert not [key for key in objects(s3) if key.endswith("manifest.json")]
     assert uploads(s3) == []
 
 
-def test_large_dump_goes_up_in_parts(
+def test_large_table_is_cut_and_goes_up_in_parts(
     filled: Deployment, target: BackupTarget, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "PART_BYTES", 5 * 1024 * 1024)
+    monkeypatch.setattr(object_writer, "_PART_STEPS", ((10_000, 5 * 1024 * 1024),))
+    monkeypatch.setattr(segments, "SMALLEST_SEGMENT_BYTES", 20 * 1024 * 1024)
     with filled.connect("node_pass_migrator") as migrator:
-        migrator.execute("CREATE TABLE noise (block bytea)")
-        migrator.execute("ALTER TABLE noise ALTER block SET STORAGE EXTERNAL")
+        migrator.execute("CREATE TABLE noise (id int, block text)")
     with filled.server.superuser("node_pass") as superuser:
         superuser.execute(
-            "INSERT INTO node_pass.noise SELECT string_agg(sha256((i * 40000 + j)::text::bytea), '')"
-            " FROM generate_series(1, 12) i, generate_series(1, 32768) j GROUP BY i"
+            "INSERT INTO node_pass.noise SELECT i, string_agg(md5((i * 100 + j)::text), '') "
+            "FROM generate_series(1, 20000) i, generate_series(1, 60) j GROUP BY i"
         )
     made = backup(filled, target, s3)
-    assert made.size_bytes > 10 * 1024 * 1024
-    parts = s3.head_object(Bucket=BUCKET, Key=made.key, PartNumber=1)
-    assert parts["PartsCount"] >= 3 or parts["ContentLength"] == 5 * 1024 * 1024
+    noise = next(table for table in made.tables if table.name == "noise")
+    assert noise.rows == 20_000 == sum(one.rows for one in noise.segments)
+    assert len(noise.segments) > 1
+    by_key = {stored.key: stored for stored in made.objects}
+    assert max(len(by_key[one.key].parts) for one in noise.segments) > 1
+    with filled.server.superuser("node_pass") as superuser:
+        row = superuser.execute(
+            "SELECT sum(hash_record_extended(ROW(id, block), 0)) FROM node_pass.noise"
+        ).fetchone()
+    assert row is not None
+    assert int(row[0]) == noise.hash
 
 
 def test_password_is_on_no_command_line_and_in_no_log(
@@ -206,7 +238,7 @@ def test_password_is_on_no_command_line_and_in_no_log(
         words.extend(command)
         return real(command, **options)
 
-    monkeypatch.setattr(dump.subprocess, "Popen", remember)
+    monkeypatch.setattr(children.subprocess, "Popen", remember)
     backup(filled, target, s3)
     password = filled.secret("node_pass_backup")["password"]
     assert any(word.endswith("pg_dump") for word in words)
@@ -224,16 +256,15 @@ def test_handler_backs_up_by_class(
         KMS_KEY_ARN=target.kms_key,
         RETENTION_DAYS='{"daily": 35, "weekly": 84}',
     )
-    answer = backup_function.handler({"class": "weekly"}, None)
+    answer = backup_function.handler({"class": "weekly"}, LambdaContext())
     body = s3.get_object(Bucket=BUCKET, Key=f"weekly/node_pass/{answer['id']}/manifest.json")
-    manifest = json.loads(body["Body"].read())
-    kept = datetime.fromisoformat(manifest["keep_until"]) - datetime.fromisoformat(
-        manifest["started_at"]
-    )
+    made = manifest.decode(body["Body"].read(), answer["key"])
+    assert made.keep_until is not None
+    kept = datetime.fromisoformat(made.keep_until) - datetime.fromisoformat(made.started_at)
     assert kept.days == 84
-    assert answer["key"] == f"weekly/node_pass/{answer['id']}/database.dump"
+    assert answer["key"] == made.key
     with pytest.raises(OperationError, match="class is 'hourly'; it must be one of daily"):
-        backup_function.handler({"class": "hourly"}, None)
+        backup_function.handler({"class": "hourly"}, LambdaContext())
     monkeypatch.setenv("RETENTION_DAYS", "a month")
     with pytest.raises(OperationError, match="RETENTION_DAYS is 'a month'; it must be days by"):
-        backup_function.handler({"class": "daily"}, None)
+        backup_function.handler({"class": "daily"}, LambdaContext())

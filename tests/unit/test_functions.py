@@ -129,6 +129,11 @@ def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
                 [f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1/*"],
             ),
             allow(
+                "FindUploads",
+                ["s3:ListBucketMultipartUploads"],
+                [f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1"],
+            ),
+            allow(
                 "AddBackupsKey",
                 ["kms:Decrypt", "kms:GenerateDataKey"],
                 [f"{KEYS}backups"],

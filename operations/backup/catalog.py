@@ -1,0 +1,213 @@
+"""What there is to back up: tables with their columns and sizes, sequences, extensions, roles.
+
+Read in the transaction of the exported snapshot, from the catalogs that pg_dump reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from operations.errors import OperationError
+
+#: How long a migration may keep a backup from starting.
+LOCK_WAIT_SECONDS = 60
+_TABLES_A_LOCK = 500
+# Type kinds of pg_type.typtype.
+_DOMAIN = "d"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that COPY writes (generated ones are computed again by the restore)."""
+
+    name: str
+    #: Name of the base type in pg_catalog (domains resolved), or "" for a type of the user's.
+    type_name: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that holds rows itself: ordinary, a partition, or one in an inheritance tree."""
+
+    schema: str
+    name: str
+    columns: tuple[Column, ...]
+    #: Heap pages and bytes of the heap with its TOAST table, when the backup began.
+    pages: int
+    size_bytes: int
+    #: An extension's own condition on the rows that are the user's; "" for all rows.
+    condition: str = ""
+
+    @property
+    def label(self) -> str:
+        """`schema.table`, as in reports."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A sequence and where it stands."""
+
+    schema: str
+    name: str
+    last_value: int
+    is_called: bool
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something whose rows a backup does not hold, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The database as its snapshot shows it."""
+
+    tables: tuple[Table, ...]
+    extensions: tuple[tuple[str, str], ...]
+    large_object_count: int
+    skipped: tuple[Skipped, ...]
+
+
+def read(connection: psycopg.Connection[Any], *, on_standby: bool) -> Catalog:
+    """Read everything; a standby cannot read unlogged tables, which are then skipped by name."""
+    tables, skipped = _tables(connection, on_standby=on_standby)
+    return Catalog(
+        tables=tables,
+        extensions=tuple(
+            connection.execute(
+                "SELECT extname, extversion FROM pg_catalog.pg_extension ORDER BY 1"
+            ).fetchall()
+        ),
+        large_object_count=_number(
+            connection, "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata"
+        ),
+        skipped=skipped,
+    )
+
+
+# As pg_dump: no catalogs, no temporary tables, of extensions only what they marked as the user's.
+_TABLES = """
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
+       CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END,
+       CASE WHEN c.reltoastrelid <> 0
+            THEN pg_catalog.pg_relation_size(c.reltoastrelid) ELSE 0 END,
+       e.condition
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN (SELECT pg_catalog.unnest(extconfig) AS oid,
+                    pg_catalog.unnest(extcondition) AS condition
+               FROM pg_catalog.pg_extension) e ON e.oid = c.oid
+ WHERE c.relkind IN ('r', 'f') AND c.relpersistence <> 't'
+   AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+   AND (e.oid IS NOT NULL OR NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend d
+         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+           AND d.deptype = 'e'))
+ ORDER BY n.nspname, c.relname
+"""
+
+_COLUMNS = """
+SELECT a.attrelid, a.attname, a.atttypid
+  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+ WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+   AND c.relnamespace <> 'pg_catalog'::regnamespace
+ ORDER BY a.attrelid, a.attnum
+"""
+
+_TYPES = """
+SELECT t.oid, t.typtype, t.typbasetype,
+       CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END
+  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+"""
+
+
+def _tables(
+    connection: psycopg.Connection[Any], *, on_standby: bool
+) -> tuple[tuple[Table, ...], tuple[Skipped, ...]]:
+    block_bytes = _number(connection, "SELECT current_setting('block_size')::int")
+    types: dict[int, tuple[str, int, str]] = {
+        oid: (kind, base, name) for oid, kind, base, name in connection.execute(_TYPES)
+    }
+    columns: dict[int, list[Column]] = {}
+    for relation, name, type_oid in connection.execute(_COLUMNS):
+        columns.setdefault(relation, []).append(Column(name, _base_type(types, type_oid)))
+    tables: list[Table] = []
+    skipped: list[Skipped] = []
+    for oid, schema, name, kind, persistence, heap, toast, condition in connection.execute(_TABLES):
+        label = f"{schema}.{name}"
+        if kind == "f":
+            skipped.append(Skipped(label, "a foreign table: its rows are on another server"))
+        elif persistence == "u" and on_standby:
+            skipped.append(Skipped(label, "an unlogged table: a replica does not have its rows"))
+        else:
+            tables.append(
+                Table(
+                    schema=schema,
+                    name=name,
+                    columns=tuple(columns.get(oid, ())),
+                    pages=heap // block_bytes,
+                    size_bytes=heap + toast,
+                    condition=condition or "",
+                )
+            )
+    return tuple(tables), tuple(skipped)
+
+
+def _base_type(types: dict[int, tuple[str, int, str]], oid: int) -> str:
+    kind, base, name = types[oid]
+    return _base_type(types, base) if kind == _DOMAIN else name
+
+
+def lock(connection: psycopg.Connection[Any], tables: tuple[Table, ...]) -> None:
+    """Keep every table from being altered or dropped, as pg_dump does; reads and writes go on.
+
+    Raises:
+        OperationError: a change of a table's definition did not end within LOCK_WAIT_SECONDS.
+    """
+    connection.execute(f"SET lock_timeout = '{LOCK_WAIT_SECONDS}s'".encode())
+    try:
+        for first in range(0, len(tables), _TABLES_A_LOCK):
+            names = [
+                sql.Identifier(table.schema, table.name)
+                for table in tables[first : first + _TABLES_A_LOCK]
+            ]
+            connection.execute(
+                sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(
+                    sql.SQL(", ONLY ").join(names)
+                )
+            )
+    except psycopg.errors.LockNotAvailable:
+        raise OperationError(
+            f"a table's definition is being changed since more than {LOCK_WAIT_SECONDS} s, so that "
+            "it cannot be read; no backup was made. End the migration and start the backup again"
+        ) from None
+
+
+def sequences(connection: psycopg.Connection[Any]) -> tuple[Sequence, ...]:
+    """Positions are not part of any snapshot: read last, they are never behind the rows."""
+    names = connection.execute(
+        """SELECT n.nspname, c.relname
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'
+            ORDER BY 1, 2"""
+    ).fetchall()
+    found: list[Sequence] = []
+    for schema, name in names:
+        query = sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))
+        row = connection.execute(query).fetchone()
+        if row is not None:
+            found.append(Sequence(schema, name, int(row[0]), bool(row[1])))
+    return tuple(found)
+
+
+def _number(connection: psycopg.Connection[Any], query: str) -> int:
+    row = connection.execute(query.encode()).fetchone()
+    return int(row[0]) if row else 0

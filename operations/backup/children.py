@@ -1,0 +1,126 @@
+"""pg_dump, pg_restore and psql as children whose every end is noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO
+
+from operations.database import Endpoint
+from operations.errors import OperationError
+from operations.postgresql_client import command
+
+# The most that an unprivileged process may ask for; fewer turns between the programs.
+_PIPE_BYTES = 1024 * 1024
+_ERROR_BYTES = 64 * 1024
+_STOPPED = "the run was stopped"
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where the children log in, and as whom."""
+
+    endpoint: Endpoint
+    user: str
+    password: str
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """libpq's variables. The password is in the child's environment only, never in words."""
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "PGHOST": self.endpoint.host,
+            "PGPORT": str(self.endpoint.port),
+            "PGDATABASE": self.endpoint.database,
+            "PGUSER": self.user,
+            "PGPASSWORD": self.password,
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": str(self.endpoint.ca_bundle),
+            "PGAPPNAME": "pgkeep backup",
+            "PGCONNECT_TIMEOUT": "10",
+            **more,
+        }
+
+
+@dataclass
+class Children:
+    """All children of one run, so that one failure stops the others at once."""
+
+    login: Login
+    _running: set[subprocess.Popen[bytes]] = field(default_factory=set[subprocess.Popen[bytes]])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: bool = False
+
+    @contextmanager
+    def output(self, program: str, arguments: Sequence[str], **more: str) -> Generator[IO[bytes]]:
+        """The program's standard output.
+
+        Raises:
+            OperationError: on leaving the block, unless the program ended with 0; or when the
+                run was stopped.
+        """
+        # stderr goes to a file: a full pipe that nobody reads would stop the program.
+        with tempfile.TemporaryFile() as errors:
+            process = self._start(program, arguments, errors, more)
+            if process.stdout is None:
+                raise AssertionError("stdout is a pipe")
+            try:
+                with contextlib.suppress(OSError):
+                    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+                yield process.stdout
+                process.stdout.close()
+                status = process.wait()
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+            finally:
+                with self._lock:
+                    self._running.discard(process)
+            if status != 0:
+                raise OperationError(self._why(program, status, errors))
+
+    def stop(self) -> None:
+        """Kill all children; whoever reads from one gets an `OperationError`."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.kill()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped
+
+    def _start(
+        self, program: str, arguments: Sequence[str], errors: IO[bytes], more: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopped:
+                raise OperationError(_STOPPED)
+            process = subprocess.Popen(
+                [*command(program), *arguments],
+                env=self.login.environment(**more),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                bufsize=0,
+            )
+            self._running.add(process)
+            return process
+
+    def _why(self, program: str, status: int, errors: IO[bytes]) -> str:
+        if self._stopped:
+            return _STOPPED
+        errors.seek(0)
+        lines = errors.read(_ERROR_BYTES).decode(errors="replace").strip().splitlines()
+        # Details and hints follow the line that says what went wrong.
+        reason = next((line for line in lines if "error:" in line.lower()), "no message")
+        end = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
+        return f"{program} {end}: {reason}; no backup was made"

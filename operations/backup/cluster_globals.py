@@ -1,0 +1,44 @@
+"""Roles, their memberships and settings, without password hashes: what pg_dump leaves out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+# PostgreSQL's and RDS's own roles exist everywhere and cannot be made.
+_NOT_OURS = "^(pg_|rds)"
+
+_ROLES = """
+SELECT rolname AS name, rolcanlogin AS login, rolinherit AS inherit, rolcreaterole AS create_role,
+       rolcreatedb AS create_database, rolreplication AS replication, rolbypassrls AS bypass_rls,
+       rolconnlimit AS connection_limit, rolconfig AS settings
+  FROM pg_catalog.pg_roles WHERE rolname !~ %s ORDER BY rolname
+"""
+
+_MEMBERSHIPS = """
+SELECT r.rolname AS role, m.rolname AS member, a.admin_option, a.inherit_option, a.set_option
+  FROM pg_catalog.pg_auth_members a
+  JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
+  JOIN pg_catalog.pg_roles m ON m.oid = a.member
+ WHERE m.rolname !~ %s ORDER BY 1, 2
+"""
+
+_DATABASE = """
+SELECT pg_catalog.pg_get_userbyid(datdba) AS owner, datacl::text[] AS privileges,
+       pg_catalog.pg_encoding_to_char(encoding) AS encoding, datcollate AS collate,
+       datctype AS ctype, datlocprovider AS locale_provider, datlocale AS locale,
+       (SELECT setconfig FROM pg_catalog.pg_db_role_setting s
+         WHERE s.setdatabase = d.oid AND s.setrole = 0) AS settings
+  FROM pg_catalog.pg_database d WHERE datname = %s
+"""
+
+
+def read(connection: psycopg.Connection[Any], database: str) -> dict[str, Any]:
+    """`roles`, `memberships` and `database` as plain values."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        roles = cursor.execute(_ROLES.encode(), (_NOT_OURS,)).fetchall()
+        memberships = cursor.execute(_MEMBERSHIPS.encode(), (_NOT_OURS,)).fetchall()
+        description = cursor.execute(_DATABASE.encode(), (database,)).fetchone()
+    return {"roles": roles, "memberships": memberships, "database": description}

@@ -1,0 +1,95 @@
+"""Counts and hashes of a table's rows that do not depend on their order.
+
+The sum of one 64-bit hash a row, taken by the server where the rows are: of two tables with the
+same sum and count, every row of one is in the other, but for a chance of about one in 2^64. It is
+no protection against forgery: that is the SHA-256 of the objects and the manifest's signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from operations.backup.catalog import Column, Table
+
+#: Stands in the manifest, so that a later version can tell how a hash was made.
+ALGORITHM = "sum of hash_record_extended, version 1"
+
+# Types whose own hash depends on the value alone and tells apart what their text tells apart.
+# All others (enums and regclass hash by OID, intervals by length, arrays without their bounds,
+# json has none) are hashed as text; for text itself the cast costs nothing.
+_HASHED_DIRECTLY = frozenset(
+    ("bool", "bytea", "date", "float4", "float8", "int2", "int4", "int8", "time", "timestamp")
+    + ("timestamptz", "uuid")
+)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """How many rows, and the sum of their hashes; None where the hash was left out."""
+
+    rows: int
+    hash: int | None
+
+    def __add__(self, other: Fingerprint) -> Fingerprint:
+        """Of two sets of rows together."""
+        both = None if self.hash is None or other.hash is None else self.hash + other.hash
+        return Fingerprint(self.rows + other.rows, both)
+
+
+def session_settings(encoding: str) -> tuple[str, ...]:
+    """What makes text and hashes the same in every session, as in pg_dump's own."""
+    return (
+        f"SET client_encoding = {sql.Literal(encoding).as_string()}",
+        "SET DateStyle = 'ISO'",
+        "SET IntervalStyle = 'postgres'",
+        "SET TimeZone = 'UTC'",
+        "SET extra_float_digits = 3",
+        "SET bytea_output = 'hex'",
+        "SET search_path = ''",
+        "SET row_security = off",
+        "SET statement_timeout = 0",
+        "SET lock_timeout = 0",
+        "SET idle_in_transaction_session_timeout = 0",
+    )
+
+
+def fingerprint(
+    connection: psycopg.Connection[Any],
+    table: Table,
+    rows: sql.Composable,
+    *,
+    with_hash: bool = True,
+) -> Fingerprint:
+    """Of the rows that `rows` (what follows SELECT ..., `FROM ...`) gives."""
+    hashed = (
+        sql.SQL("pg_catalog.sum(pg_catalog.hash_record_extended({}, 0))").format(
+            _record(table.columns)
+        )
+        if with_hash and table.columns
+        else sql.SQL("NULL")
+    )
+    query = sql.SQL("SELECT pg_catalog.count(*), {} {}").format(hashed, rows)
+    row = connection.execute(query).fetchone()
+    if row is None:
+        raise AssertionError("an aggregate always returns a row")
+    count = int(row[0])
+    # The sum of no rows is NULL.
+    value = 0 if count == 0 and with_hash else row[1]
+    return Fingerprint(count, None if value is None else int(value))
+
+
+def _record(columns: Sequence[Column]) -> sql.Composable:
+    return sql.SQL("ROW({})").format(sql.SQL(", ").join(_hashable(column) for column in columns))
+
+
+def _hashable(column: Column) -> sql.Composable:
+    name = sql.Identifier(column.name)
+    if column.type_name in _HASHED_DIRECTLY:
+        return name
+    # A nondeterministic collation would call different texts equal.
+    return sql.SQL('{}::pg_catalog.text COLLATE "C"').format(name)

@@ -1,0 +1,184 @@
+"""The manifest: the list of everything a backup consists of. Without a whole one there is none.
+
+It is written last. Its own hash is inside it, and with a KMS key a signature (HMAC) as well, so
+that nobody who can only write to the bucket can make or change a backup.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from operations.backup.object_writer import StoredObject
+from operations.errors import OperationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms.client import KMSClient
+
+FORMAT = 2
+NAME = "manifest.json"
+_MAC_ALGORITHM = "HMAC_SHA_256"
+
+
+@dataclass(frozen=True)
+class RowsInObject:
+    """Rows of one table in one object: a zstd frame of COPY text.
+
+    `pages` are the pages of the table that they were on ("all", "0-4095"); `offset_bytes` and
+    `length_bytes` say where the frame is, so that one table can be read without the others.
+    """
+
+    key: str
+    offset_bytes: int
+    length_bytes: int
+    pages: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class TableRecord:
+    """One table: what was dumped, and what a restore must have again."""
+
+    schema: str
+    name: str
+    columns: tuple[str, ...]
+    rows: int
+    #: None where the settings leave the hash of a very large table out.
+    hash: int | None
+    segments: tuple[RowsInObject, ...]
+
+    @property
+    def label(self) -> str:
+        """`schema.table`."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Times are UTC, ISO 8601; `keep_until` None: until a person removes it."""
+
+    id: str
+    backup_class: str
+    database: str
+    started_at: str
+    finished_at: str
+    duration_seconds: float
+    keep_until: str | None
+    snapshot_at: str
+    snapshot_lsn: str
+    server_version: int
+    encoding: str
+    client_version: str
+    hash_algorithm: str
+    schema_key: str
+    globals_key: str
+    large_objects_key: str | None
+    large_object_count: int
+    extensions: tuple[tuple[str, str], ...]
+    tables: tuple[TableRecord, ...]
+    objects: tuple[StoredObject, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all objects in the bucket."""
+        return sum(stored.size_bytes for stored in self.objects)
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """By `schema.table`."""
+        return {table.label: table.rows for table in self.tables}
+
+    @property
+    def key(self) -> str:
+        """Where the manifest itself is."""
+        return f"{folder(self.backup_class, self.database, self.id)}/{NAME}"
+
+    @property
+    def taken_at(self) -> datetime:
+        """The moment that the backup shows."""
+        return datetime.fromisoformat(self.snapshot_at)
+
+
+def folder(backup_class: str, database: str, identifier: str) -> str:
+    """Prefix of a backup's objects; the class comes first because lifecycle rules go by prefix."""
+    return f"{backup_class}/{database}/{identifier}"
+
+
+def encode(manifest: Manifest, kms: KMSClient | None = None, mac_key: str | None = None) -> bytes:
+    """As JSON with its own hash, and with a signature when `mac_key` is given."""
+    content = {"format": FORMAT, **asdict(manifest)}
+    digest = hashlib.sha256(_canonical(content)).digest()
+    document: dict[str, Any] = {**content, "sha256": digest.hex()}
+    if kms is not None and mac_key is not None:
+        mac = kms.generate_mac(KeyId=mac_key, MacAlgorithm=_MAC_ALGORITHM, Message=digest)["Mac"]
+        document["mac"] = {"key": mac_key, "value": base64.b64encode(mac).decode("ascii")}
+    return json.dumps(document, indent=1).encode()
+
+
+def decode(
+    body: bytes, source: str, kms: KMSClient | None = None, mac_key: str | None = None
+) -> Manifest:
+    """The manifest in `body`; `source` is what errors call it.
+
+    Raises:
+        OperationError: not a whole manifest, altered, or (with `mac_key`) not signed by that key.
+    """
+    try:
+        document: dict[str, Any] = json.loads(body)
+        recorded, signature = document.pop("sha256"), document.pop("mac", None)
+        version = document.pop("format")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise OperationError(
+            f"{source} is no manifest of a whole backup (cut off or of another program); "
+            "there is no backup: use another one"
+        ) from None
+    if version != FORMAT:
+        raise OperationError(
+            f"{source} has format {version!r}, this version reads {FORMAT}; use the version of "
+            "pgkeep that wrote it"
+        )
+    digest = hashlib.sha256(_canonical({"format": version, **document})).digest()
+    if digest.hex() != recorded:
+        raise OperationError(
+            f"{source} was altered after it was written: its SHA-256 is {digest.hex()}, it says "
+            f"{recorded}; do not use this backup, and find out who changed it"
+        )
+    if kms is not None and mac_key is not None:
+        _verify(kms, mac_key, digest, signature, source)
+    try:
+        return TypeAdapter(Manifest).validate_python(document)
+    except ValidationError as error:
+        wrong = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise OperationError(f"{source} is wrong at {wrong}; use another backup") from None
+
+
+def _verify(kms: KMSClient, mac_key: str, digest: bytes, signature: Any, source: str) -> None:
+    from botocore.exceptions import ClientError
+
+    if not isinstance(signature, dict) or "value" not in signature:
+        raise OperationError(f"{source} is not signed; do not use this backup")
+    try:
+        kms.verify_mac(
+            KeyId=mac_key,
+            MacAlgorithm=_MAC_ALGORITHM,
+            Message=digest,
+            Mac=base64.b64decode(str(signature["value"])),
+        )
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code not in ("KMSInvalidMacException", "InvalidKeyUsageException"):
+            raise
+        raise OperationError(
+            f"{source} was not signed by {mac_key}; do not use this backup"
+        ) from None
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,244 @@
+"""Streams bytes of unknown length to S3: in bounded memory, in parallel parts, and never half.
+
+An object that fits one part is one PutObject; a larger one is a multipart upload that exists only
+after `close`. Every part carries its SHA-256, which S3 checks before it stores the part.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from operations.errors import OperationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+MIB = 1024 * 1024
+# S3 takes 10,000 parts of an object and at most 5 TiB
+# (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html). Parts grow as the object
+# does, so that small objects need little memory and large ones few parts: (parts, bytes a part).
+_PART_STEPS: Sequence[tuple[int, int]] = (
+    (1_000, 8 * MIB),
+    (1_000, 16 * MIB),
+    (1_000, 32 * MIB),
+    (7_000, 64 * MIB),
+)
+LARGEST_OBJECT_BYTES = sum(parts * size for parts, size in _PART_STEPS)
+
+
+def part_bytes(number: int) -> int:
+    """Size of part `number` (from 1).
+
+    Raises:
+        OperationError: the object would need more parts than S3 takes.
+    """
+    before = 0
+    for parts, size in _PART_STEPS:
+        before += parts
+        if number <= before:
+            return size
+    raise OperationError(
+        f"an object would pass {LARGEST_OBJECT_BYTES} bytes, the most that S3 takes in parts that "
+        "fit this process's memory; use an RDS snapshot export for large objects of this size"
+    )
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """One part as it was uploaded."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object that is whole; the SHA-256 values are hex digits."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+    parts: tuple[StoredPart, ...]
+
+
+@dataclass
+class Uploads:
+    """What all writers of one backup share: the bucket, the threads and the memory for parts."""
+
+    s3: S3Client
+    bucket: str
+    kms_key: str
+    metadata: dict[str, str]
+    threads: int = 2
+    # Parts on their way. With the one that each worker fills and the programs it starts, a backup
+    # stays below 256 MiB.
+    memory_bytes: int = 64 * MIB
+    _pool: ThreadPoolExecutor = field(init=False)
+    _memory: _Memory = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the threads."""
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="upload")
+        self._memory = _Memory(self.memory_bytes)
+
+    def open(self, key: str) -> ObjectWriter:
+        """A writer of one new object."""
+        return ObjectWriter(self, key)
+
+    def shutdown(self) -> None:
+        """Wait for the threads."""
+        self._pool.shutdown()
+
+    def submit(self, size_bytes: int, send: Any, *arguments: Any) -> Future[Any]:
+        """Run `send` in a thread, once its bytes fit into the memory."""
+        self._memory.take(size_bytes)
+        future = self._pool.submit(send, *arguments)
+        future.add_done_callback(lambda _: self._memory.give_back(size_bytes))
+        return future
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What every object of the backup is stored with. `IfNoneMatch` on top: never replaced."""
+        return {
+            "Bucket": self.bucket,
+            "ServerSideEncryption": "aws:kms",
+            "SSEKMSKeyId": self.kms_key,
+            "Metadata": self.metadata,
+        }
+
+
+class ObjectWriter:
+    """One object: `write` bytes, then `close` to make it exist, or `abort`."""
+
+    def __init__(self, uploads: Uploads, key: str) -> None:
+        """Nothing is sent before the first part is full."""
+        self._uploads = uploads
+        self._key = key
+        self._blocks: list[bytes] = []
+        self._filled = 0
+        self._digest = hashlib.sha256()
+        self._upload: dict[str, Any] | None = None
+        self._sent: list[tuple[StoredPart, Future[Any]]] = []
+        self.size_bytes = 0
+
+    def write(self, block: bytes) -> None:
+        """Take a block; waits while too many parts are on their way.
+
+        Raises whatever the upload of an earlier part raised.
+        """
+        self._blocks.append(block)
+        self._filled += len(block)
+        self.size_bytes += len(block)
+        if self._filled >= part_bytes(len(self._sent) + 1):
+            self._send()
+
+    def close(self) -> StoredObject:
+        """Make the object exist. Raises what S3 raised; then it does not exist."""
+        if self._upload is None:
+            return self._put()
+        if self._filled:
+            self._send()
+        answers = [future.result() for _, future in self._sent]
+        self._uploads.s3.complete_multipart_upload(
+            **self._upload,
+            IfNoneMatch="*",
+            MultipartUpload={
+                "Parts": [
+                    {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": _base64(part)}
+                    for number, ((part, _), answer) in enumerate(
+                        zip(self._sent, answers, strict=True), start=1
+                    )
+                ]
+            },
+        )
+        self._upload = None
+        parts = tuple(part for part, _ in self._sent)
+        return StoredObject(self._key, self.size_bytes, self._digest.hexdigest(), parts)
+
+    def abort(self) -> None:
+        """Leave nothing of an object that is not closed."""
+        for _, future in self._sent:
+            future.cancel()
+        for _, future in self._sent:
+            if not future.cancelled():
+                future.exception()
+        if self._upload is not None:
+            self._uploads.s3.abort_multipart_upload(**self._upload)
+            self._upload = None
+
+    def _put(self) -> StoredObject:
+        body = b"".join(self._blocks)
+        part = StoredPart(len(body), hashlib.sha256(body).hexdigest())
+        self._uploads.s3.put_object(
+            **self._uploads.options,
+            Key=self._key,
+            Body=body,
+            IfNoneMatch="*",
+            ChecksumSHA256=_base64(part),
+        )
+        return StoredObject(self._key, len(body), part.sha256, (part,))
+
+    def _send(self) -> None:
+        for _, future in self._sent:
+            if future.done() and future.exception() is not None:
+                future.result()
+        if self._upload is None:
+            self._upload = self._create()
+        body = b"".join(self._blocks)
+        self._blocks.clear()
+        self._filled = 0
+        self._digest.update(body)
+        part = StoredPart(len(body), hashlib.sha256(body).hexdigest())
+        number = len(self._sent) + 1
+        future = self._uploads.submit(
+            len(body), self._upload_part, self._upload, number, body, part
+        )
+        self._sent.append((part, future))
+
+    def _create(self) -> dict[str, Any]:
+        answer = self._uploads.s3.create_multipart_upload(
+            **self._uploads.options, Key=self._key, ChecksumAlgorithm="SHA256"
+        )
+        return {
+            "Bucket": self._uploads.bucket,
+            "Key": self._key,
+            "UploadId": answer["UploadId"],
+        }
+
+    def _upload_part(
+        self, upload: dict[str, Any], number: int, body: bytes, part: StoredPart
+    ) -> Any:
+        return self._uploads.s3.upload_part(
+            **upload, PartNumber=number, Body=body, ChecksumSHA256=_base64(part)
+        )
+
+
+class _Memory:
+    """Bytes that may be on their way at once; a part larger than all of it goes alone."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._size = size_bytes
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    def take(self, size_bytes: int) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._taken == 0 or self._taken + size_bytes <= self._size
+            )
+            self._taken += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        with self._changed:
+            self._taken -= size_bytes
+            self._changed.notify_all()
+
+
+def _base64(part: StoredPart) -> str:
+    return base64.b64encode(bytes.fromhex(part.sha256)).decode("ascii")

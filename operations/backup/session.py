@@ -1,0 +1,123 @@
+"""Sessions that all see the one exported snapshot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from operations.backup.fingerprints import session_settings
+from operations.errors import OperationError
+
+#: Connects as the backup role; pg_dump and psql then log in with the same user and password.
+Connect = Callable[[], "psycopg.Connection[Any]"]
+
+# Any number that nothing else in the database uses: "pgkeepbk" as bytes.
+_LOCK = int.from_bytes(b"pgkeepbk", "big", signed=True)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The moment that a backup shows. It can be imported while its session is open."""
+
+    name: str
+    taken_at: datetime
+    lsn: str
+    server_version: int
+    encoding: str
+    on_standby: bool
+
+
+def export(connection: psycopg.Connection[Any]) -> Snapshot:
+    """Open the transaction that all others import.
+
+    Raises:
+        OperationError: another backup of this database is running.
+    """
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    encoding = _text(connection, "SHOW server_encoding")
+    for setting in session_settings(encoding):
+        connection.execute(setting.encode())
+    _lock(connection)
+    standby = _text(connection, "SELECT pg_catalog.pg_is_in_recovery()::text") == "true"
+    where = "pg_last_wal_replay_lsn" if standby else "pg_current_wal_insert_lsn"
+    query = f"SELECT pg_catalog.pg_export_snapshot(), pg_catalog.now(), pg_catalog.{where}()::text"
+    row = connection.execute(query.encode()).fetchone()
+    if row is None:
+        raise AssertionError("pg_export_snapshot() always returns a row")
+    name, taken_at, lsn = row
+    return Snapshot(name, taken_at, lsn, connection.info.server_version, encoding, standby)
+
+
+def _lock(connection: psycopg.Connection[Any]) -> None:
+    """Held by the session, so that it goes with it, however the run ends."""
+    row = connection.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+    if row is not None and row[0]:
+        return
+    holder = connection.execute(
+        """SELECT a.pid, a.backend_start FROM pg_catalog.pg_locks l
+             JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+              AND (l.classid::bigint << 32 | l.objid::bigint) = %s""",
+        (_LOCK,),
+    ).fetchone()
+    since = f" (process {holder[0]}, since {holder[1]:%Y-%m-%d %H:%M:%S %Z})" if holder else ""
+    raise OperationError(
+        f"another backup of this database is running{since}; nothing was changed. "
+        "Wait for its end, or end its session with pg_terminate_backend"
+    )
+
+
+def _text(connection: psycopg.Connection[Any], query: str) -> str:
+    row = connection.execute(query.encode()).fetchone()
+    return str(row[0]) if row else ""
+
+
+def import_statements(snapshot: Snapshot) -> list[str]:
+    """What a session says to see the snapshot."""
+    return [
+        *session_settings(snapshot.encoding),
+        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        f"SET TRANSACTION SNAPSHOT {sql.Literal(snapshot.name).as_string()}",
+    ]
+
+
+@dataclass
+class Sessions:
+    """One session a worker thread, made when the thread first needs it."""
+
+    connect: Connect
+    snapshot: Snapshot
+    _local: threading.local = field(default_factory=threading.local)
+    _all: list[psycopg.Connection[Any]] = field(default_factory=list["psycopg.Connection[Any]"])
+
+    def mine(self) -> psycopg.Connection[Any]:
+        """This thread's session, inside the snapshot."""
+        connection: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self.connect()
+            self._all.append(connection)
+            connection.autocommit = True
+            for statement in import_statements(self.snapshot):
+                connection.execute(statement.encode())
+            self._local.connection = connection
+        return connection
+
+    def stop(self) -> None:
+        """Cancel what the sessions are doing; their threads get an error."""
+        for connection in self._all:
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=5)
+
+    def close(self) -> None:
+        """End all sessions."""
+        for connection in self._all:
+            with suppress(psycopg.Error):
+                connection.close()
