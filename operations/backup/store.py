@@ -1,0 +1,111 @@
+"""Finds backups in the bucket: only a whole manifest makes one; the rest is reported apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from operations.backup import manifest
+from operations.backup.dump import CLASSES
+from operations.backup.manifest import Manifest
+from operations.errors import OperationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms.client import KMSClient
+    from mypy_boto3_s3.client import S3Client
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class NoBackup:
+    """A folder that looks like a backup and is none."""
+
+    folder: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the bucket holds: backups, newest first, and what is none."""
+
+    backups: tuple[Manifest, ...]
+    others: tuple[NoBackup, ...]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The bucket; `mac_key` verifies the manifests' signatures where they are signed."""
+
+    s3: S3Client
+    bucket: str
+    kms: KMSClient | None = None
+    mac_key: str | None = None
+
+    def find(self, database: str | None = None) -> Found:
+        """All backups, of one database or of all."""
+        backups: list[Manifest] = []
+        others: list[NoBackup] = []
+        for folder, keys in self._folders(database):
+            key = f"{folder}/{manifest.NAME}"
+            if key not in keys:
+                others.append(NoBackup(folder, "it has no manifest: the run did not reach its end"))
+                continue
+            try:
+                backup = self.read(key)
+            except OperationError as error:
+                others.append(NoBackup(folder, str(error)))
+                continue
+            missing = [one.key for one in backup.objects if one.key not in keys]
+            if missing:
+                others.append(NoBackup(folder, f"{missing[0]} is gone from the bucket"))
+            else:
+                backups.append(backup)
+        backups.sort(key=lambda one: one.taken_at, reverse=True)
+        return Found(tuple(backups), tuple(others))
+
+    def read(self, key: str) -> Manifest:
+        """One manifest.
+
+        Raises:
+            OperationError: it is not whole, or altered.
+        """
+        body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return manifest.decode(body, key, self.kms, self.mac_key)
+
+    def get(self, identifier: str, database: str | None = None) -> Manifest:
+        """The backup of that id, or the newest for `latest`.
+
+        Raises:
+            OperationError: there is none; the message says which there are.
+        """
+        found = self.find(database)
+        if identifier == LATEST and found.backups:
+            return found.backups[0]
+        for backup in found.backups:
+            if backup.id == identifier:
+                return backup
+        for other in found.others:
+            if other.folder.endswith(f"/{identifier}"):
+                raise OperationError(f"{identifier} is no backup: {other.reason}")
+        newest = ", ".join(one.id for one in found.backups[:3]) or "none at all"
+        raise OperationError(
+            f"bucket {self.bucket} has no backup {identifier!r}; the newest are: {newest}"
+        )
+
+    def _folders(self, database: str | None) -> Iterator[tuple[str, set[str]]]:
+        """Folders of backups with the keys in them."""
+        for backup_class in CLASSES:
+            prefix = f"{backup_class}/{database}/" if database else f"{backup_class}/"
+            keys: dict[str, set[str]] = {}
+            pages = self.s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix
+            )
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    key = entry.get("Key", "")
+                    parts = key.split("/")
+                    if len(parts) > 3:
+                        keys.setdefault("/".join(parts[:3]), set()).add(key)
+            yield from sorted(keys.items())

@@ -1,0 +1,323 @@
+"""Proves that a restored database is the one that was backed up.
+
+Nothing here trusts what the restore said: every check asks the database again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from operations.backup import catalog
+from operations.backup.catalog import Column, Table
+from operations.backup.fingerprints import ALGORITHM, Fingerprint, fingerprint, session_settings
+from operations.backup.manifest import Manifest, TableRecord
+from operations.backup.session import Connect
+from operations.errors import OperationError
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; `findings` is empty when it holds."""
+
+    name: str
+    examined: int
+    findings: tuple[str, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether it holds."""
+        return not self.findings
+
+
+@dataclass
+class Proof:
+    """All checks of one restored database."""
+
+    backup_id: str
+    checks: list[Check] = field(default_factory=list[Check])
+    #: What could not be looked at here, and why.
+    left_out: list[str] = field(default_factory=list[str])
+
+    @property
+    def proven(self) -> bool:
+        """Whether every check holds."""
+        return all(check.passed for check in self.checks)
+
+
+def prove(
+    backup: Manifest,
+    *,
+    connect: Connect,
+    tables: Sequence[TableRecord] | None = None,
+    workers: int = 2,
+) -> Proof:
+    """Compare the database that `connect` reaches with the manifest.
+
+    Args:
+        backup: the manifest of what was restored.
+        connect: makes a session that may read every table.
+        tables: those whose rows were restored; None: all of the backup.
+        workers: sessions that count and hash side by side.
+
+    Raises:
+        OperationError: the backup's hashes were made by another version of pgkeep's algorithm.
+    """
+    if backup.hash_algorithm != ALGORITHM:
+        raise OperationError(
+            f"backup {backup.id} was hashed by {backup.hash_algorithm!r}, this version knows "
+            f"{ALGORITHM!r}; use the version of pgkeep that made it"
+        )
+    proof = Proof(backup.id)
+    chosen = backup.tables if tables is None else tuple(tables)
+    with connect() as connection:
+        connection.autocommit = True
+        _prepare(connection, backup)
+        found = catalog.read(connection, on_standby=False)
+        with _check(proof, "rows", len(chosen)) as findings:
+            findings.extend(_compare_rows(backup, chosen, found.tables, connect, workers))
+        if tables is None:
+            with _check(proof, "tables", len(found.tables)) as findings:
+                there = {table.label for table in found.tables}
+                known = {table.label for table in backup.tables}
+                findings.extend(f"{name} was not in the backup" for name in sorted(there - known))
+        for name, examine in _DATABASE_CHECKS.items():
+            with _check(proof, name, 0) as findings:
+                examined, wrong = examine(connection)
+                findings.extend(wrong)
+            _examined(proof, examined)
+        _check_extensions(proof, backup, found)
+        _check_indexes(proof, connection)
+    return proof
+
+
+@contextmanager
+def _check(proof: Proof, name: str, examined: int) -> Generator[list[str]]:
+    findings: list[str] = []
+    started = time.monotonic()
+    yield findings
+    seconds = round(time.monotonic() - started, 3)
+    proof.checks.append(Check(name, examined, tuple(findings), seconds))
+
+
+def _examined(proof: Proof, count: int) -> None:
+    last = proof.checks[-1]
+    proof.checks[-1] = Check(last.name, count, last.findings, last.seconds)
+
+
+def _prepare(connection: psycopg.Connection[Any], backup: Manifest) -> None:
+    for setting in session_settings(backup.encoding):
+        connection.execute(setting.encode())
+
+
+def _compare_rows(
+    backup: Manifest,
+    wanted: Sequence[TableRecord],
+    found: Sequence[Table],
+    connect: Connect,
+    workers: int,
+) -> list[str]:
+    there = {(table.schema, table.name): table for table in found}
+    sessions: list[psycopg.Connection[Any]] = []
+
+    def compare(share: Sequence[TableRecord]) -> list[str]:
+        connection = connect()
+        sessions.append(connection)
+        connection.autocommit = True
+        _prepare(connection, backup)
+        differences = (
+            _difference(connection, record, there.get((record.schema, record.name)))
+            for record in share
+        )
+        return [difference for difference in differences if difference]
+
+    by_size = sorted(wanted, key=lambda record: -record.rows)
+    try:
+        with ThreadPoolExecutor(workers, thread_name_prefix="prove") as pool:
+            shares = [by_size[number::workers] for number in range(workers)]
+            return [line for lines in pool.map(compare, shares) for line in lines]
+    finally:
+        for session in sessions:
+            session.close()
+
+
+def _difference(
+    connection: psycopg.Connection[Any], record: TableRecord, table: Table | None
+) -> str | None:
+    if table is None:
+        return f"{record.label} is missing"
+    types = {column.name: column for column in table.columns}
+    missing = [name for name in record.columns if name not in types]
+    if missing:
+        return f"{record.label} lacks the columns {', '.join(missing)}"
+    columns: tuple[Column, ...] = tuple(types[name] for name in record.columns)
+    same_order = Table(table.schema, table.name, columns, table.pages, table.size_bytes)
+    rows: sql.Composable = sql.SQL("FROM ONLY {}").format(sql.Identifier(table.schema, table.name))
+    if table.condition:
+        rows += sql.SQL(" ") + sql.SQL(table.condition)  # pyright: ignore[reportArgumentType]
+    actual = fingerprint(connection, same_order, rows, with_hash=record.hash is not None)
+    if actual == Fingerprint(record.rows, record.hash):
+        return None
+    if actual.rows != record.rows:
+        return f"{record.label} has {actual.rows} rows, the backup has {record.rows}"
+    return f"{record.label} has the same number of rows and other content"
+
+
+_Examination = tuple[int, list[str]]
+
+
+def _constraints(connection: psycopg.Connection[Any]) -> _Examination:
+    """A constraint that is not validated may be broken by rows that are there."""
+    rows = connection.execute(
+        """SELECT conrelid::regclass::text, conname, convalidated FROM pg_catalog.pg_constraint
+            WHERE contype IN ('c', 'f', 'n') AND conrelid <> 0"""
+    ).fetchall()
+    return len(rows), [
+        f"{table}: constraint {name} is not validated" for table, name, valid in rows if not valid
+    ]
+
+
+_FOREIGN_KEYS = """
+SELECT c.conname, cn.nspname, ct.relname, pn.nspname, pt.relname,
+       (SELECT array_agg(a.attname ORDER BY k.n)
+          FROM unnest(c.conkey) WITH ORDINALITY k(attnum, n)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
+       (SELECT array_agg(a.attname ORDER BY k.n)
+          FROM unnest(c.confkey) WITH ORDINALITY k(attnum, n)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
+  FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_class ct ON ct.oid = c.conrelid
+  JOIN pg_catalog.pg_namespace cn ON cn.oid = ct.relnamespace
+  JOIN pg_catalog.pg_class pt ON pt.oid = c.confrelid
+  JOIN pg_catalog.pg_namespace pn ON pn.oid = pt.relnamespace
+ WHERE c.contype = 'f' AND c.conparentid = 0
+"""
+
+
+def _orphans(connection: psycopg.Connection[Any]) -> _Examination:
+    """Rows whose foreign key points to nothing, found by a join and not by the constraint."""
+    keys = connection.execute(_FOREIGN_KEYS).fetchall()
+    # Operators of extension types (citext) are where the extension is.
+    connection.execute(
+        """SELECT pg_catalog.set_config('search_path',
+                  (SELECT string_agg(quote_ident(nspname), ',') FROM pg_catalog.pg_namespace
+                    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'), false)"""
+    )
+    wrong: list[str] = []
+    for name, schema, table, parent_schema, parent, columns, parent_columns in keys:
+        pairs = list(zip(columns, parent_columns, strict=True))
+        query = sql.SQL(
+            "SELECT count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})"
+        ).format(
+            sql.Identifier(schema, table),
+            sql.SQL(" AND ").join(sql.SQL("c.{} IS NOT NULL").format(_id(a)) for a, _ in pairs),
+            sql.Identifier(parent_schema, parent),
+            sql.SQL(" AND ").join(sql.SQL("p.{} = c.{}").format(_id(b), _id(a)) for a, b in pairs),
+        )
+        row = connection.execute(query).fetchone()
+        if row and row[0]:
+            wrong.append(f"{schema}.{table}: {row[0]} rows point to nothing ({name})")
+    connection.execute("SET search_path = ''")
+    return len(keys), wrong
+
+
+def _sequences(connection: psycopg.Connection[Any]) -> _Examination:
+    """A sequence behind its column makes the next INSERT fail."""
+    owned = connection.execute(
+        """SELECT sn.nspname, s.relname, tn.nspname, t.relname, a.attname, q.seqincrement
+             FROM pg_catalog.pg_depend d
+             JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+             JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
+             JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
+             JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.relkind IN ('r', 'p')
+             JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+             JOIN pg_catalog.pg_attribute a
+               ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+              AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+              AND sn.nspname !~ '^pg_'"""
+    ).fetchall()
+    wrong: list[str] = []
+    for schema, name, table_schema, table, column, increment in owned:
+        furthest = sql.SQL("max({})" if increment > 0 else "min({})").format(_id(column))
+        query = sql.SQL("SELECT s.last_value, (SELECT {} FROM {}) FROM {} s").format(
+            furthest, sql.Identifier(table_schema, table), sql.Identifier(schema, name)
+        )
+        row = connection.execute(query).fetchone()
+        if row is None or row[1] is None:
+            continue
+        behind = row[0] < row[1] if increment > 0 else row[0] > row[1]
+        if behind:
+            wrong.append(
+                f"{schema}.{name} stands at {row[0]}, "
+                f"{table_schema}.{table}.{column} is at {row[1]}"
+            )
+    return len(owned), wrong
+
+
+def _valid_indexes(connection: psycopg.Connection[Any]) -> _Examination:
+    rows = connection.execute(
+        """SELECT indexrelid::regclass::text, indisvalid AND indisready FROM pg_catalog.pg_index i
+             JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"""
+    ).fetchall()
+    return len(rows), [f"index {name} is not valid" for name, valid in rows if not valid]
+
+
+_DATABASE_CHECKS: dict[str, Callable[[psycopg.Connection[Any]], _Examination]] = {
+    "constraints validated": _constraints,
+    "no orphaned rows": _orphans,
+    "sequences ahead of their columns": _sequences,
+    "indexes valid": _valid_indexes,
+}
+
+
+def _check_extensions(proof: Proof, backup: Manifest, found: catalog.Catalog) -> None:
+    with _check(proof, "extensions", len(backup.extensions)) as findings:
+        there = dict(found.extensions)
+        for name, version in backup.extensions:
+            if name not in there:
+                findings.append(f"extension {name} {version} is missing")
+
+
+_BTREE_INDEXES = """
+SELECT i.indexrelid, i.indexrelid::regclass::text
+  FROM pg_catalog.pg_index i
+  JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'
+  JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname = 'btree'
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname !~ '^pg_' AND i.indisvalid AND c.relpersistence <> 't'
+"""
+
+
+def _check_indexes(proof: Proof, connection: psycopg.Connection[Any]) -> None:
+    """amcheck reads every B-tree and looks each row of its table up in it."""
+    try:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS amcheck WITH SCHEMA pg_catalog")
+    except psycopg.errors.Error as error:
+        proof.left_out.append(f"amcheck is not to be had here: {error.diag.message_primary}")
+        return
+    indexes = connection.execute(_BTREE_INDEXES).fetchall()
+    with _check(proof, "indexes checked with amcheck", len(indexes)) as findings:
+        for oid, name in indexes:
+            try:
+                connection.execute(
+                    "SELECT pg_catalog.bt_index_check(%s::oid::regclass, true)", (oid,)
+                )
+            except psycopg.errors.IndexCorrupted as error:
+                findings.append(f"index {name}: {error.diag.message_primary}")
+
+
+def _id(name: str) -> sql.Identifier:
+    return sql.Identifier(name)

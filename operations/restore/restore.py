@@ -1,0 +1,184 @@
+"""Brings a backup into an empty database: definitions, rows in parallel, indexes, positions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from operations.backup.children import Login
+from operations.backup.manifest import Manifest, TableRecord
+from operations.backup.object_reader import ObjectReader
+from operations.backup.session import Connect
+from operations.errors import OperationError
+from operations.restore import schema
+from operations.restore.rows import RowLoader
+from operations.restore.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from mypy_boto3_s3.client import S3Client
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a restore works."""
+
+    workers: int = 2
+    selection: Selection = field(default_factory=Selection)
+    #: Objects belong to the role that restores, without grants; the role manifest comes after.
+    no_owner: bool = False
+    #: Called with what is being done, and the share of the rows' bytes that is (0 to 1).
+    progress: Callable[[str, float], None] | None = None
+
+
+@dataclass
+class Restored:
+    """What was done and how long each step took, in seconds.
+
+    All definitions are restored, also with a selection; then the other tables are empty, and there
+    are no foreign keys, because the rows that they point to may not be there.
+    """
+
+    backup_id: str
+    tables: tuple[TableRecord, ...]
+    steps: dict[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def duration_seconds(self) -> float:
+        """Of all steps."""
+        return round(sum(self.steps.values()), 3)
+
+
+def restore(
+    backup: Manifest, *, s3: S3Client, bucket: str, login: Login, connect: Connect, options: Options
+) -> Restored:
+    """Restore into the database of `login`, which must hold no user's tables yet.
+
+    Args:
+        login: for pg_restore; the same user as `connect` logs in with.
+        connect: makes a session in the target.
+
+    Raises:
+        OperationError: the target is not empty, roles that own things are missing, the backup is
+            damaged, or pg_restore failed. The target is then incomplete and says so.
+    """
+    return _Restore(backup, ObjectReader(s3, bucket), login, connect, options).run()
+
+
+@dataclass
+class _Restore:
+    backup: Manifest
+    reader: ObjectReader
+    login: Login
+    connect: Connect
+    options: Options
+    done_bytes: int = 0
+
+    def run(self) -> Restored:
+        backup, options = self.backup, self.options
+        tables = options.selection.of(backup)
+        result = Restored(backup.id, tuple(tables))
+        whole = options.selection.everything
+        with self.connect() as connection:
+            connection.autocommit = True
+            self._refuse_unless_empty(connection)
+            positions = self._globals()
+            if not options.no_owner:
+                self._refuse_missing_roles(connection, positions)
+        with schema.fetched(
+            backup,
+            self.reader,
+            self.login,
+            workers=options.workers,
+            no_owner=options.no_owner,
+            without_foreign_keys=not whole,
+        ) as archive:
+            with self._step(result, "definitions"):
+                archive.restore("pre-data")
+            with self._step(result, "rows"):
+                self._load(tables)
+            if whole:
+                with self._step(result, "large objects"):
+                    schema.restore_large_objects(backup, self.reader, self.login)
+            with self._step(result, "indexes and constraints"):
+                archive.restore("post-data")
+        with self.connect() as connection:
+            connection.autocommit = True
+            with self._step(result, "sequences"):
+                _set_sequences(connection, positions["sequences"])
+            with self._step(result, "statistics"):
+                connection.execute("SET statement_timeout = 0")
+                connection.execute("ANALYZE")
+        return result
+
+    def _load(self, tables: list[TableRecord]) -> None:
+        total = sum(rows.length_bytes for table in tables for rows in table.segments) or 1
+
+        def progress(done: int) -> None:
+            self.done_bytes += done
+            if self.options.progress is not None:
+                self.options.progress("rows", self.done_bytes / total)
+
+        loader = RowLoader(self.backup, self.reader, self.connect, self.options.workers, progress)
+        loader.load(tables)
+
+    def _globals(self) -> dict[str, Any]:
+        stored = next(one for one in self.backup.objects if one.key == self.backup.globals_key)
+        return json.loads(b"".join(self.reader.read(stored)))
+
+    def _refuse_unless_empty(self, connection: psycopg.Connection[Any]) -> None:
+        found = connection.execute(
+            """SELECT n.nspname || '.' || c.relname
+                 FROM pg_catalog.pg_class c
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't'
+                  AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+                  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                                   WHERE d.objid = c.oid AND d.deptype = 'e')
+                ORDER BY 1 LIMIT 4"""
+        ).fetchall()
+        if found:
+            names = ", ".join(name for (name,) in found[:3]) + (", ..." if len(found) > 3 else "")
+            raise OperationError(
+                f"database {self.login.endpoint.database} is not empty ({names}); a restore never "
+                "mixes with what is there. Restore into a new database"
+            )
+
+    def _refuse_missing_roles(
+        self, connection: psycopg.Connection[Any], description: dict[str, Any]
+    ) -> None:
+        there = {name for (name,) in connection.execute("SELECT rolname FROM pg_catalog.pg_roles")}
+        missing = [role["name"] for role in description["roles"] if role["name"] not in there]
+        if missing:
+            raise OperationError(
+                f"roles of the backup are missing on {self.login.endpoint.host}: "
+                f"{', '.join(missing)}; apply the role manifest first (the roles function), or "
+                "restore with --no-owner and apply it afterwards"
+            )
+
+    @contextmanager
+    def _step(self, result: Restored, name: str) -> Generator[None]:
+        if self.options.progress is not None:
+            self.options.progress(name, 0.0)
+        started = time.monotonic()
+        yield
+        result.steps[name] = round(time.monotonic() - started, 3)
+
+
+def _set_sequences(connection: psycopg.Connection[Any], positions: list[dict[str, Any]]) -> None:
+    """Sequences that the selection left out are not there, and are passed over."""
+    for one in positions:
+        name = sql.Identifier(one["schema"], one["name"]).as_string(connection)
+        connection.execute(
+            """SELECT pg_catalog.setval(pg_catalog.to_regclass(%s), %s, %s)
+                WHERE pg_catalog.to_regclass(%s) IS NOT NULL""",
+            (name, one["last_value"], one["is_called"], name),
+        )
