@@ -59,6 +59,8 @@ class Verdict:
     urn: str
     enforcement: Enforcement
     message: str
+    finding: str
+    """What was found and what must be, without the rule's id and remedy."""
     # Of what is not verified: the resource and the value that is not known yet.
     unknown: str = ""
 
@@ -122,10 +124,19 @@ class Judge:
 
     def stack(self, stack: Stack) -> list[Verdict]:
         """What the stack rules say, and the exemptions that are wrong or that nothing needed."""
+        return self.joins(stack) + self.exemption_problems(stack)
+
+    def joins(self, stack: Stack) -> list[Verdict]:
+        """What the stack rules say."""
         verdicts: list[Verdict] = []
         for rule in self.rules:
             if check := rule.check_stack:
                 verdicts += self._run(rule, lambda check=check: check(stack, self.context), "")
+        return verdicts
+
+    def exemption_problems(self, stack: Stack) -> list[Verdict]:
+        """The exemptions that are wrong or that nothing needed; to be asked at the end."""
+        verdicts: list[Verdict] = []
         self._find_uses(stack)
         unused = [
             f"{entry.label} is not used: remove it"
@@ -135,7 +146,9 @@ class Judge:
         for problem in [*self._problems, *unused]:
             message = f"{EXEMPTIONS_RULE.id}: {problem}."
             verdicts.append(
-                Verdict(Kind.VIOLATION, EXEMPTIONS_RULE, "", Enforcement.MANDATORY, message)
+                Verdict(
+                    Kind.VIOLATION, EXEMPTIONS_RULE, "", Enforcement.MANDATORY, message, problem
+                )
             )
         return verdicts
 
@@ -186,7 +199,7 @@ class Judge:
             return []
         urn = outcome.resource.urn
         if isinstance(outcome, Unverified):
-            if self.context.phase is Phase.PREVIEW:
+            if self.context.phase is not Phase.APPLY:
                 with self._lock:
                     self._used.update(
                         entry
@@ -194,9 +207,14 @@ class Judge:
                         if entry.concerns(rule, outcome.resource)
                     )
                 unknown = f"{outcome.resource.label}: {outcome.needs}"
-                message = not_verified_message([rule.id], unknown)
+                reason = unverified_reason(self.context.phase)
+                when = " before apply" if self.context.phase is Phase.PREVIEW else ""
+                message = f"{rule.id} could not be verified{when}: {unknown} {reason}."
+                found = f"{unknown} {reason}"
                 return [
-                    Verdict(Kind.NOT_VERIFIED, rule, urn, Enforcement.ADVISORY, message, unknown)
+                    Verdict(
+                        Kind.NOT_VERIFIED, rule, urn, Enforcement.ADVISORY, message, found, unknown
+                    )
                 ]
             found = f"has {outcome.needs} still unknown at apply"
             outcome = Violation(outcome.resource, found, "be known to be verified")
@@ -204,16 +222,15 @@ class Judge:
             if exemption.matches(rule, outcome):
                 with self._lock:
                     self._used.add(exemption)
-                message = (
-                    f"{rule.id}: {outcome.resource.label} {outcome.found}; exempted until "
+                finding = (
+                    f"{outcome.resource.label} {outcome.found}; exempted until "
                     f"{exemption.expires} by {exemption.owner}: {exemption.reason}"
                 )
-                return [Verdict(Kind.EXEMPTED, rule, urn, Enforcement.ADVISORY, message)]
-        message = (
-            f"{rule.id}: {outcome.resource.label} {outcome.found}; it must {outcome.limit}. "
-            f"{rule.why} What to do: {rule.remediation}"
-        )
-        return [Verdict(Kind.VIOLATION, rule, urn, self.enforcement(rule), message)]
+                message = f"{rule.id}: {finding}"
+                return [Verdict(Kind.EXEMPTED, rule, urn, Enforcement.ADVISORY, message, finding)]
+        finding = f"{outcome.resource.label} {outcome.found}; it must {outcome.limit}."
+        message = f"{rule.id}: {finding} {rule.why} What to do: {rule.remediation}"
+        return [Verdict(Kind.VIOLATION, rule, urn, self.enforcement(rule), message, finding)]
 
 
 def evaluate(
@@ -228,12 +245,20 @@ def evaluate(
     return verdicts + judge.stack(stack)
 
 
+def unverified_reason(phase: Phase) -> str:
+    """Why a value is missing, and when it is made up for; the end of a sentence."""
+    if phase is Phase.STATE:
+        return (
+            "is encrypted or not known in this state; export it with --show-secrets to have it "
+            "verified"
+        )
+    return "is known only after apply, and is verified then"
+
+
 def not_verified_message(rule_ids: Sequence[str], unknown: str) -> str:
     """What rules could not verify at preview, and when it is made up for."""
-    return (
-        f"{', '.join(rule_ids)} could not be verified before apply: {unknown} is known only after "
-        "apply, and is verified then."
-    )
+    reason = unverified_reason(Phase.PREVIEW)
+    return f"{', '.join(rule_ids)} could not be verified before apply: {unknown} {reason}."
 
 
 def crash_message(error: BaseException) -> str:
@@ -244,9 +269,10 @@ def crash_message(error: BaseException) -> str:
 
 
 def _crash(rule: Rule, urn: str, error: Exception) -> Verdict:
+    finding = f"the rule itself failed ({crash_message(error)}), so that it could not be verified"
     message = (
-        f"{rule.id}: the rule itself failed ({crash_message(error)}), so that it could not be "
-        "verified; the change is refused. What to do: report the defect with this line."
+        f"{rule.id}: {finding}; the change is refused. What to do: report the defect with this "
+        "line."
     )
     return Verdict(
         Kind.VIOLATION,
@@ -254,4 +280,5 @@ def _crash(rule: Rule, urn: str, error: Exception) -> Verdict:
         urn,
         Enforcement.MANDATORY,
         message,
+        finding,
     )

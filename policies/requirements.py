@@ -147,7 +147,8 @@ def absent(path: str, limit: str) -> PartCheck:
 
     def check(part: Part) -> Iterator[Outcome]:
         value = part.read(path)
-        if value is UNKNOWN:
+        hidden = not part.place and path in part.resource.hidden
+        if value is UNKNOWN and not hidden:
             yield part.unverified(path)
         elif value not in (None, "", []):
             # The value may be a secret: it is not shown.

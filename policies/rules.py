@@ -50,6 +50,8 @@ class Phase(Enum):
 
     PREVIEW = "preview"
     APPLY = "apply"
+    STATE = "state"
+    """An exported state: nothing becomes known later, and a secret stays unreadable."""
 
 
 MANDATORY_EVERYWHERE: Mapping[Environment, Enforcement] = dict.fromkeys(
