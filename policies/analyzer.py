@@ -21,6 +21,7 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
+from .coverage import COVERAGE_RULE, NotCovered, not_covered
 from .evaluation import (
     EXEMPTIONS_RULE,
     Judge,
@@ -104,9 +105,14 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
 
     def AnalyzeStack(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Judges the stack as a whole."""
-        return _answered(
-            "", lambda: self._judge.stack(Stack(_resource(item) for item in request.resources))
-        )
+
+        def judged() -> list[Verdict]:
+            stack = Stack(_resource(item) for item in request.resources)
+            # Components have no provider: they group resources and hold nothing themselves.
+            custom = [_resource(item) for item in request.resources if item.HasField("provider")]
+            return self._judge.stack(stack) + coverage_notes(custom)
+
+        return _answered("", judged)
 
     def Remediate(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """The pack refuses; it never changes a resource."""
@@ -122,7 +128,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         )
         info.policies.extend(
             _policy_info(rule, self._judge.enforcement(rule))
-            for rule in (*self._judge.rules, EXEMPTIONS_RULE)
+            for rule in (*self._judge.rules, EXEMPTIONS_RULE, COVERAGE_RULE)
         )
         return info
 
@@ -155,6 +161,27 @@ def serve() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         analyzer.stopped.wait()
     server.stop(grace=0.2).wait()
+
+
+def coverage_notes(resources: list[Resource]) -> list[Verdict]:
+    """One advisory note for each type that no rule judges."""
+    by_reason: dict[tuple[str, str], list[NotCovered]] = {}
+    for one in not_covered(resources):
+        by_reason.setdefault((one.type, one.reason), []).append(one)
+    notes: list[Verdict] = []
+    for (kind, reason), found in by_reason.items():
+        finding = f"{kind} {reason} (not covered: {len(found)})"
+        notes.append(
+            Verdict(
+                kind=Kind.NOT_COVERED,
+                rule=COVERAGE_RULE,
+                urn=found[0].urn,
+                enforcement=Enforcement.ADVISORY,
+                message=f"{COVERAGE_RULE.id}: {finding}. {COVERAGE_RULE.remediation}",
+                finding=finding,
+            )
+        )
+    return notes
 
 
 def _answered(urn: str, judged: Callable[[], list[Verdict]]) -> Any:
@@ -242,6 +269,7 @@ def _resource(message: Any) -> Resource:
         urn=message.urn,
         properties=_fields(message.properties),
         property_dependencies={key: list(value.urns) for key, value in dependencies.items()},
+        protect=message.options.protect,
     )
 
 

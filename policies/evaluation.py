@@ -47,6 +47,7 @@ class Kind(Enum):
 
     VIOLATION = "violation"
     NOT_VERIFIED = "not verified"
+    NOT_COVERED = "not covered"
     EXEMPTED = "exempted"
 
 

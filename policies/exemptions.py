@@ -90,7 +90,10 @@ class Exemption:
         """Whether the exemption is about this rule and resource."""
         return rule.id == self.rule and any(
             fnmatch.fnmatchcase(candidate, self.resource)
-            for candidate in (resource.urn, f"{resource.type}::{resource.name}")
+            for candidate in (
+                resource.urn,
+                f"{resource.declared_type or resource.type}::{resource.name}",
+            )
         )
 
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 from .values import UNKNOWN, Unknown, hidden_properties, plain
+
+# Older names under which pulumi-aws knows the same resources (the aliases in its SDK).
+_OLDER_NAMES: Final = (
+    (re.compile(r"aws:(?:alb|applicationloadbalancing|elasticloadbalancingv2)/"), "aws:lb/"),
+    (re.compile(r"aws:elasticloadbalancing/"), "aws:elb/"),
+    (re.compile(r"aws:s3/(bucket[A-Z]\w+)V2:(\w+)V2"), r"aws:s3/\1:\2"),
+)
+
+
+@functools.cache
+def canonical_type(kind: str) -> str:
+    """The name by which rules know a type."""
+    for pattern, name in _OLDER_NAMES:
+        kind = pattern.sub(name, kind)
+    return kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +46,8 @@ class Resource:
     known."""
     protect: bool = False
     """Pulumi's own option: the engine refuses to delete it."""
+    declared_type: str = ""
+    """As the program names it, which may be an older name of `type`."""
 
     @classmethod
     def of(
@@ -48,7 +66,7 @@ class Resource:
         made = plain(outputs or {})
         return cls(
             urn=urn or f"urn:pulumi:stack::project::{type}::{name}",
-            type=type,
+            type=canonical_type(type),
             name=name,
             properties=cast("dict[str, object]", converted) if isinstance(converted, dict) else {},
             property_dependencies={
@@ -57,6 +75,7 @@ class Resource:
             outputs=cast("dict[str, object]", made) if isinstance(made, dict) else {},
             hidden=hidden_properties(properties),
             protect=protect,
+            declared_type=type,
         )
 
     def get(self, property_name: str) -> object:
@@ -71,7 +90,7 @@ class Resource:
     @property
     def label(self) -> str:
         """How messages name the resource."""
-        return f'{self.type} "{self.name}"'
+        return f'{self.declared_type or self.type} "{self.name}"'
 
 
 class Stack:

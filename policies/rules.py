@@ -137,6 +137,8 @@ class Rule:
     """JSON schema of each setting in the pack's configuration."""
     check_resource: ResourceCheck | None = None
     check_stack: StackCheck | None = None
+    joined_types: tuple[str, ...] = ()
+    """The types, besides `types`, that `check_stack` judges."""
 
 
 def require(

@@ -240,12 +240,40 @@ def test_metadata_reaches_the_engine(pack: Any) -> None:
     configure(pack)
     info = pack.GetAnalyzerInfo(empty_pb2.Empty())
     policies = {policy.name: policy for policy in info.policies}
+    coverage = policies.pop("policy-coverage-complete")
+    assert coverage.enforcementLevel == analyzer_pb2.ADVISORY
     assert policies.keys() == {*(rule.id for rule in RULES), "policy-exemptions-valid"}
-    assert all(policy.enforcementLevel == analyzer_pb2.MANDATORY for policy in info.policies)
+    assert all(p.enforcementLevel == analyzer_pb2.MANDATORY for p in policies.values())
     retention = policies["rds-pitr-retention"]
     assert "minimumDays" in retention.configSchema.properties
     assert "CKV_AWS_133" in retention.tags
     assert retention.remediation_steps
+
+
+def test_what_no_rule_judges_is_one_advisory_note_a_type(pack: Any) -> None:
+    configure(pack)
+    resources = [
+        analyzer_pb2.AnalyzerResource(
+            type=kind,
+            name=f"r{number}",
+            urn=f"urn:r{number}",
+            provider=analyzer_pb2.AnalyzerProviderResource(type="pulumi:providers:x"),
+        )
+        for number, kind in enumerate(
+            ["aws:dynamodb/table:Table"] * 2
+            + ["postgresql:index/extension:Extension"]
+            + ["aws:rds/subnetGroup:SubnetGroup", "random:index/randomId:RandomId"]
+        )
+    ]
+    request = analyzer_pb2.AnalyzeStackRequest(resources=resources)
+    found = pack.AnalyzeStack(request).diagnostics
+    assert {note.enforcementLevel for note in found} == {analyzer_pb2.ADVISORY}
+    assert [note.message.partition(". ")[0] for note in found] == [
+        "policy-coverage-complete: aws:dynamodb/table:Table holds data, and no rule judges its "
+        "type (not covered: 2)",
+        "policy-coverage-complete: postgresql:index/extension:Extension is of the provider "
+        "postgresql, which no rule knows (not covered: 1)",
+    ]
 
 
 def test_other_types_are_not_touched(pack: Any) -> None:
