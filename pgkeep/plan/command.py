@@ -16,6 +16,7 @@ from pgkeep.plan.engine import preview
 from pgkeep.plan.markdown import markdown
 from pgkeep.plan.report import make_report
 from pgkeep.plan.terminal import print_report
+from toolchain.environment import LOCAL_STACK
 
 # Without a terminal (CI, a pipe) nothing says how wide a line may be.
 WIDTH_WITHOUT_TERMINAL = 110
@@ -43,7 +44,7 @@ def run(
         console = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
     with Console(stderr=True).status(f"Previewing {stack}"):
         plan = preview(stack, offline=offline)
-        report = make_report(plan, choose_prices(prices, offline=offline))
+        report = make_report(plan, choose_prices(prices, offline=offline or stack == LOCAL_STACK))
     if markdown_file is not None:
         _write(markdown_file, markdown(report))
     if as_json:

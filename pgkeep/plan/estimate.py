@@ -18,9 +18,8 @@ from pgkeep.plan.pricing_rules import RULES, Charge, Inventory, Usage, region_of
 CENT = Decimal("0.01")
 
 NOT_INCLUDED = (
-    "data transfer (to the internet, between zones and regions), CPU credits of t classes, "
-    "everything that is paid by use (its unit prices are listed), taxes, reservations and savings "
-    "plans"
+    "data transfer (to the internet, between zones and regions), CPU credits of t classes, what "
+    "is paid by use (logs, stored backups, requests), taxes, reservations and savings plans"
 )
 
 

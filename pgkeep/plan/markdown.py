@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from pgkeep.plan.estimate import NOT_INCLUDED, money, source_of
 from pgkeep.plan.losses import Loss
-from pgkeep.plan.model import Change, NoteKind, Operation, PolicyNote
+from pgkeep.plan.model import NoteKind, Operation, PolicyNote, PropertyChange
 from pgkeep.plan.report import SIGNS, CostRow, Report
 
 # GitHub refuses a comment of more than 65,536 characters.
@@ -112,18 +112,23 @@ def _violations(report: Report) -> Iterator[str]:
 
 def _changes(report: Report, detailed: bool) -> Iterator[str]:
     groups = report.groups()
-    if not groups:
+    widespread = report.widespread()
+    if not groups and not widespread:
         return
-    total = sum(len(changes) for _, changes in groups)
-    yield f"<details><summary>Changes ({total})</summary>"
+    yield f"<details><summary>Changes ({len(report.plan.of(*SIGNS))})</summary>"
     yield ""
+    if widespread:
+        yield "**In many resources**"
+        yield ""
+        yield from (f"- {count} x {_property(item)}" for item, count in widespread.items())
+        yield ""
     for group, changes in groups:
         yield f"**{_text(group)}**"
         yield ""
         for change in changes:
             yield f"- {SIGNS[change.operation][1]} `{change.short_type}` {_code(change.name)}"
             if detailed:
-                yield from _properties(change)
+                yield from (f"  - {_property(item)}" for item in change.properties)
         yield ""
     if not detailed:
         yield "The changed properties are left out: the comment would be too long for GitHub."
@@ -132,12 +137,11 @@ def _changes(report: Report, detailed: bool) -> Iterator[str]:
     yield ""
 
 
-def _properties(change: Change) -> Iterator[str]:
-    for item in change.properties:
-        old = _code(item.old) if item.old is not None else "(none)"
-        new = _code(item.new) if item.new is not None else "(none)"
-        forced = " **forces the replacement**" if item.replaces else ""
-        yield f"  - {_code(item.path)}: {old} → {new}{forced}"
+def _property(item: PropertyChange) -> str:
+    old = _code(item.old) if item.old is not None else "(none)"
+    new = _code(item.new) if item.new is not None else "(none)"
+    forced = " **forces the replacement**" if item.replaces else ""
+    return f"{_code(item.path)}: {old} → {new}{forced}"
 
 
 def _costs(report: Report) -> Iterator[str]:

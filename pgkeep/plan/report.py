@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from facts.prices import Prices
 from pgkeep.failures import ExitCode
 from pgkeep.plan.estimate import Estimate, ResourceCost, estimate, total_of
 from pgkeep.plan.losses import Loss, losses
-from pgkeep.plan.model import Change, NoteKind, Operation, Plan, PolicyNote
+from pgkeep.plan.model import Change, NoteKind, Operation, Plan, PolicyNote, PropertyChange
 
 # Sign and title of each operation, in the order in which they are shown.
 SIGNS = {
@@ -21,6 +22,10 @@ SIGNS = {
     Operation.CREATE: ("+", "create"),
     Operation.IMPORT: ("=", "import"),
 }
+
+
+# From so many resources on a change that they share is told once for all of them.
+WIDESPREAD = 8
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,28 @@ class Report:
         """The policy notes of one kind."""
         return [note for note in self.plan.notes if note.kind is kind]
 
-    def groups(self) -> list[tuple[str, list[Change]]]:
-        """The changes by component, each list with the gravest first."""
+    def widespread(self) -> dict[PropertyChange, int]:
+        """Changes that many resources share, such as a new tag, with how many: told once."""
+        told = Counter(
+            item for change in self.plan.of(Operation.UPDATE) for item in change.properties
+        )
+        return {item: n for item, n in sorted(told.items(), key=str) if n >= WIDESPREAD}
+
+    def groups(self, *, every: bool = False) -> list[tuple[str, list[Change]]]:
+        """The changes by component, each list with the gravest first.
+
+        Without `every`, widespread changes are left out, and the resources that have no other.
+        """
+        common = self.widespread()
         found: dict[str, list[Change]] = {}
         for change in self.plan.of(*SIGNS):
-            found.setdefault(change.group, []).append(change)
+            shown = change
+            if not every and change.operation is Operation.UPDATE and change.properties:
+                own = tuple(item for item in change.properties if item not in common)
+                if not own:
+                    continue
+                shown = replace(change, properties=own)
+            found.setdefault(change.group, []).append(shown)
         return sorted(found.items())
 
     def cost_rows(self, *, each: bool = False) -> list[CostRow]:

@@ -95,31 +95,40 @@ def _losses(losses: Iterable[Loss]) -> Panel:
 
 
 def _changes(console: Console, report: Report, verbose: bool) -> None:
-    groups = report.groups()
-    if groups:
+    groups = report.groups(every=verbose)
+    widespread = {} if verbose else report.widespread()
+    if groups or widespread:
         _section(console, "Changes")
     if any(item.replaces for _, changes in groups for c in changes for item in c.properties):
         console.print(Text("± before a property: it forces the replacement", style="dim"))
+    if widespread:
+        console.print(_indented(Text("In many resources", style="bold"), (0, 0, 0, 2)))
+        for item, count in widespread.items():
+            line = Text("~ ", style=STYLES[Operation.UPDATE])
+            line.append(f"{count} x ", style="bold")
+            line.append(f"{item.path}  ", style="dim")
+            line.append_text(_values(item))
+            console.print(_indented(line, (0, 0, 0, 4)))
     for group, changes in groups:
         console.print(_indented(Text(group, style="bold"), (0, 0, 0, 2)))
-        shown_types: set[tuple[Operation, str]] = set()
+        alike: dict[object, list[Change]] = {}
         for change in changes:
-            alike = [
-                other
-                for other in changes
-                if (other.operation, other.type) == (change.operation, change.type)
-            ]
-            if change.properties or verbose or len(alike) == 1:
-                _change(console, change, verbose)
-            elif (change.operation, change.type) not in shown_types:
-                shown_types.add((change.operation, change.type))
-                _alike(console, [other for other in alike if not other.properties])
+            key = change.urn if verbose else (change.operation, change.type, change.properties)
+            alike.setdefault(key, []).append(change)
+        for several in alike.values():
+            _change(console, several, verbose)
 
 
-def _change(console: Console, change: Change, verbose: bool) -> None:
+def _change(console: Console, alike: list[Change], verbose: bool) -> None:
+    """One resource, or several of one type and component to which the same happens."""
+    change = alike[0]
+    names = [one.name for one in alike]
+    more = len(names) - NAMES_SHOWN
     line = Text(f"{SIGNS[change.operation][0]} ", style=STYLES[change.operation])
+    line.append(f"{len(names)} x " if len(names) > 1 else "", style="bold")
     line.append(f"{change.short_type} ", style="dim")
-    line.append(change.name, style=STYLES[change.operation])
+    line.append(", ".join(names[:NAMES_SHOWN]), style=STYLES[change.operation])
+    line.append(f" and {more} more" if more > 0 else "", style="dim")
     console.print(_indented(line, (0, 0, 0, 4)))
     if change.operation is Operation.REPLACE and not any(p.replaces for p in change.properties):
         why = Text("replaced because something that it depends on is replaced", style="dim")
@@ -128,32 +137,23 @@ def _change(console: Console, change: Change, verbose: bool) -> None:
         console.print(_indented(_properties(change.properties, verbose), (0, 0, 0, 6)))
 
 
+def _values(item: PropertyChange) -> Text:
+    text = Text()
+    text.append(item.old if item.old is not None else "(none)", style="red")
+    text.append(" → ")
+    text.append(item.new if item.new is not None else "(none)", style="green")
+    return text
+
+
 def _properties(properties: Iterable[PropertyChange], verbose: bool) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(style="dim", overflow="fold", max_width=None if verbose else 44)
     table.add_column(overflow="fold")
     for item in properties:
-        value = Text()
-        value.append(item.old if item.old is not None else "(none)", style="red")
-        value.append(" → ")
-        value.append(item.new if item.new is not None else "(none)", style="green")
         sign = Text("±", style="bold red") if item.replaces else ""
-        table.add_row(sign, Text(item.path), value)
+        table.add_row(sign, Text(item.path), _values(item))
     return table
-
-
-def _alike(console: Console, changes: list[Change]) -> None:
-    first = changes[0]
-    names = [change.name for change in changes]
-    more = len(names) - NAMES_SHOWN
-    line = Text(f"{SIGNS[first.operation][0]} ", style=STYLES[first.operation])
-    line.append(f"{len(names)} x " if len(names) > 1 else "", style="bold")
-    line.append(f"{first.short_type} ", style="dim")
-    line.append(", ".join(names[:NAMES_SHOWN]), style=STYLES[first.operation])
-    if more > 0:
-        line.append(f" and {more} more", style="dim")
-    console.print(_indented(line, (0, 0, 0, 4)))
 
 
 def _costs(console: Console, report: Report, verbose: bool) -> None:
@@ -254,6 +254,8 @@ def _verdict(console: Console, report: Report) -> None:
     elif report.losses:
         text = f"Can be applied, and would lose data in {len(report.losses)} resources."
         console.print(text, style="bold red")
+    elif not report.plan.of(*SIGNS):
+        console.print("Nothing to do.", style="bold green")
     else:
         console.print("Can be applied.", style="bold green")
 

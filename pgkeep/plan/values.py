@@ -123,8 +123,13 @@ def _list_leaves(path: str, old: list[Any], new: list[Any]) -> Iterator[tuple[st
     elif len(old) == len(new) and any(isinstance(item, (dict, list)) for item in old):
         for index, (was, becomes) in enumerate(zip(old, new, strict=True)):
             yield from _leaves(f"{path}[{index}]", was, becomes)
-    else:
+    elif any(isinstance(item, (dict, list)) for item in [*old, *new]):
         yield path, old, new
+    else:
+        gone = [item for item in old if item not in new]
+        added = [item for item in new if item not in old]
+        # Of a long list only what comes and goes; the same elements in another order are a whole.
+        yield (path, gone or None, added or None) if gone or added else (path, old, new)
 
 
 def _named(items: list[Any]) -> dict[str, Any] | None:

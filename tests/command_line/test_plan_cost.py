@@ -1,0 +1,178 @@
+"""Costs are exact sums of list prices; what has no price is said and never guessed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from facts.prices import shipped_table
+from pgkeep.plan.estimate import Estimate, estimate, money, source_of
+from pgkeep.plan.values import UNKNOWN
+from tests.command_line.plans import logged, made, step
+
+DATABASE = "aws:rds/instance:Instance"
+GROUP = "aws:autoscaling/group:Group"
+TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+
+
+def cost_of(*events: dict[str, Any], region: str = "eu-west-1") -> Estimate:
+    return estimate(made(*events, region=region).changes, shipped_table(), region)
+
+
+def created(type_: str, **inputs: Any) -> Decimal:
+    return cost_of(step("create", type_, "one", None, inputs)).after
+
+
+@pytest.mark.parametrize(
+    ("inputs", "usd"),
+    [
+        # 730 h of 0.268, 100 GiB of 0.127
+        ({"instanceClass": "db.r7g.large", "allocatedStorage": 100}, "208.34"),
+        # 730 h of 0.536, 100 GiB of 0.254
+        ({"instanceClass": "db.r7g.large", "allocatedStorage": 100, "multiAz": True}, "416.68"),
+        # + 3,000 IOPS of 0.022 and 100 MiB/s of 0.088 above 12,000 and 500 (from 400 GiB on)
+        (
+            {
+                "instanceClass": "db.r7g.large",
+                "allocatedStorage": 400,
+                "iops": 15_000,
+                "storageThroughput": 600,
+            },
+            "321.24",
+        ),
+        # All IOPS of io2 are paid: 730 h of 0.268, 100 GiB of 0.138, 1,000 IOPS of 0.11
+        (
+            {
+                "instanceClass": "db.r7g.large",
+                "allocatedStorage": 100,
+                "storageType": "io2",
+                "iops": 1000,
+            },
+            "319.44",
+        ),
+        # Performance Insights of 93 days: 2 vCPU of 1.6463, 2 x 2 months of 0.0692
+        (
+            {
+                "instanceClass": "db.r7g.large",
+                "allocatedStorage": 100,
+                "performanceInsightsEnabled": True,
+                "performanceInsightsRetentionPeriod": 93,
+            },
+            "211.9094",
+        ),
+        (
+            {
+                "instanceClass": "db.r7g.large",
+                "allocatedStorage": 100,
+                "performanceInsightsEnabled": True,
+                "performanceInsightsRetentionPeriod": 7,
+            },
+            "208.34",
+        ),
+    ],
+)
+def test_a_database_costs_exactly(inputs: dict[str, Any], usd: str) -> None:
+    assert created(DATABASE, **{"storageType": "gp3", **inputs}) == Decimal(usd)
+
+
+def test_a_replica_inherits_what_it_does_not_say() -> None:
+    primary = {
+        "identifier": "db",
+        "instanceClass": "db.r7g.large",
+        "allocatedStorage": 100,
+        "storageType": "gp3",
+        "multiAz": True,
+    }
+    replica = {"replicateSourceDb": "db", "instanceClass": "db.t4g.medium"}
+    both = cost_of(
+        step("create", DATABASE, "primary", None, primary),
+        step("create", DATABASE, "replica", None, replica),
+    )
+    # 730 h of 0.069, 100 GiB of 0.127
+    assert both.after - Decimal("416.68") == Decimal("63.07")
+
+
+def test_hosts_cost_what_the_template_beside_them_says() -> None:
+    template = {
+        "instanceType": "t4g.small",
+        "blockDeviceMappings": [{"ebs": {"volumeSize": 10, "volumeType": "gp3"}}],
+    }
+    found = cost_of(
+        step("create", GROUP, "hosts", None, {"desiredCapacity": 3, "minSize": 3, "maxSize": 4}),
+        step("create", TEMPLATE, "template", None, template),
+    )
+    # 3 x 730 h of 0.0184, 3 x 10 GiB of 0.088
+    assert found.after == Decimal("42.936")
+    assert any(unit.assumption == "up to 4 hosts during a refresh" for unit in found.unit_prices)
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "usd"),
+    [
+        ("aws:ec2/natGateway:NatGateway", {}, "35.04"),
+        ("aws:ec2/eip:Eip", {}, "3.65"),
+        ("aws:lb/loadBalancer:LoadBalancer", {"loadBalancerType": "network"}, "18.396"),
+        (ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": [UNKNOWN] * 3}, "24.09"),
+        (ENDPOINT, {"vpcEndpointType": "Gateway"}, "0"),
+        ("aws:kms/key:Key", {"enableKeyRotation": True}, "1"),
+        ("aws:secretsmanager/secret:Secret", {"replicas": [{"region": "eu-central-1"}]}, "0.8"),
+        ("aws:cloudwatch/metricAlarm:MetricAlarm", {"period": 60}, "0.1"),
+        ("aws:cloudwatch/metricAlarm:MetricAlarm", {"period": 10}, "0.3"),
+        ("aws:s3/bucket:Bucket", {}, "0"),
+        ("aws:iam/role:Role", {}, "0"),
+    ],
+)
+def test_other_resources(type_: str, inputs: dict[str, Any], usd: str) -> None:
+    assert created(type_, **inputs) == Decimal(usd)
+
+
+def test_a_resource_in_another_region_has_its_price() -> None:
+    # 730 h of 0.239, 100 GiB of 0.115 in us-east-1
+    inputs = {"instanceClass": "db.r7g.large", "allocatedStorage": 100, "storageType": "gp3"}
+    assert created(DATABASE, region="us-east-1", **inputs) == Decimal("185.97")
+
+
+def test_the_difference_to_now() -> None:
+    old = {"instanceClass": "db.r7g.large", "allocatedStorage": 100, "storageType": "gp3"}
+    new = {**old, "multiAz": True}
+    found = cost_of(step("update", DATABASE, "db", old, new))
+    assert (found.before, found.after) == (Decimal("208.34"), Decimal("416.68"))
+    deleted = cost_of(step("delete", DATABASE, "db", old))
+    assert (deleted.before, deleted.after) == (Decimal("208.34"), Decimal(0))
+    kept = cost_of(step("delete", DATABASE, "db", old, retainOnDelete=True))
+    assert (kept.before, kept.after) == (Decimal("208.34"), Decimal("208.34"))
+
+
+def test_no_known_price_is_said_and_counts_nothing() -> None:
+    found = cost_of(
+        step("create", DATABASE, "db", None, {"instanceClass": "db.x99.large", "multiAz": True})
+    )
+    assert found.after == 0
+    assert found.unpriced == ("rds:Instance db: db.x99.large Multi-AZ",)
+    mars = cost_of(step("create", "aws:kms/key:Key", "k", None, {}), region="mars-1")
+    assert mars.unpriced == ("kms:Key k: key",)
+    assert source_of(mars.prices) == "no price known"
+
+
+def test_what_is_paid_by_use_has_a_unit_price_and_an_assumption() -> None:
+    units = {unit.what: unit for unit in logged("offline", "prod").estimate.unit_prices}
+    growth = units["RDS storage beyond the allocated, gp3 Multi-AZ"]
+    assert growth.price
+    assert growth.price.usd == Decimal("0.254")
+    assert growth.assumption == "pgkeep-prod may grow from 100 to 1,000 GiB"
+    assert units["RDS backups and snapshots beyond the size of the databases"].assumption == (
+        "100 GiB are free, 30 days are kept"
+    )
+    assert units["NAT gateway, data processed"].price
+    assert "S3 storage in GLACIER_IR" in units or "S3 storage" in units
+
+
+def test_money_is_rounded_only_where_it_is_shown() -> None:
+    assert money(Decimal("1234.565")) == "1,234.56"
+    assert money(Decimal("-0.3")) == "-0.30"
+    assert source_of(logged("unchanged").estimate.prices) == (
+        "the table shipped with pgkeep, of 2025-06-18 to 2026-08-01"
+    )
