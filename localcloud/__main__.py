@@ -71,6 +71,23 @@ def run(
 
 
 @app.command()
+def forward(
+    target: Annotated[str, typer.Argument(help="HOST:PORT inside the VPC.")],
+    security_group: Annotated[
+        list[str], typer.Option(help="Id of a security group of the client; may be repeated.")
+    ],
+    subnet: Annotated[str | None, typer.Option(help="Id of the client's subnet.")] = None,
+) -> None:
+    """Forward a port of 127.0.0.1 into the VPC, until standard input ends; prints the port."""
+    from localcloud import forwarding
+
+    host, _, port = target.rpartition(":")
+    if not host or not port.isdecimal():
+        raise LocalCloudError(f"Target {target!r} refused: it must be HOST:PORT.")
+    sys.exit(forwarding.forward(Home.from_environment(), security_group, subnet, host, int(port)))
+
+
+@app.command()
 def ssh(
     instance: Annotated[str, typer.Argument(help="Instance id of the host.")],
     command: Annotated[list[str] | None, typer.Argument(help="Command to run there.")] = None,

@@ -22,9 +22,15 @@ _WITH_RESOLVER = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
 
 
 def run(
-    home: Home, security_group_ids: Sequence[str], subnet_id: str | None, command: Sequence[str]
+    home: Home,
+    security_group_ids: Sequence[str],
+    subnet_id: str | None,
+    command: Sequence[str],
+    inherited: Sequence[int] = (),
 ) -> int:
     """Run the command with an interface in these security groups and return its exit code.
+
+    `inherited` are file descriptors that the command gets.
 
     The interface ends with the command. Raises LocalCloudError when the cloud refuses.
     """
@@ -37,7 +43,7 @@ def run(
         resolver = home.clients / f"{client['namespace']}.resolv.conf"
         resolver.write_text(f"nameserver {client['resolver']}\n")
         try:
-            return _run_inside(Path(client["namespace_path"]), resolver, command)
+            return _run_inside(Path(client["namespace_path"]), resolver, command, inherited)
         finally:
             resolver.unlink(missing_ok=True)
 
@@ -57,10 +63,12 @@ def ssh(
     return run(home, groups, None, arguments)
 
 
-def _run_inside(namespace: Path, resolver: Path, command: Sequence[str]) -> int:
+def _run_inside(
+    namespace: Path, resolver: Path, command: Sequence[str], inherited: Sequence[int]
+) -> int:
     inside = ["nsenter", f"--net={namespace}", "unshare", "--mount", "--propagation", "private"]
     inside += ["sh", "-c", _WITH_RESOLVER, "sh", str(resolver), *command]
-    process = subprocess.Popen(inside)
+    process = subprocess.Popen(inside, pass_fds=inherited)
     # Ctrl-C goes to the command, which decides; the interface must be given back in any case.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -24,12 +24,17 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a database is, and the CA bundle that signs its certificate."""
+    """Where a database is, and the CA bundle that signs its certificate.
+
+    `address` is where a tunnel to it begins, with `port` as the tunnel's port; the certificate is
+    verified against `host` all the same.
+    """
 
     host: str
     port: int
     database: str
     ca_bundle: Path
+    address: str | None = None
 
     @classmethod
     def from_environment(cls) -> Endpoint:
@@ -59,6 +64,7 @@ class Endpoint:
 
         return psycopg.connect(
             host=self.host,
+            hostaddr=self.address or "",
             port=self.port,
             dbname=database or self.database,
             user=user,

@@ -36,6 +36,7 @@ class Login:
         return {
             "PATH": os.environ.get("PATH", ""),
             "PGHOST": self.endpoint.host,
+            "PGHOSTADDR": self.endpoint.address or "",
             "PGPORT": str(self.endpoint.port),
             "PGDATABASE": self.endpoint.database,
             "PGUSER": self.user,
