@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
 from stacks.schema import SettingsGroup, setting
@@ -21,8 +21,6 @@ TAG_VALUE = rf"^{_TAG_CHARACTERS}{{1,{LONGEST_TAG_VALUE}}}$"
 # Tags that the program itself gives to everything (components/deployment.py).
 OWN_TAG_PREFIX = "pgkeep:"
 OWN_TAGS = 6
-
-_TagValue = Annotated[str, Field(pattern=TAG_VALUE)]
 
 
 class TagSettings(SettingsGroup):
@@ -50,7 +48,7 @@ class TagSettings(SettingsGroup):
         why=_VALUE_WHY,
         source="AWS whitepaper: Best Practices for Tagging AWS Resources",
     )
-    extra: dict[str, _TagValue] = setting(
+    extra: dict[str, str] = setting(
         "More tags under the organisation's own keys",
         default={},
         why="organisations have tag policies of their own; " + _VALUE_WHY,
@@ -68,12 +66,18 @@ class TagSettings(SettingsGroup):
                 {"most": most, "own": OWN_TAGS, "all": MOST_TAGS},
             )
         seen: dict[str, str] = {}
-        for key in value:
+        for key, text in value.items():
             if not re.fullmatch(rf"{_TAG_CHARACTERS}{{1,{LONGEST_TAG_KEY}}}", key):
                 raise PydanticCustomError(
                     "tags",
                     "keys of 1 to {longest} letters, digits, spaces and _ . : / = + - @, not {key}",
                     {"longest": LONGEST_TAG_KEY, "key": repr(key[:40])},
+                )
+            if not re.fullmatch(TAG_VALUE, text):
+                raise PydanticCustomError(
+                    "tags",
+                    "values that AWS takes, not {text} for {key}",
+                    {"text": repr(text[:40]), "key": key},
                 )
             low = key.lower()
             if low.startswith(("aws:", OWN_TAG_PREFIX)) or low == "name":

@@ -372,6 +372,21 @@ SAMPLES = (
         {"name": "/aws/lambda/other"},
     ),
     Sample(
+        "flow-log",
+        "aws:ec2/flowLog:FlowLog",
+        lambda made: {
+            "vpcId": made["vpc"].id,
+            "trafficType": "ALL",
+            "logDestination": made["logs"]["arn"],
+            "iamRoleArn": made["role"]["arn"],
+            "maxAggregationInterval": 600,
+            "tags": TAGS,
+        },
+        lambda _: {"tags": NEW_TAGS},
+        ("CreateTags", "DeleteTags"),
+        {"trafficType": "REJECT"},
+    ),
+    Sample(
         "topic",
         "aws:sns/topic:Topic",
         lambda _: {"name": "alarms", "kmsMasterKeyId": "alias/aws/sns", "tags": TAGS},

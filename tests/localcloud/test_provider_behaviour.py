@@ -25,7 +25,7 @@ from localcloud.provider.aws import Aws
 from localcloud.provider.functions import OFFLINE_AMI
 from localcloud.provider.resources.archives import zip_bytes
 from localcloud.provider.wire import SECRET, SIGNATURE, UNKNOWN, Archive, Asset, decode, encode
-from tests.localcloud.provider_engine import Engine, client, provider
+from tests.localcloud.provider_engine import CheckFailed, Engine, client, provider
 from tests.localcloud.provider_samples import TAGS, TRUST, code
 
 VPC = "aws:ec2/vpc:Vpc"
@@ -604,9 +604,33 @@ def test_offline_answers(offline: Engine):
     ami = offline.invoke("aws:ec2/getAmi:getAmi", owners=["136693071363"], filters=filters)
     assert ami["id"] == OFFLINE_AMI
     assert ami["architecture"] == "arm64"
+    service = offline.invoke("aws:ec2/getVpcEndpointService:getVpcEndpointService", service="logs")
+    assert service["serviceName"] == "com.amazonaws.eu-west-1.logs"
     with pytest.raises(grpc.RpcError) as error:
         offline.invoke("aws:ec2/getVpc:getVpc", id="vpc-1")
     assert "getVpc needs an account" in details(error)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"subnetId": "subnet-1"}, "exactly one of vpcId, subnetId, eniId is needed, but 2"),
+        ({"trafficType": None}, "trafficType: is required"),
+        ({"logDestination": None}, "logDestination: is required"),
+        ({"iamRoleArn": None}, "iamRoleArn: is required"),
+    ],
+)
+def test_flow_logs_that_ec2_would_refuse(offline: Engine, wrong: dict[str, Any], message: str):
+    inputs = {
+        "vpcId": "vpc-1",
+        "trafficType": "ALL",
+        "logDestination": "arn:aws:logs:eu-west-1:123456789012:log-group:flows",
+        "iamRoleArn": "arn:aws:iam::123456789012:role/flows",
+    }
+    inputs = {key: value for key, value in (inputs | wrong).items() if value is not None}
+    with pytest.raises(CheckFailed) as caught:
+        offline.check("aws:ec2/flowLog:FlowLog", "flows", inputs)
+    assert message in str(caught.value)
 
 
 def test_functions_ask_the_local_cloud(engine: Engine):
