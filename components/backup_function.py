@@ -72,7 +72,7 @@ class BackupFunction(pulumi.ComponentResource):
                     allow(
                         "FindUploads",
                         ["s3:ListBucketMultipartUploads"],
-                        [f"arn:{deployment.partition}:s3:::{bucket}"],
+                        [deployment.global_arn("s3", bucket)],
                     ),
                     # A multipart upload reads its own parts' data keys.
                     allow(
