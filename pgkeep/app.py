@@ -81,6 +81,69 @@ def settings(
     settings_command.run(stacks or [], every=every, check=check, as_json=as_json)
 
 
+@app.command()
+def check(
+    stacks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[STACK]...", help="Stacks of this repository; all if none is named."
+        ),
+    ] = None,
+    *,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="A state of `pulumi stack export`; - is standard input."),
+    ] = None,
+    plan_file: Annotated[
+        list[str] | None,
+        typer.Option("--plan", metavar="FILE", help="A plan of `pulumi preview --json`."),
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(help="Judge as local, dev, staging or prod, whatever the stack's name says."),
+    ] = None,
+    exemptions: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="YAML or JSON with a list `policy_exemptions`."),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Thresholds and levels, as --policy-pack-config."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    sarif: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write SARIF 2.1.0; - prints.")
+    ] = None,
+    junit: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write JUnit XML; - prints.")
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Every note, not only the first ones.")
+    ] = False,
+) -> None:
+    """Judge stacks, states or plans with the policy pack's rules, without the engine.
+
+    A stack's program runs under mocks. Exit code: 0, 1 when a mandatory rule is violated, 2 when
+    an input is unusable.
+    """
+    from pgkeep.check.command import Request, run
+
+    run(
+        Request(
+            stacks=stacks or [],
+            states=state or [],
+            plans=plan_file or [],
+            environment=environment,
+            exemptions=exemptions,
+            config=config,
+            as_json=as_json,
+            sarif=sarif,
+            junit=junit,
+            verbose=verbose,
+        )
+    )
+
+
 def main() -> None:
     """Run the command line; a `CommandError` becomes one line and its exit code."""
     try:

@@ -1,0 +1,237 @@
+"""States (`pulumi stack export`) and plans (`pulumi preview --json`) as the rules see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from pgkeep.check.json_stream import JsonStream, as_object, opened
+from pgkeep.failures import CommandError
+from policies.inventory import Resource
+
+# Of `pulumi stack export`: 3 since 2018, 4 says only which newer features the state uses.
+_VERSIONS: Final = (3, 4)
+_MASKED: Final = "[secret]"
+_HIDDEN: Final = {
+    "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+    "ciphertext": "",
+}
+# What an operation of a plan leaves: everything but the old half of a replacement and a deletion.
+_GONE: Final = frozenset({"delete", "delete-replaced", "discard", "discard-replaced"})
+_READ: Final = frozenset({"read", "read-replacement"})
+
+
+@dataclass
+class Document:
+    """The resources of one stack."""
+
+    source: str
+    stack: str = ""
+    project: str = ""
+    resources: list[Resource] = field(default_factory=list[Resource])
+    left_out: list[tuple[Resource, str]] = field(default_factory=list[tuple[Resource, str]])
+    """Resources that are not judged, with the reason as the end of a sentence."""
+
+
+def read_state(file: str) -> Document:
+    """A state as `pulumi stack export` writes it, of any program.
+
+    Raises:
+        CommandError: the file cannot be read, or is no state.
+    """
+    with opened(file) as stream:
+        document = Document(file)
+        if stream.peek() not in ("{", ""):
+            raise stream.fail("is no state: `pulumi stack export` writes a JSON object")
+        found = False
+        for key in stream.members("the state"):
+            if key == "deployment":
+                found = True
+                _deployment(stream, document)
+                continue
+            value = stream.value()
+            if key == "version" and value not in _VERSIONS:
+                raise stream.fail(
+                    f"has the version {str(value)[:20]!r}; states of version 3 and 4 can be read. "
+                    "Export it with a current Pulumi CLI"
+                )
+            if key == "checkpoint":
+                raise stream.fail("is a checkpoint, not a state; use `pulumi stack export`")
+        stream.end()
+        if not found:
+            raise stream.fail("is no state: it has no deployment; use `pulumi stack export`")
+        return document
+
+
+def _deployment(stream: JsonStream, document: Document) -> None:
+    if stream.peek() != "{":
+        raise stream.fail("is no state: its deployment is not an object")
+    for key in stream.members("the deployment"):
+        if key == "resources" and stream.peek() == "[":
+            _take(stream, document, enumerate(stream.elements("deployment.resources")))
+            continue
+        value = stream.value()
+        # An empty stack has no resources, or null.
+        if key == "resources" and value is not None:
+            raise stream.fail("is no state: deployment.resources is not a list")
+
+
+def _take(stream: JsonStream, document: Document, elements: Iterable[tuple[int, object]]) -> None:
+    urns: set[str] = set()
+    for number, element in elements:
+        place = f"resource {number + 1}"
+        state = _state(stream, element, place)
+        urn = str(state["urn"])
+        gone = state.get("delete") is True or state.get("pendingReplacement") is True
+        if not gone and urn in urns:
+            raise stream.fail(f"has two resources with the URN {urn[:200]}: it is damaged")
+        if state["type"] == "pulumi:pulumi:Stack" or not document.stack:
+            _name(document, urn)
+        if state.get("custom") is False:
+            urns.add(urn)
+            continue
+        resource = _resource(stream, state, place)
+        if gone:
+            document.left_out.append((resource, "is about to be deleted, and was not judged"))
+            continue
+        urns.add(urn)
+        if state.get("external") is True:
+            document.left_out.append((resource, "is only read by this stack, and was not judged"))
+        else:
+            document.resources.append(resource)
+
+
+def _state(stream: JsonStream, element: object, place: str) -> dict[str, object]:
+    """A resource state with the fields that every one has."""
+    state = as_object(element)
+    if state is None:
+        raise stream.fail(f"has a {place} that is not an object")
+    for key in ("urn", "type"):
+        if not isinstance(state.get(key), str) or not state[key]:
+            raise stream.fail(f"has a {place} without {key}")
+    if str(state["urn"]).count("::") < 3:
+        raise stream.fail(f"has a {place} whose URN is none: {str(state['urn'])[:80]!r}")
+    return state
+
+
+def _resource(stream: JsonStream, state: Mapping[str, object], place: str) -> Resource:
+    parts: dict[str, dict[str, object]] = {}
+    for key in ("inputs", "outputs", "propertyDependencies"):
+        value = state.get(key)
+        found = {} if value is None else as_object(value)
+        if found is None:
+            raise stream.fail(f"has a {place} whose {key} is not an object")
+        parts[key] = found
+    made = dict(parts["outputs"])
+    if isinstance(state.get("id"), str):
+        made.setdefault("id", state["id"])
+    urn = str(state["urn"])
+    return Resource.of(
+        type=str(state["type"]),
+        name=urn.split("::", 3)[3],
+        urn=urn,
+        # Without inputs there is only what AWS made of it.
+        properties=parts["inputs"] or parts["outputs"],
+        outputs=made,
+        property_dependencies=dict(_dependencies(parts["propertyDependencies"])),
+        protect=state.get("protect") is True,
+    )
+
+
+def _dependencies(listed: Mapping[str, object]) -> Iterator[tuple[str, list[str]]]:
+    for key, urns in listed.items():
+        if isinstance(urns, list):
+            yield key, [urn for urn in cast("list[object]", urns) if isinstance(urn, str)]
+
+
+def _name(document: Document, urn: str) -> None:
+    stack, project = urn.removeprefix("urn:pulumi:").split("::")[:2]
+    document.stack, document.project = stack, project
+
+
+def read_plan(file: str) -> Document:
+    """What a `pulumi preview --json` would leave.
+
+    Raises:
+        CommandError: the file cannot be read, is no such document, or the preview failed.
+    """
+    with opened(file) as stream:
+        document = Document(file)
+        if stream.peek() not in ("{", ""):
+            raise stream.fail("is no plan: `pulumi preview --json` writes a JSON object")
+        keys: set[str] = set()
+        resources: dict[str, tuple[Resource, str]] = {}
+        for key in stream.members("the plan"):
+            keys.add(key)
+            if key == "steps" and stream.peek() == "[":
+                for number, element in enumerate(stream.elements("steps")):
+                    _step(stream, document, element, f"step {number + 1}", resources)
+                continue
+            value = stream.value()
+            if key == "diagnostics":
+                _refuse_failed(stream, value)
+            if key == "steps" and value is not None:
+                raise stream.fail("is no plan: its steps are not a list")
+        stream.end()
+        if "sequence" in keys:
+            raise stream.fail("is a log of the engine's events; use `pulumi preview --json`")
+        if not keys & {"steps", "changeSummary"}:
+            raise stream.fail("is no plan: it has no steps; use `pulumi preview --json`")
+        for resource, reason in resources.values():
+            if reason:
+                document.left_out.append((resource, reason))
+            else:
+                document.resources.append(resource)
+        return document
+
+
+def _step(
+    stream: JsonStream,
+    document: Document,
+    element: object,
+    place: str,
+    resources: dict[str, tuple[Resource, str]],
+) -> None:
+    step = as_object(element)
+    if step is None:
+        raise stream.fail(f"has a {place} that is not an object")
+    operation = str(step.get("op"))
+    raw = step.get("newState")
+    if operation in _GONE:
+        return
+    if raw is None:
+        raise stream.fail(f"has a {place} ({operation[:30]}) without newState")
+    state = _state(stream, raw, place)
+    urn = str(state["urn"])
+    if state["type"] == "pulumi:pulumi:Stack" or not document.stack:
+        _name(document, urn)
+    if state.get("custom") is False:
+        return
+    shown = dict(state)
+    # At a preview outputs repeat the inputs, and what is not known of them is told by the inputs.
+    shown["outputs"] = {}
+    shown["inputs"] = _unmasked(state.get("inputs"))
+    reason = "is only read by this stack, and was not judged" if operation in _READ else ""
+    resources[urn] = (_resource(stream, shown, place), reason)
+
+
+def _unmasked(value: object, depth: int = 0) -> object:
+    """Values with the text that the CLI shows for a secret marked as one that cannot be read."""
+    if value == _MASKED:
+        return _HIDDEN
+    if depth < 100 and isinstance(value, dict):
+        mapping = cast("dict[str, object]", value)
+        return {key: _unmasked(item, depth + 1) for key, item in mapping.items()}
+    if depth < 100 and isinstance(value, list):
+        return [_unmasked(item, depth + 1) for item in cast("list[object]", value)]
+    return value
+
+
+def _refuse_failed(stream: JsonStream, diagnostics: object) -> None:
+    for entry in cast("list[object]", diagnostics) if isinstance(diagnostics, list) else []:
+        fields = as_object(entry) or {}
+        if fields.get("severity") == "error":
+            text = " ".join(str(fields.get("message")).split())
+            reason = f"is of a preview that failed, so that it is not whole: {text[:300]}"
+            raise CommandError(f"{stream.source} {reason}")

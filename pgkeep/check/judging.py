@@ -1,0 +1,274 @@
+"""Judges programs, states and plans, and gives what was found as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from pgkeep.check.documents import Document, read_plan, read_state
+from pgkeep.failures import CommandError, ExitCode
+from pgkeep.stack_files import StackFile, read_stack, stack_names
+from policies.catalogue import RULES
+from policies.coverage import NotCovered, covered_types, not_covered
+from policies.evaluation import EXEMPTIONS_RULE, Judge, Kind, Verdict
+from policies.existing import evaluate_existing
+from policies.inventory import Resource, Stack
+from policies.rules import Context, Enforcement, Environment, Phase, Rule
+from policies.stack_config import environment
+
+PROJECT: Final = "pgkeep"
+RULES_BY_ID: Final = {rule.id: rule for rule in (*RULES, EXEMPTIONS_RULE)}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says about how to judge."""
+
+    environment: Environment | None = None
+    exemptions: list[object] | None = None
+    thresholds: Mapping[str, Mapping[str, object]] = field(
+        default_factory=dict[str, Mapping[str, object]]
+    )
+    overrides: Mapping[str, Enforcement] = field(default_factory=dict[str, Enforcement])
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One verdict as plain data, which can be handed from process to process."""
+
+    kind: Kind
+    rule_id: str
+    urn: str
+    severity: str
+    enforcement: str
+    message: str
+    """What was found and what must be."""
+    unknown: str = ""
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that found it."""
+        return RULES_BY_ID[self.rule_id]
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the engine would stop."""
+        return self.kind is Kind.VIOLATION and self.enforcement == Enforcement.MANDATORY
+
+
+@dataclass
+class Judged:
+    """What the rules say about one stack, state or plan."""
+
+    source: str
+    environment: str
+    resource_count: int
+    findings: list[Finding]
+    not_covered: list[NotCovered]
+    left_out: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """URN and reason of resources that a rule would judge, and that were not judged."""
+    stack_file: StackFile | None = None
+    """Where exemptions and settings stand, if it is a stack of this repository."""
+
+    def of_kind(self, kind: Kind) -> list[Finding]:
+        """The findings of one kind, in the order in which they are shown."""
+        return [finding for finding in self.findings if finding.kind is kind]
+
+    @property
+    def refused(self) -> bool:
+        """Whether a mandatory rule is violated."""
+        return any(finding.blocks for finding in self.findings)
+
+
+def judge_stack(name: str, options: Options) -> Judged:
+    """Run the program of a stack of this repository under mocks, and judge what it declares.
+
+    Raises:
+        CommandError: there is no such stack, or its settings are refused.
+    """
+    import pulumi
+
+    from pgkeep.program import UnansweredError, run
+    from stacks.settings import SettingsError
+
+    file = read_stack(name)
+    try:
+        declared = run(file.load(), file.region or "eu-west-1").resources
+    except (SettingsError, pulumi.RunError) as error:
+        first, *others = str(error).splitlines()
+        more = f" ({len(others)} more: pgkeep settings --check {name})" if others else ""
+        raise CommandError(
+            f"{file.label} cannot be deployed: {first}{more}", ExitCode.REFUSED
+        ) from None
+    except UnansweredError as error:
+        raise CommandError(f"{name}: {error}.") from None
+    document = Document(name, name, PROJECT)
+    for one in declared:
+        if not one.custom:
+            continue
+        resource = Resource.of(
+            type=one.type,
+            name=one.name,
+            urn=one.urn,
+            properties=one.inputs,
+            property_dependencies=one.property_dependencies,
+            protect=one.protect,
+        )
+        if one.external:
+            document.left_out.append((resource, "is only read, and was not judged"))
+        else:
+            document.resources.append(resource)
+    # The settings know the environment; the stack's name says it too.
+    return _judged(document, options, Phase.PREVIEW, file, Environment(file.load().environment))
+
+
+def judge_state(path: str, options: Options) -> Judged:
+    """Judge a state of `pulumi stack export`.
+
+    Raises:
+        CommandError: the file is unusable.
+    """
+    document = read_state(path)
+    return _judged(document, options, Phase.STATE, _own_file(document), None)
+
+
+def judge_plan(path: str, options: Options) -> Judged:
+    """Judge a `pulumi preview --json`.
+
+    Raises:
+        CommandError: the file is unusable.
+    """
+    document = read_plan(path)
+    return _judged(document, options, Phase.PREVIEW, _own_file(document), None)
+
+
+def _own_file(document: Document) -> StackFile | None:
+    """The stack's file, if the document is of a stack of this repository."""
+    own = document.project == PROJECT and document.stack in stack_names()
+    return read_stack(document.stack) if own else None
+
+
+def _judged(
+    document: Document,
+    options: Options,
+    phase: Phase,
+    file: StackFile | None,
+    known: Environment | None,
+) -> Judged:
+    # A name that says nothing is judged as prod, the strictest.
+    where = options.environment or known or environment({}, document.stack, {})
+    context = Context(environment=where, phase=phase, thresholds=options.thresholds)
+    own: object = file.mapping.get("policy_exemptions") if file else None
+    judge = Judge(
+        context,
+        options.exemptions if options.exemptions is not None else own,
+        overrides=dict(options.overrides),
+    )
+    resources = document.resources
+    if phase is Phase.STATE:
+        verdicts = evaluate_existing(resources, judge)
+    else:
+        verdicts = [one for resource in resources for one in judge.resource(resource)]
+        verdicts += judge.stack(Stack(resources))
+    known_types = covered_types(RULES)
+    left_out = [
+        (resource.urn, reason)
+        for resource, reason in document.left_out
+        if resource.type in known_types
+    ]
+    return Judged(
+        source=document.source,
+        environment=where,
+        resource_count=len(resources),
+        findings=sorted(map(_finding, verdicts), key=_rank),
+        not_covered=not_covered([*resources, *(one for one, _ in document.left_out)]),
+        left_out=left_out,
+        stack_file=file,
+    )
+
+
+def _finding(verdict: Verdict) -> Finding:
+    return Finding(
+        kind=verdict.kind,
+        rule_id=verdict.rule.id,
+        urn=verdict.urn,
+        severity=str(verdict.rule.severity),
+        enforcement=str(verdict.enforcement),
+        message=verdict.finding,
+        unknown=verdict.unknown,
+    )
+
+
+_SEVERITIES: Final = ("critical", "high", "medium")
+
+
+def _rank(finding: Finding) -> tuple[Any, ...]:
+    """Mandatory before advisory, then the gravest first; the rest only makes the order certain."""
+    return (
+        not finding.blocks,
+        _SEVERITIES.index(finding.severity),
+        finding.rule_id,
+        finding.urn,
+        finding.message,
+    )
+
+
+def judge_all(names: Sequence[str], options: Options) -> list[Judged]:
+    """`judge_stack` for each name, on as many processes as help."""
+    from pgkeep.check.processes import in_processes
+
+    return in_processes([(name, lambda name=name: judge_stack(name, options)) for name in names])
+
+
+def read_config(parsed: object, source: str) -> tuple[dict[str, Any], dict[str, Enforcement]]:
+    """Thresholds and enforcement levels of a policy pack configuration, as Pulumi's engine has it.
+
+    Raises:
+        CommandError: it names no rule, no setting of a rule, or a value that the setting refuses.
+    """
+    if not isinstance(parsed, dict):
+        raise CommandError(f"{source} is no mapping of rule ids.")
+    thresholds: dict[str, Any] = {}
+    overrides: dict[str, Enforcement] = {}
+    for rule_id, entry in cast("dict[object, object]", parsed).items():
+        if rule_id not in RULES_BY_ID and rule_id != "all":
+            raise CommandError(
+                f"{source} names the rule {rule_id!r}, which there is not; see `pgkeep explain`."
+            )
+        names = list(RULES_BY_ID) if rule_id == "all" else [str(rule_id)]
+        fields = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
+        level = fields.get("enforcementLevel") if isinstance(entry, dict) else entry
+        if level is not None:
+            if level not in list(Enforcement):
+                raise CommandError(
+                    f"{source}, {rule_id}: enforcementLevel {level!r} refused: choose "
+                    f"{', '.join(Enforcement)}."
+                )
+            overrides |= dict.fromkeys(names, Enforcement(level))
+        settings = {key: value for key, value in fields.items() if key != "enforcementLevel"}
+        for key, value in settings.items():
+            _check_setting(source, str(rule_id), key, value)
+        if settings:
+            thresholds[str(rule_id)] = settings
+    return thresholds, overrides
+
+
+def _check_setting(source: str, rule_id: str, key: str, value: object) -> None:
+    rule = RULES_BY_ID.get(rule_id)
+    schema = rule.settings_schema if rule else {}
+    if key not in schema:
+        raise CommandError(
+            f"{source}, {rule_id}: {key!r} is no setting of this rule; it has "
+            f"{', '.join(schema) or 'none'}."
+        )
+    least, most = schema[key].get("minimum"), schema[key].get("maximum")
+    if schema[key].get("type") == "integer":
+        fits = isinstance(value, int) and not isinstance(value, bool)
+        low = not isinstance(least, int) or (fits and cast("int", value) >= least)
+        high = not isinstance(most, int) or (fits and cast("int", value) <= most)
+        if not (fits and low and high):
+            raise CommandError(
+                f"{source}, {rule_id}: {key} = {value!r} refused: a whole number from {least} to "
+                f"{most}."
+            )
