@@ -6,10 +6,10 @@ PYTHON := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down preview check psql env test lint bench
+.PHONY: help setup build up down preview check psql env host-tests test lint bench
 
 help: ## List the entry points
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup:
 	@sh toolchain/bootstrap.sh
@@ -35,8 +35,11 @@ check: setup ## Preview dev, staging and prod; fail on any policy violation
 build: setup ## What the functions run, for x86_64 and arm64 (before a `pulumi up` on AWS)
 	@$(PYTHON) -m toolchain build
 
-lint: setup ## Format, lint and types
-	@ruff format --check . && ruff check . && pyright
+lint: setup ## Format, lint, types and workflows
+	@ruff format --check . && ruff check . && pyright && $(PYTHON) -m toolchain.actionlint
+
+host-tests: setup ## Host tests on the deployed pooler hosts of STACK, on AWS
+	@$(PYTHON) -m toolchain host-tests $(STACK)
 
 test: setup ## Everything: lint, types and all suites, the end-to-end one on a local cloud of its own
 	@$(PYTHON) -m toolchain test

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from toolchain import host_tests as deployed_hosts
 from toolchain import local, psql
+from toolchain.deploy import deploy as deploy_stack
 from toolchain.functions import build_all
 from toolchain.preview import preview as preview_stack
 from toolchain.steps import RefusedError, fail
@@ -58,6 +60,18 @@ def connect(
 ) -> None:
     """Open psql on the stack `local` as one of its roles, from where that role connects."""
     raise typer.Exit(psql.connect(role, context.args))
+
+
+@app.command()
+def deploy(stack: str) -> None:
+    """Update a stack on AWS with the policy pack, without asking."""
+    raise typer.Exit(deploy_stack(stack))
+
+
+@app.command(name="host-tests")
+def host_tests(stack: str) -> None:
+    """Run the host tests on the deployed pooler hosts of a stack on AWS."""
+    raise typer.Exit(deployed_hosts.run(stack))
 
 
 @app.command()

@@ -77,6 +77,24 @@ def offline_environment(backend: Path) -> dict[str, str]:
     return {**engine_environment(backend), "PGKEEP_OFFLINE_PREVIEW": "1"}
 
 
+def user_environment() -> dict[str, str]:
+    """The user's own environment, login and credentials, with a usable `pulumi` on PATH.
+
+    An official CLI brings its language host and gets the AWS plugin by itself. One that was built
+    here has no language host: the repository's own serves, and no other plugin of it.
+    """
+    pulumi = ensure_pulumi()
+    path = [str(pulumi.parent), os.environ["PATH"]]
+    host = "pulumi-language-python"
+    if not (pulumi.parent / host).exists() and not shutil.which(host):
+        write_plugins(pulumi)
+        folder = PLUGINS.parent / "language-host"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PLUGINS / host, folder)
+        path.insert(0, str(folder))
+    return {**os.environ, "PATH": os.pathsep.join(path)}
+
+
 def write_plugins(pulumi: Path) -> None:
     """Writes the executables by which the engine finds this repository's plugins on PATH.
 

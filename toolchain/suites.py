@@ -20,6 +20,7 @@ CHECKS = {
     "format": ["-m", "ruff", "format", "--check", "."],
     "lint": ["-m", "ruff", "check", "."],
     "types": ["-m", "pyright"],
+    "workflows": ["-m", "toolchain.actionlint"],
 }
 # Suite → processes it runs in. Most of the slow ones wait for health checks and boots, not for the
 # processors. The end-to-end suite comes last: what it would find late, the others find early.

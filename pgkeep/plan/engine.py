@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,10 +16,9 @@ from toolchain.environment import (
     LOCAL_STACK,
     REPOSITORY,
     local_environment,
-    write_plugins,
+    user_environment,
 )
 from toolchain.preview import POLICIES, offline_stack, read_stack
-from toolchain.pulumi_cli import ensure_pulumi
 from toolchain.steps import RefusedError
 
 # The flag for the event log is one of the engine's own tools (the Automation API uses it).
@@ -66,7 +64,7 @@ def _offline(stack: str, log: Path) -> subprocess.CompletedProcess[str]:
 def _online(stack: str, log: Path) -> subprocess.CompletedProcess[str]:
     read_stack(stack)
     if stack != LOCAL_STACK:
-        return _run(stack, log, [], _own_environment())
+        return _run(stack, log, [], user_environment())
     chosen = os.environ.get("PGKEEP_STACK_CONFIG_FILE")
     config = ["--config-file", chosen] if chosen else []
     return _run(stack, log, config, local_environment())
@@ -85,27 +83,6 @@ def _run(
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
-
-
-def _own_environment() -> dict[str, str]:
-    """The user's environment with the Pulumi CLI on PATH, and the plugins that it lacks.
-
-    An official installation brings its language host and gets the AWS plugin by itself. A CLI that
-    was built here has no language host: the repository's own serves, and nothing else of it.
-    """
-    pulumi = ensure_pulumi()
-    environment = dict(os.environ)
-    path = [str(pulumi.parent), os.environ["PATH"]]
-    if not (pulumi.parent / "pulumi-language-python").exists() and not shutil.which(
-        "pulumi-language-python"
-    ):
-        write_plugins(pulumi)
-        host = REPOSITORY / ".build" / "host"
-        host.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(REPOSITORY / ".build" / "bin" / "pulumi-language-python", host)
-        path.insert(0, str(host))
-    environment["PATH"] = os.pathsep.join(path)
-    return environment
 
 
 def _why(stack: str, result: subprocess.CompletedProcess[str]) -> str:
