@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +12,10 @@ from components.deployment import Deployment
 from components.iam import Statement, document
 from components.network import Placement
 from components.security_groups import HTTPS_PORT, SecurityGroups
+
+# What functions in the VPC do with the backup bucket and its objects.
+_OBJECT_ACTIONS = ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
+_BUCKET_ACTIONS = ("s3:ListBucketMultipartUploads",)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class ServiceEndpoints(pulumi.ComponentResource):
         self.resources: list[pulumi.Resource] = []
         prefix_list: pulumi.Input[str] | None = None
         if network.existing is None:
+            bucket_arn = deployment.global_arn("s3", bucket_name)
             gateway = aws.ec2.VpcEndpoint(
                 f"{name}-s3",
                 vpc_id=placement.vpc_id,
@@ -73,11 +79,8 @@ class ServiceEndpoints(pulumi.ComponentResource):
                 vpc_endpoint_type="Gateway",
                 route_table_ids=placement.route_table_ids,
                 policy=document(
-                    _for_account(
-                        deployment,
-                        ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
-                        [f"{deployment.global_arn('s3', bucket_name)}/*"],
-                    )
+                    _for_account(deployment, "Objects", _OBJECT_ACTIONS, [f"{bucket_arn}/*"]),
+                    _for_account(deployment, "Bucket", _BUCKET_ACTIONS, [bucket_arn]),
                 ),
                 tags=deployment.tags(deployment.name("s3")),
                 opts=child,
@@ -116,7 +119,7 @@ class ServiceEndpoints(pulumi.ComponentResource):
                 private_dns_enabled=True,
                 subnet_ids=placement.function_subnet_ids,
                 security_group_ids=[groups.group_id("endpoints")],
-                policy=document(_for_account(deployment, list(used.actions), list(used.resources))),
+                policy=document(_for_account(deployment, "Calls", used.actions, used.resources)),
                 tags=deployment.tags(deployment.name(used.service)),
                 opts=pulumi.ResourceOptions(parent=self),
             )
@@ -128,13 +131,15 @@ def _service_name(service: str, type_: str) -> str:
     return aws.ec2.get_vpc_endpoint_service(service=service, service_type=type_).service_name
 
 
-def _for_account(deployment: Deployment, actions: list[str], resources: list[str]) -> Statement:
+def _for_account(
+    deployment: Deployment, what: str, actions: Sequence[str], resources: Sequence[str]
+) -> Statement:
     return {
-        "Sid": "ThisAccountOnly",
+        "Sid": f"{what}OfThisAccount",
         "Effect": "Allow",
         # An endpoint policy only narrows what identity policies already allow.
         "Principal": {"AWS": "*"},
-        "Action": actions,
-        "Resource": resources,
+        "Action": list(actions),
+        "Resource": list(resources),
         "Condition": {"StringEquals": {"aws:PrincipalAccount": deployment.account_id}},
     }

@@ -135,7 +135,7 @@ def test_endpoints_let_only_this_account_and_this_stack_pass(
             "Version": "2012-10-17",
             "Statement": [
                 {
-                    "Sid": "ThisAccountOnly",
+                    "Sid": "CallsOfThisAccount",
                     "Effect": "Allow",
                     "Principal": {"AWS": "*"},
                     "Action": [
@@ -152,10 +152,13 @@ def test_endpoints_let_only_this_account_and_this_stack_pass(
             ],
         },
     }
-    (statement,) = recorder.document("endpoints-s3")["Statement"]
-    assert statement["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-    assert statement["Resource"] == [f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1/*"]
-    assert statement["Condition"] == account
+    objects, bucket = recorder.document("endpoints-s3")["Statement"]
+    arn = f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1"
+    assert objects["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+    assert objects["Resource"] == [f"{arn}/*"]
+    assert bucket["Action"] == ["s3:ListBucketMultipartUploads"]
+    assert bucket["Resource"] == [arn]
+    assert objects["Condition"] == bucket["Condition"] == account
 
 
 def test_a_region_with_too_few_zones_is_refused() -> None:
