@@ -144,6 +144,21 @@ def check(
     )
 
 
+@app.command()
+def explain(
+    rules: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RULE]...", help="Rules, or controls: RDS-03, CKV_AWS_16, RDS.3."),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Explain rules: what, why, what to do, where enforced. Without a name all are listed."""
+    from pgkeep import explain as command
+
+    command.run(rules or [], as_json=as_json)
+
+
 def main() -> None:
     """Run the command line; a `CommandError` becomes one line and its exit code."""
     try:
