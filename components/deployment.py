@@ -12,6 +12,7 @@ from stacks.settings import Settings
 
 # Of the service principals that are the same in every partition.
 _UNIVERSAL_SUFFIX = "amazonaws.com"
+_COMMERCIAL_PARTITION = "aws"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Deployment:
             settings, region, dict(zip(available.names, available.zone_ids, strict=True))
         )
         partition = aws.get_partition()
+        _check_partition(settings, partition.partition)
         return cls(
             settings=settings,
             account_id=aws.get_caller_identity().account_id,
@@ -124,6 +126,26 @@ class Deployment:
     def protected(self) -> bool:
         """Whether Pulumi must refuse to delete what holds or unlocks data."""
         return self.settings.database.deletion_protection
+
+
+def _check_partition(settings: Settings, partition: str) -> None:
+    """Refuses what another partition than the settings' authors thought of does not have.
+
+    Raises:
+        pulumi.RunError: for an image that nobody has named, or a boundary of another partition.
+    """
+    if partition != _COMMERCIAL_PARTITION and settings.pooler.image_id is None:
+        raise pulumi.RunError(
+            f"pooler.image_id: None refused, required in partition {partition}: only in the "
+            "commercial partition is the account known that publishes Debian's images. "
+            "Set it to an image of Debian 13."
+        )
+    boundary = settings.permissions_boundary or ""
+    if boundary.startswith("arn:") and boundary.split(":")[1] != partition:
+        raise pulumi.RunError(
+            f"permissions_boundary: {boundary!r} refused, must be of partition {partition}: "
+            "IAM cannot see policies of another one. Give the policy's name alone."
+        )
 
 
 def _choose_zones(settings: Settings, region: str, available: dict[str, str]) -> tuple[str, ...]:

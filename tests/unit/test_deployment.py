@@ -9,7 +9,8 @@ import pulumi
 import pytest
 
 from components.deployment import Deployment
-from tests.unit.recorder import ACCOUNT, REGION, Recorder, settings
+from stacks.settings import load
+from tests.unit.recorder import ACCOUNT, REGION, Recorder, raw_settings, settings
 
 
 class Refusing(Recorder):
@@ -70,3 +71,39 @@ def test_the_sdks_bare_exception_is_no_traceback(monkeypatch: pytest.MonkeyPatch
 def test_too_few_zones_are_refused_in_our_own_words() -> None:
     with pytest.raises(pulumi.RunError, match=r"zones refused, eu-west-1 has 1: .* Set it to 1"):
         discover(Recorder(zones=("eu-west-1a",)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, r"pooler\.image_id: None refused, required in partition aws-cn: .* Set it to"),
+        (
+            {
+                "pooler": {"image_id": "ami-0123456789abcdef0"},
+                "permissions_boundary": "arn:aws:iam::123456789012:policy/bounded",
+            },
+            r"permissions_boundary: .* refused, must be of partition aws-cn: .* name alone",
+        ),
+    ],
+)
+def test_what_another_partition_lacks(changes: dict[str, Any], message: str) -> None:
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    recorder = Recorder(partition="aws-cn")
+    pulumi.runtime.set_mocks(recorder, project="pgkeep", stack="prod", preview=True)
+    with pytest.raises(pulumi.RunError, match=message):
+        Deployment.discover(load(raw_settings("prod") | changes, "prod"))
+
+
+@pytest.mark.parametrize(
+    ("boundary", "arn"),
+    [
+        (None, None),
+        ("bounded", f"arn:aws:iam::{ACCOUNT}:policy/bounded"),
+        ("arn:aws:iam::aws:policy/Other", "arn:aws:iam::aws:policy/Other"),
+    ],
+)
+def test_the_boundary_by_name_and_by_arn(boundary: str | None, arn: str | None) -> None:
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    pulumi.runtime.set_mocks(Recorder(), project="pgkeep", stack="prod", preview=True)
+    chosen = load(raw_settings("prod") | {"permissions_boundary": boundary}, "prod")
+    assert Deployment.discover(chosen).permissions_boundary == arn
