@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.backup_storage import SCHEDULED_CLASSES, bucket_name
+from components.backup_names import backup_bucket_arn, bucket_name
 from components.database import Database
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
@@ -45,8 +45,10 @@ class BackupFunction(pulumi.ComponentResource):
         bucket = bucket_name(deployment)
         functions, backups = deployment.settings.functions, deployment.settings.backups
         via = deployment.via("s3")
-        retention: dict[str, int] = {
-            class_: getattr(backups, f"{class_}_retention_days") for class_ in SCHEDULED_CLASSES
+        schedules = {
+            "daily": backups.daily.schedule,
+            "weekly": backups.weekly.schedule,
+            "monthly": backups.monthly.schedule,
         }
         self.operation = OperationFunction(
             name,
@@ -60,13 +62,13 @@ class BackupFunction(pulumi.ComponentResource):
                     "BACKUP_SECRET_ARN": backup_secret.arn,
                     "BACKUP_BUCKET": bucket,
                     "KMS_KEY_ARN": keys.backups.arn,
-                    _RETENTION_VARIABLE: json.dumps(retention),
+                    _RETENTION_VARIABLE: json.dumps(backups.retention_days),
                 },
                 statements=[
                     allow(
                         "AddBackups",
                         ["s3:AbortMultipartUpload", "s3:PutObject"],
-                        [deployment.global_arn("s3", f"{bucket}/*")],
+                        [f"{backup_bucket_arn(deployment)}/*"],
                     ),
                     # What a run that died has left is aborted by the next one.
                     allow(
@@ -98,8 +100,8 @@ class BackupFunction(pulumi.ComponentResource):
             deployment,
             self.operation,
             [
-                Timer(class_, getattr(backups, f"{class_}_schedule"), json.dumps({"class": class_}))
-                for class_ in SCHEDULED_CLASSES
+                Timer(class_, schedule, json.dumps({"class": class_}))
+                for class_, schedule in schedules.items()
             ],
             keys=keys,
             opts=child,

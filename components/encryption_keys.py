@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_aws as aws
 
+from components.backup_names import backup_bucket_arn
 from components.deployment import Deployment
 from components.iam import Statement, document
 
@@ -39,26 +42,112 @@ _ACCOUNT_ACTIONS = (
 )
 
 
+def inventory_key_user(deployment: Deployment, bucket_arn: str) -> Statement:
+    """S3 may encrypt the inventory of `bucket_arn`, and nothing else."""
+    return {
+        "Sid": "InventoryOfTheBackups",
+        "Effect": "Allow",
+        "Principal": {"Service": deployment.service_principal("s3")},
+        "Action": "kms:GenerateDataKey",
+        "Resource": "*",
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": deployment.account_id},
+            "ArnLike": {"aws:SourceArn": bucket_arn},
+        },
+    }
+
+
+@dataclass(frozen=True)
+class CustomerKey:
+    """A key that the program makes, or one that is there already."""
+
+    arn: pulumi.Output[str]
+    key_id: pulumi.Output[str]
+
+    @classmethod
+    def existing(cls, arn: str) -> CustomerKey:
+        """The key with this ARN; its policy stays its owner's."""
+        return cls(pulumi.Output.from_input(arn), pulumi.Output.from_input(arn.rpartition("/")[2]))
+
+
+def make_key(
+    name: str,
+    deployment: Deployment,
+    kind: str,
+    description: str,
+    *users: Statement,
+    opts: pulumi.ResourceOptions,
+    region: str | None = None,
+) -> CustomerKey:
+    """A key with its alias; `users` are services that the key's policy lets use it.
+
+    Args:
+        name: Pulumi name.
+        kind: last part of the key's name in AWS.
+        opts: must name the parent.
+        region: another one than the stack's.
+    """
+    account: Statement = {
+        "Sid": "AccountDelegatesThroughIam",
+        "Effect": "Allow",
+        "Principal": {"AWS": deployment.account_root},
+        "Action": list(_ACCOUNT_ACTIONS),
+        # In a key policy `*` means this key.
+        "Resource": "*",
+    }
+    key = aws.kms.Key(
+        name,
+        description=f"{deployment.settings.prefix}: {description}",
+        key_usage="ENCRYPT_DECRYPT",
+        customer_master_key_spec="SYMMETRIC_DEFAULT",
+        enable_key_rotation=True,
+        is_enabled=True,
+        deletion_window_in_days=deployment.settings.secrets.key_deletion_window_days,
+        policy=document(account, *users),
+        region=region,
+        tags=deployment.tags(deployment.name(kind)),
+        opts=opts,
+    )
+    aws.kms.Alias(
+        f"{name}-alias",
+        name=f"alias/{deployment.name(kind)}",
+        target_key_id=key.key_id,
+        region=region,
+        opts=opts,
+    )
+    return CustomerKey(key.arn, key.key_id)
+
+
 class EncryptionKeys(pulumi.ComponentResource):
     """Keys of the databases, the backups, the secrets, and of logs, alarms and dead letters."""
 
-    database: aws.kms.Key
-    backups: aws.kms.Key
-    secrets: aws.kms.Key
-    telemetry: aws.kms.Key
+    database: CustomerKey
+    backups: CustomerKey
+    secrets: CustomerKey
+    telemetry: CustomerKey
 
     def __init__(
         self, name: str, deployment: Deployment, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """Make the keys and an alias for each."""
+        """Make the keys that `keys.*_arn` does not name, and an alias for each."""
         super().__init__("pgkeep:components:EncryptionKeys", name, None, opts)
         self._name = name
         self._deployment = deployment
-        self.database = self._key("database", "RDS storage, snapshots and Performance Insights")
-        self.backups = self._key("backups", "Objects in the backup bucket")
-        self.secrets = self._key("secrets", "Secrets Manager and the functions' environments")
+        given = deployment.settings.keys
+        self.database = self._key(
+            "database", given.database_arn, "RDS storage, snapshots and Performance Insights"
+        )
+        self.backups = self._key(
+            "backups", given.backups_arn, "Objects in the backup bucket", *self._backups_users()
+        )
+        self.secrets = self._key(
+            "secrets", given.secrets_arn, "Secrets Manager and the functions' environments"
+        )
         self.telemetry = self._key(
-            "telemetry", "Log groups, alarm topic, dead-letter queues", *self._telemetry_users()
+            "telemetry",
+            given.telemetry_arn,
+            "Log groups, alarm topic, dead-letter queues",
+            *self._telemetry_users(),
         )
         self.register_outputs(
             {
@@ -69,35 +158,25 @@ class EncryptionKeys(pulumi.ComponentResource):
             }
         )
 
-    def _key(self, kind: str, description: str, *users: Statement) -> aws.kms.Key:
-        deployment = self._deployment
-        account: Statement = {
-            "Sid": "AccountDelegatesThroughIam",
-            "Effect": "Allow",
-            "Principal": {"AWS": deployment.account_root},
-            "Action": list(_ACCOUNT_ACTIONS),
-            # In a key policy `*` means this key.
-            "Resource": "*",
-        }
-        key = aws.kms.Key(
+    def _key(
+        self, kind: str, given_arn: str | None, description: str, *users: Statement
+    ) -> CustomerKey:
+        if given_arn is not None:
+            return CustomerKey.existing(given_arn)
+        return make_key(
             f"{self._name}-{kind}",
-            description=f"{deployment.settings.prefix}: {description}",
-            key_usage="ENCRYPT_DECRYPT",
-            customer_master_key_spec="SYMMETRIC_DEFAULT",
-            enable_key_rotation=True,
-            is_enabled=True,
-            deletion_window_in_days=deployment.settings.secrets.key_deletion_window_days,
-            policy=document(account, *users),
-            tags=deployment.tags(deployment.name(kind)),
+            self._deployment,
+            kind,
+            description,
+            *users,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        aws.kms.Alias(
-            f"{self._name}-{kind}-alias",
-            name=f"alias/{deployment.name(kind)}",
-            target_key_id=key.key_id,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        return key
+
+    def _backups_users(self) -> list[Statement]:
+        deployment = self._deployment
+        if not deployment.settings.backups.inventory.enabled:
+            return []
+        return [inventory_key_user(deployment, backup_bucket_arn(deployment))]
 
     def _telemetry_users(self) -> list[Statement]:
         deployment = self._deployment

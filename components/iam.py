@@ -78,8 +78,9 @@ def service_role(
         "Principal": {"Service": deployment.service_principal(service)},
         "Action": "sts:AssumeRole",
     }
-    if service != "ec2":
-        # Against the confused deputy; EC2 has no source account to compare.
+    if service not in ("ec2", "s3"):
+        # Against the confused deputy; EC2 and S3's replication have no source account to compare,
+        # and take roles of the caller's own account only.
         trust["Condition"] = {"StringEquals": {"aws:SourceAccount": deployment.account_id}}
     if source_arn is not None:
         trust["Condition"] = {

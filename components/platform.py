@@ -11,7 +11,8 @@ import workloads
 from components import existing_network
 from components.alarm_topic import AlarmTopic
 from components.backup_function import BackupFunction
-from components.backup_storage import BackupStorage, bucket_name
+from components.backup_names import bucket_name
+from components.backup_storage import BackupStorage
 from components.ca_bundle import read_ca_bundle
 from components.database import Database
 from components.deployment import Deployment
@@ -230,6 +231,7 @@ class Platform(pulumi.ComponentResource):
             "analytics_security_group_id": groups.group_id("analytics"),
             "administration_security_group_id": groups.group_id("administration"),
             "backup_bucket": storage.bucket.bucket,
+            "backup_copies_bucket_arn": storage.copies_bucket_arn,
             "backup_function": backup.operation.function.name,
             "role_secret_names": roles.secret_names,
             "master_secret_name": master.secret.name,

@@ -57,7 +57,9 @@ def _database_key_stays(settings: Settings) -> bool:
 # What a destroyed stack leaves in AWS, and when. `pulumi import` takes it back into a new stack.
 RETAINED: tuple[tuple[Guarded, _Kept], ...] = (
     (Guarded("aws:s3/bucket*", "*", "the backups, with what guards their bucket"), _backups_stay),
+    (Guarded("aws:s3/inventory:*", "*", "what is in the buckets"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-backups", "opens the backups"), _backups_stay),
+    (Guarded("aws:kms/key:Key", "backups-copies-key", "opens the copies"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-database", "opens the snapshots"), _database_key_stays),
 )
 

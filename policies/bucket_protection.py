@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from .buckets import BUCKETS
-from .inventory import Resource
+from .inventory import Resource, Stack
 from .joins import beside
 from .requirements import ADVISORY_BELOW_STAGING, each, flag, given, on_resource, one_of, text_where
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
@@ -19,7 +19,9 @@ VERSIONING: Final = "aws:s3/bucketVersioning:BucketVersioning"
 OWNERSHIP: Final = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
 LIFECYCLE: Final = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 ACL: Final = "aws:s3/bucketAcl:BucketAcl"
+LOGGING: Final = "aws:s3/bucketLogging:BucketLogging"
 _INLINE: Final = "serverSideEncryptionConfiguration.rule.applyServerSideEncryptionByDefault"
+_S3_ITSELF: Final = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
 _PUBLIC_GRANTEES: Final = ("AllUsers", "AuthenticatedUsers")
 
 _encrypted = on_resource(
@@ -31,9 +33,44 @@ _encrypted = on_resource(
         limit="have a rule with sseAlgorithm aws:kms and kmsMasterKeyId",
     )
 )
+
+
+def _encrypted_by_itself(encryption: Resource, context: Context) -> Iterator[Outcome]:
+    """S3's own key is judged with the whole stack: a bucket of access logs can have no other."""
+    if not _by_s3_itself(encryption):
+        yield from _encrypted(encryption, context)
+
+
+def _by_s3_itself(encryption: Resource) -> bool:
+    rules = sequence(encryption.get("rules"))
+    return isinstance(rules, list) and bool(rules) and all(rule == _S3_ITSELF for rule in rules)
+
+
+def _customer_keys(stack: Stack, context: Context) -> Iterator[Outcome]:
+    for outcome in _customer_keys_beside(stack, context):
+        by_s3_itself = outcome.cause is not None and _by_s3_itself(outcome.cause)
+        if not by_s3_itself or not isinstance(outcome, Violation):
+            yield outcome
+            continue
+        bucket = outcome.resource
+        logging = stack.referring(bucket, [LOGGING], "targetBucket", ("bucket", "id"))
+        if logging is UNKNOWN:
+            yield Unverified(bucket, "the targetBucket of a BucketLogging")
+        elif not logging:
+            yield outcome
+
+
 _encrypted_inline = on_resource(
     one_of(f"{_INLINE}.sseAlgorithm", ("aws:kms", "aws:kms:dsse")),
     given(f"{_INLINE}.kmsMasterKeyId"),
+)
+_customer_keys_beside = beside(
+    BUCKETS,
+    ENCRYPTION,
+    "bucket",
+    _encrypted,
+    limit="have it use aws:kms",
+    inline=("serverSideEncryptionConfiguration", _encrypted_inline),
 )
 _versioned = on_resource(one_of("versioningConfiguration.status", ("Enabled",)))
 _owned = on_resource(one_of("rule.objectOwnership", ("BucketOwnerEnforced",)))
@@ -93,7 +130,9 @@ RULES: Final = (
     Rule(
         id="s3-customer-key",
         title="Buckets encrypt under a key of one's own",
-        what="Every bucket has an encryption configuration with aws:kms and a key.",
+        what="Every bucket has an encryption configuration with aws:kms and a key; only a bucket "
+        "that another one's BucketLogging names may leave it to S3, which delivers no access logs "
+        "under a customer key.",
         why="Under S3's own key every reader of the bucket can decrypt it, and nothing records it.",
         remediation="add aws.s3.BucketServerSideEncryptionConfiguration with sse_algorithm "
         '"aws:kms" and kms_master_key_id.',
@@ -101,15 +140,8 @@ RULES: Final = (
         catalogue=("S3-02",),
         controls=("CKV_AWS_19", "CKV_AWS_145", "S3.17", "configureServerSideEncryptionKms"),
         types=(ENCRYPTION,),
-        check_resource=_encrypted,
-        check_stack=beside(
-            BUCKETS,
-            ENCRYPTION,
-            "bucket",
-            _encrypted,
-            limit="have it use aws:kms",
-            inline=("serverSideEncryptionConfiguration", _encrypted_inline),
-        ),
+        check_resource=_encrypted_by_itself,
+        check_stack=_customer_keys,
     ),
     Rule(
         id="s3-versioned",

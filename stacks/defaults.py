@@ -91,7 +91,11 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     _default("pooler.log_retention_days", _LOGS, local=7, dev=30, staging=90),
     # Backups
     _default("backups.keep_bucket", _DISPOSABLE, local=False, dev=False),
-    _default("backups.noncurrent_retention_days", _DISPOSABLE, local=1),
+    _default("backups.daily.retention_days", _CRYPTOWALLET, local=3, dev=3, staging=7, prod=30),
+    _default("backups.noncurrent_retention_days", _DISPOSABLE, local=1, dev=3, staging=7),
+    _default("backups.object_lock.mode", _DISPOSABLE, local="off", dev="off"),
+    _default("backups.object_lock.retention_days", _CRYPTOWALLET, local=1, dev=3, staging=7),
+    _default("backups.log_retention_days", _LOGS, local=7, dev=30, staging=90),
     # Functions
     _default("functions.architecture", "the processor of this machine", local="x86_64"),
     _default("functions.backup_memory_mib", "what a developer's machine can spare", local=1024),

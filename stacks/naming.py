@@ -50,7 +50,10 @@ def _after_prefix(suffix: str) -> Callable[[Settings], str]:
 
 
 def _bucket(settings: Settings) -> str:
-    region = settings.region or "r" * LONGEST_REGION
+    regions = [settings.region or "r" * LONGEST_REGION]
+    if settings.backups.replication is not None:
+        regions.append(settings.backups.replication.region)
+    region = max(regions, key=len)
     return f"{settings.prefix}-{_LONGEST_BUCKET}-{'0' * ACCOUNT_DIGITS}-{region}"
 
 
@@ -59,7 +62,7 @@ def _instance(settings: Settings) -> str:
 
 
 # The longest last parts. A new function, bucket or replica with a longer one belongs here.
-_LONGEST_BUCKET = "backups"
+_LONGEST_BUCKET = "copy-logs"
 _LONGEST_FUNCTION = "pooler-certificates"
 _LONGEST_INSTANCE = "replica-15"
 _LONGEST_SECRET = "pooler/authority"  # noqa: S105 (a name)

@@ -1,4 +1,4 @@
-"""Settings of backups, functions, secrets and alarms."""
+"""Settings of functions, secrets and alarms."""
 
 from __future__ import annotations
 
@@ -9,81 +9,9 @@ from pydantic import Field
 from stacks.database_settings import LogRetentionDays
 from stacks.schema import Architecture, SettingsGroup, setting
 
-_GUIDE = "guide spike-land: backup retention policy"
 _LAMBDA = "AWS Lambda developer guide: quotas"
-_SCHEDULE = r"^(cron\([^()]+\)|rate\([1-9][0-9]* (minutes?|hours?|days?)\))$"
-_SCHEDULES = "AWS EventBridge Scheduler user guide: schedule types"
-_SCHEDULE_WHY = "an expression of EventBridge Scheduler, evaluated in UTC"
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-
-
-class BackupSettings(SettingsGroup):
-    """Logical backups in S3, by class. Pre-migration backups are kept for ever."""
-
-    daily_retention_days: int = setting(
-        "Daily backups are kept",
-        default=30,
-        unit="days",
-        ge=1,
-        le=3_650,
-        why="S3 expires them after this time",
-        source=_GUIDE,
-    )
-    weekly_retention_days: int = setting(
-        "Weekly backups are kept (12 weeks)",
-        default=84,
-        unit="days",
-        ge=7,
-        le=3_650,
-        why="longer than daily ones, or the class would be pointless",
-        source=_GUIDE,
-    )
-    monthly_retention_days: int = setting(
-        "Monthly backups are kept (12 months)",
-        default=365,
-        unit="days",
-        ge=31,
-        le=3_650,
-        why="longer than weekly ones, or the class would be pointless",
-        source=_GUIDE,
-    )
-    noncurrent_retention_days: int = setting(
-        "Overwritten or deleted versions are kept",
-        default=30,
-        unit="days",
-        ge=1,
-        le=3_650,
-        why="time to notice a wrong deletion",
-        source="AWS S3 user guide: lifecycle and versioning",
-    )
-    daily_schedule: str = setting(
-        "When the daily backup starts",
-        default="cron(0 2 * * ? *)",
-        pattern=_SCHEDULE,
-        why=_SCHEDULE_WHY,
-        source="guides spike-land and cryptowallet: 02:00 daily; " + _SCHEDULES,
-    )
-    weekly_schedule: str = setting(
-        "When the weekly backup starts",
-        default="cron(30 2 ? * SUN *)",
-        pattern=_SCHEDULE,
-        why=_SCHEDULE_WHY,
-        source=_SCHEDULES,
-    )
-    monthly_schedule: str = setting(
-        "When the monthly backup starts",
-        default="cron(0 3 1 * ? *)",
-        pattern=_SCHEDULE,
-        why=_SCHEDULE_WHY,
-        source=_SCHEDULES,
-    )
-    keep_bucket: bool = setting(
-        "Refuse to delete the bucket while it holds backups",
-        default=True,
-        why="deleting a stack must not delete its backups in staging and prod",
-        source="AWS Security Hub: S3.20",
-    )
 
 
 class FunctionSettings(SettingsGroup):

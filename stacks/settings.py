@@ -11,18 +11,15 @@ from typing import Any, cast
 
 from pydantic import PrivateAttr, ValidationError, ValidationInfo, model_validator
 
+from stacks.backup_settings import BackupSettings
 from stacks.database_settings import DatabaseSettings
 from stacks.defaults import with_defaults
 from stacks.exemption_settings import PolicyExemption, StatedException
 from stacks.governance_settings import TagSettings
+from stacks.key_settings import KeySettings
 from stacks.messages import lines
 from stacks.network_settings import NetworkSettings
-from stacks.operations_settings import (
-    BackupSettings,
-    FunctionSettings,
-    MonitoringSettings,
-    SecretSettings,
-)
+from stacks.operations_settings import FunctionSettings, MonitoringSettings, SecretSettings
 from stacks.pooler_settings import PoolerSettings
 from stacks.replica_settings import ReplicaSettings
 from stacks.rules import refusals
@@ -72,6 +69,9 @@ class Settings(SettingsGroup):
     )
     secrets: SecretSettings = setting(
         "Secrets and keys", default=SecretSettings(), why="no password stands in state"
+    )
+    keys: KeySettings = setting(
+        "Keys that are there already", default=KeySettings(), why="a key may outlive the stack"
     )
     monitoring: MonitoringSettings = setting(
         "Alarms", default=MonitoringSettings(), why="somebody has to hear of trouble"

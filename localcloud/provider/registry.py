@@ -24,6 +24,7 @@ from localcloud.provider.resources import (
     secrets,
     security_groups,
     storage,
+    storage_records,
 )
 
 _TABLES = (
@@ -46,6 +47,7 @@ _TABLES = (
     secrets,
     security_groups,
     storage,
+    storage_records,
 )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stacks.rules import (
     backups,
+    copies,
     database,
     environments,
     names,
@@ -32,6 +33,7 @@ _THEMES = (
     replicas,
     pooler,
     backups,
+    copies,
 )
 
 

@@ -125,6 +125,22 @@ GUARDS = (
         "s3-not-emptied",
     ),
     Guard(
+        "backups.object_lock.mode",
+        lambda settings: settings.backups.object_lock.mode != "off",
+        "must be governance or compliance",
+        "a stolen administrator could delete every backup with the database",
+        "Set it to governance",
+        environments=("prod",),
+    ),
+    Guard(
+        "backups.replication",
+        lambda settings: settings.backups.replication is not None,
+        "required",
+        "a lost region or account would lose the database with all its backups",
+        "Set backups.replication.region",
+        environments=("prod",),
+    ),
+    Guard(
         "secrets.recovery_window_days",
         lambda settings: settings.secrets.recovery_window_days != 0,
         "7 to 30 days",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from stacks.settings import load
 from tests.unit.conftest import Deployed
+from tests.unit.recorder import deploy, raw_settings
 from tests.unit.test_network import tags
 
 
 def test_keys_rotate_and_have_an_alias(deployed: Deployed, environment: str) -> None:
     recorder = deployed(environment)
     keys = recorder.of_type("aws:kms/key:Key")
+    copies = keys.pop("backups-copies-key", None)
+    assert (copies is not None) == (environment == "prod")
     assert set(keys) == {f"keys-{kind}" for kind in ("database", "backups", "secrets", "telemetry")}
     for name, inputs in keys.items():
         kind = name.removeprefix("keys-")
@@ -36,6 +42,9 @@ def test_policies_name_account_services_and_actions(deployed: Deployed, environm
         assert not any("*" in action for action in account["Action"])
         # Without these nobody could repair or delete the key.
         assert {"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"} <= set(account["Action"])
+        if kind == "backups":
+            assert services == [inventory(f"pgkeep-{environment}-backups-123456789012-eu-west-1")]
+            continue
         if kind != "telemetry":
             assert services == []
             continue
@@ -59,3 +68,47 @@ def test_policies_name_account_services_and_actions(deployed: Deployed, environm
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
         }
+
+
+def inventory(bucket: str) -> dict[str, Any]:
+    return {
+        "Sid": "InventoryOfTheBackups",
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "kms:GenerateDataKey",
+        "Resource": "*",
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": "123456789012"},
+            "ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"},
+        },
+    }
+
+
+def test_the_key_of_the_copies_is_in_their_region(deployed: Deployed) -> None:
+    recorder = deployed("prod")
+    inputs = recorder.inputs("backups-copies-key")
+    assert (inputs["region"], inputs["enableKeyRotation"]) == ("eu-central-1", True)
+    assert recorder.inputs("backups-copies-key-alias") == {
+        "name": "alias/pgkeep-prod-copies",
+        "targetKeyId": "0123abcd-backups-copies-key",
+        "region": "eu-central-1",
+    }
+    account, service = recorder.document("backups-copies-key")["Statement"]
+    assert account["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+    assert service == inventory("pgkeep-prod-copies-123456789012-eu-central-1")
+
+
+def test_a_given_key_is_used_and_not_made() -> None:
+    arns = {
+        f"{kind}_arn": f"arn:aws:kms:eu-west-1:123456789012:key/{number}{'0' * 31}"
+        for number, kind in enumerate(("database", "backups", "secrets", "telemetry"))
+    }
+    recorder = deploy(load(raw_settings("dev") | {"keys": arns}, "dev"))
+    assert recorder.of_type("aws:kms/key:Key") == {}
+    assert recorder.of_type("aws:kms/alias:Alias") == {}
+    assert recorder.inputs("database-instance")["kmsKeyId"] == arns["database_arn"]
+    assert recorder.inputs("backups-encryption")["rules"][0][
+        "applyServerSideEncryptionByDefault"
+    ] == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": arns["backups_arn"]}
+    assert recorder.inputs("alarms-topic")["kmsMasterKeyId"] == arns["telemetry_arn"]
+    assert recorder.inputs("roles-backup")["kmsKeyId"] == arns["secrets_arn"]

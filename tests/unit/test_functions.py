@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -178,6 +179,7 @@ DATABASE = {
     "DB_PORT": "5432",
     "DB_NAME": "node_pass",
 }
+DAILY_DAYS = {"local": 3, "dev": 3, "staging": 7, "prod": 30}
 CA = {"RDS_CA_BUNDLE": "/opt/rds-ca-bundle.pem"}
 
 
@@ -202,7 +204,9 @@ def expected_environment(environment: str, purpose: str) -> dict[str, str]:
             "BACKUP_SECRET_ARN": secret("roles-backup"),
             "BACKUP_BUCKET": f"{prefix}-backups-123456789012-eu-west-1",
             "KMS_KEY_ARN": f"{KEYS}backups",
-            "RETENTION_DAYS": '{"daily": 30, "weekly": 84, "monthly": 365}',
+            "RETENTION_DAYS": json.dumps(
+                {"daily": DAILY_DAYS[environment], "weekly": 84, "monthly": 365, "manual": 90}
+            ),
         },
         "pooler-certificates": {
             "AUTHORITY_SECRET_ARN": secret("pooler-certificates-authority"),

@@ -6,10 +6,11 @@ import copy
 import re
 from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 
-from stacks.naming import NAME_LIMITS, NameLimit
+from stacks.naming import LONGEST_REGION, NAME_LIMITS, NameLimit
 from stacks.settings import SettingsError, load
 from tests.unit.conftest import Deployed
 from tests.unit.recorder import ENVIRONMENTS, REGION, Recorder, deploy, raw_settings, settings
@@ -91,6 +92,19 @@ def test_the_longest_name_fits_and_one_more_is_refused() -> None:
         "characters, a load balancer has at most 32: AWS refuses longer names (ELB API reference: "
         "CreateLoadBalancer). Shorten it to 17 characters or fewer."
     ]
+
+
+def test_the_longest_name_leaves_room_for_the_buckets_of_every_region() -> None:
+    session = boto3.session.Session()
+    regions = [
+        region
+        for partition in ("aws", "aws-cn", "aws-us-gov")
+        for region in session.get_available_regions("s3", partition)
+    ]
+    assert len(regions) > 30
+    assert max(len(region) for region in regions) <= LONGEST_REGION
+    chosen = load(named("a" * 17), "staging")
+    assert len(ROWS["aws:s3/bucket:Bucket"].longest(chosen)) == 63
 
 
 @pytest.mark.parametrize(

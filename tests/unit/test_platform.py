@@ -33,6 +33,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "analytics_security_group_id": f"{prefix}analytics-id",
         "administration_security_group_id": f"{prefix}administration-id",
         "backup_bucket": "pgkeep-local-backups-123456789012-eu-west-1",
+        "backup_copies_bucket_arn": None,
         "backup_function": "pgkeep-local-backup",
         "role_secret_names": {
             kind: f"pgkeep-local/node_pass/{kind}"
@@ -45,9 +46,11 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
 
 def test_components(deployed: Deployed, environment: str) -> None:
     types = {type_ for type_, _ in deployed(environment).components} - {"pulumi:pulumi:Stack"}
-    assert {type_.removeprefix("pgkeep:components:") for type_ in types} == {
+    prod_only = {"BackupReplication"} if environment == "prod" else set[str]()
+    assert {type_.removeprefix("pgkeep:components:") for type_ in types} == prod_only | {
         "AlarmTopic",
         "BackupFunction",
+        "BackupRecords",
         "BackupStorage",
         "Database",
         "EncryptionKeys",

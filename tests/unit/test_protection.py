@@ -43,9 +43,10 @@ def test_what_holds_or_unlocks_data_is_protected(deployed: Deployed, guarded: st
 @pytest.mark.parametrize("guarded", ["staging", "prod"])
 def test_what_a_destroyed_stack_leaves(deployed: Deployed, guarded: str) -> None:
     recorder = deployed(guarded)
-    storage = {name for name, (type_, _) in recorder.resources.items() if "s3/bucket" in type_}
-    assert storage >= {"backups-bucket", "backups-policy", "backups-public-access"}
-    assert recorder.retained == storage | {"keys-backups", "keys-database"}
+    storage = {name for name, (type_, _) in recorder.resources.items() if "aws:s3/" in type_}
+    assert storage >= {"backups-bucket", "backups-policy", "backups-records-inventory"}
+    copies = {"backups-copies-key"} if guarded == "prod" else set[str]()
+    assert recorder.retained == storage | copies | {"keys-backups", "keys-database"}
 
 
 @pytest.mark.parametrize("disposable", ["local", "dev"])

@@ -356,14 +356,6 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     ),
     (
         "prod",
-        {"backups__weekly_retention_days": 30},
-        "backups.weekly_retention_days",
-        "30",
-        "more than 30 days (backups.daily_retention_days)",
-        "would go before daily ones",
-    ),
-    (
-        "prod",
         {"secrets__recovery_window_days": 0},
         "secrets.recovery_window_days",
         "0",
@@ -449,14 +441,6 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "901 seconds",
         "less than or equal to 900",
         "Lambda stops every function after 900 seconds",
-    ),
-    (
-        "prod",
-        {"backups__daily_schedule": "0 2 * * *"},
-        "backups.daily_schedule",
-        "'0 2 * * *'",
-        "string should match pattern",
-        "an expression of EventBridge Scheduler",
     ),
     (
         "prod",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud.provider.context import Context, Names, names
+from localcloud.provider.errors import RefusedError
 from localcloud.provider.resource import Operation, Resource
 from localcloud.provider.resources.identity import document, policy_failure
 from localcloud.provider.sdk_types import Failure
@@ -80,7 +81,7 @@ class _Bucket(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Setting(Resource):
+class Setting(Resource):
     """One setting of a bucket: `put` with all of it, read, and deleted as a whole. Its id is the
     bucket's name. `member` is the request member that the properties go into."""
 
@@ -129,19 +130,27 @@ class _Setting(Resource):
         return {"bucket": context.id, **super().outputs(context, found)}
 
 
-class _Versioning(_Setting):
+class _Versioning(Setting):
     def body(self, shape: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
         configuration = chosen.get("versioningConfiguration")
         known = configuration if isinstance(configuration, Mapping) else {}
         body = {self.member: to_request(shape.members[self.member], known, self.renames)}
         return body | ({"MFA": chosen["mfa"]} if chosen.get("mfa") else {})
 
+    def delete(self, context: Context) -> None:
+        try:
+            super().delete(context)
+        except RefusedError as error:
+            # With Object Lock a bucket stays versioned until it is deleted itself.
+            if error.code != "InvalidBucketState":
+                raise
+
     def read(self, context: Context) -> dict[str, Any]:
         found = context.call("s3", "GetBucketVersioning", Bucket=context.id)
         return {"VersioningConfiguration": {"Status": found.get("Status", "Disabled")}}
 
 
-class _Policy(_Setting):
+class _Policy(Setting):
     def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
         return policy_failure("policy", inputs.get("policy"))
 
@@ -151,7 +160,7 @@ class _Policy(_Setting):
         return {"Policy": document(value) if isinstance(value, str | dict) else value}
 
 
-class _Lifecycle(_Setting):
+class _Lifecycle(Setting):
     """Rules need a filter on the wire; AWS takes an empty one for the whole bucket."""
 
     def body(self, shape: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,15 +185,16 @@ class _Lifecycle(_Setting):
         return values
 
 
-_NO_BUCKET = names("NoSuchBucket 404")
+NO_BUCKET = names("NoSuchBucket 404")
 # The settings whose requests can name the bucket's expected owner.
 _OWNED = names(
-    "bucketVersioning bucketServerSideEncryptionConfiguration bucketLifecycleConfiguration"
+    "bucketVersioning bucketServerSideEncryptionConfiguration bucketLifecycleConfiguration "
+    "bucketObjectLockConfiguration bucketLogging"
 )
 
 
-def _setting(
-    cls: type[_Setting],
+def bucket_setting(
+    cls: type[Setting],
     name: str,
     operation: str,
     *,
@@ -194,7 +204,8 @@ def _setting(
     **more: Any,
 ) -> Resource:
     pulumi_name = name[0].upper() + name[1:]
-    more["not_found"] = more.get("not_found", frozenset()) | _NO_BUCKET
+    more["not_found"] = more.get("not_found", frozenset()) | NO_BUCKET
+    replaces = names("bucket expectedBucketOwner") if name in _OWNED else names("bucket")
     return cls(
         kind=f"aws:s3/{name}:{pulumi_name}",
         service="s3",
@@ -204,7 +215,7 @@ def _setting(
         delete_with=Operation(delete, {"Bucket": "$id"}) if delete else None,
         member=member,
         whole=True,
-        replaces=names("bucket expectedBucketOwner") if name in _OWNED else names("bucket"),
+        replaces=replaces | more.pop("also_replaces", frozenset()),
         delete_before_replace=True,
         **more,
     )
@@ -236,9 +247,9 @@ RESOURCES: tuple[Resource, ...] = (
             untag=Operation("DeleteBucketTagging"),
             read="",
         ),
-        not_found=_NO_BUCKET,
+        not_found=NO_BUCKET,
     ),
-    _setting(
+    bucket_setting(
         _Versioning,
         "bucketVersioning",
         "PutBucketVersioning",
@@ -246,8 +257,8 @@ RESOURCES: tuple[Resource, ...] = (
         read=Operation("GetBucketVersioning"),
         off={"Status": "Suspended"},
     ),
-    _setting(
-        _Setting,
+    bucket_setting(
+        Setting,
         "bucketServerSideEncryptionConfiguration",
         "PutBucketEncryption",
         member="ServerSideEncryptionConfiguration",
@@ -259,8 +270,8 @@ RESOURCES: tuple[Resource, ...] = (
         },
         not_found=names("ServerSideEncryptionConfigurationNotFoundError"),
     ),
-    _setting(
-        _Setting,
+    bucket_setting(
+        Setting,
         "bucketPublicAccessBlock",
         "PutPublicAccessBlock",
         member="PublicAccessBlockConfiguration",
@@ -275,7 +286,7 @@ RESOURCES: tuple[Resource, ...] = (
         },
         not_found=names("NoSuchPublicAccessBlockConfiguration"),
     ),
-    _setting(
+    bucket_setting(
         _Policy,
         "bucketPolicy",
         "PutBucketPolicy",
@@ -284,7 +295,7 @@ RESOURCES: tuple[Resource, ...] = (
         json_properties=names("policy"),
         not_found=names("NoSuchBucketPolicy"),
     ),
-    _setting(
+    bucket_setting(
         _Lifecycle,
         "bucketLifecycleConfiguration",
         "PutBucketLifecycleConfiguration",
@@ -300,8 +311,8 @@ RESOURCES: tuple[Resource, ...] = (
         # The API answers in another form than it is asked in (filters, default transition size).
         unobserved=names("transitionDefaultMinimumObjectSize"),
     ),
-    _setting(
-        _Setting,
+    bucket_setting(
+        Setting,
         "bucketOwnershipControls",
         "PutBucketOwnershipControls",
         member="OwnershipControls",
