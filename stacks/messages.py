@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -26,10 +27,30 @@ def lines(model: type[BaseModel], error: ValidationError) -> list[str]:
     for detail in error.errors():
         if detail["type"] == RULES_ERROR:
             refusals: list[Refusal] = detail.get("ctx", {})["refusals"]
-            result.extend(str(refusal) for refusal in refusals)
+            result.extend(_with_source(model, refusal) for refusal in refusals)
         else:
             result.append(_line(model, detail))
     return result
+
+
+def _with_source(model: type[BaseModel], refusal: Refusal) -> str:
+    """A rule's refusal, and where AWS or PostgreSQL says so: the source of its field."""
+    parts = [part for part in re.split(r"[.\[\]]+", refusal.field) if part and not part.isdigit()]
+    _, field = _find(model, tuple(parts))
+    # What is inside a mapping, such as one of database.parameters, has the mapping's source.
+    while field is None and parts:
+        parts.pop()
+        _, field = _find(model, tuple(parts))
+    return f"{refusal}{_source(_notes(field))}"
+
+
+def _notes(field: FieldInfo | None) -> dict[str, Any]:
+    extra = field.json_schema_extra if field is not None else None
+    return dict(extra) if isinstance(extra, dict) else {}
+
+
+def _source(notes: dict[str, Any]) -> str:
+    return f" Source: {notes['source']}." if notes.get("source") else ""
 
 
 def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
@@ -46,8 +67,7 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
             f"{path}: {_short(detail['input'])} refused, no such setting: "
             f"a misspelt name would be ignored silently. Use one of: {known}."
         )
-    extra = field.json_schema_extra if field is not None else None
-    notes: dict[str, Any] = dict(extra) if isinstance(extra, dict) else {}
+    notes = _notes(field)
     unit = f" {notes['unit']}" if notes.get("unit") else ""
     why = notes.get("why") or "the program cannot work without it"
     if detail["type"] == "missing":
@@ -56,7 +76,7 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
     limit = detail["msg"][0].lower() + detail["msg"][1:]
     return (
         f"{path}: {_short(detail['input'])}{unit} refused, {limit}: {why}. "
-        f"Change {path} in the stack's file."
+        f"Change {path} in the stack's file.{_source(notes)}"
     )
 
 

@@ -5,6 +5,7 @@ Judged by data that others keep (facts/): a region that the data does not know i
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def _region(settings: Settings) -> Iterator[Refusal]:
 def _engine_version(settings: Settings) -> Iterator[Refusal]:
     version = settings.database.engine_version
     if version in rds.known_versions() - rds.deprecated_versions():
+        yield from _end_of_support(settings, version)
         return
     major = version.split(".", 1)[0]
     supported = rds.supported_versions(major)
@@ -58,6 +60,20 @@ def _engine_version(settings: Settings) -> Iterator[Refusal]:
         if supported
         else f"Set it to {max(rds.STANDARD_SUPPORT_ENDS)!r} or another supported major version.",
     )
+
+
+# AWS RDS user guide: RDS Extended Support, "creating a DB instance".
+def _end_of_support(settings: Settings, version: str) -> Iterator[Refusal]:
+    ends = rds.STANDARD_SUPPORT_ENDS.get(version.split(".", 1)[0])
+    today = datetime.datetime.now(datetime.UTC).date()
+    if ends is not None and ends < today and not settings.database.extended_support:
+        yield Refusal(
+            "database.engine_version",
+            version,
+            f"standard support ended on {ends}",
+            "without database.extended_support RDS makes no instance of it and upgrades old ones",
+            "Choose a later version, or pay for database.extended_support.",
+        )
 
 
 # AWS RDS user guide: DB instance class availability by region and engine.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
@@ -130,3 +131,21 @@ def test_the_programs_own_parameters_are_ones_that_rds_takes(environment: str) -
             assert known is not None, name
             assert postgresql_parameters.problem(name, entry["value"], inputs["family"]) is None
             assert entry["applyMethod"] == known.apply_method, name
+
+
+def test_a_version_whose_support_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(rds.STANDARD_SUPPORT_ENDS, "17", datetime.date(2024, 2, 29))
+    (line,) = refused("database", "engine_version", "17")
+    assert line.startswith(
+        "database.engine_version: '17' refused, standard support ended on 2024-02-29: "
+    )
+    raw = raw_settings("prod")
+    raw["database"]["extended_support"] = True
+    assert load(raw, "prod", REGION).database.extended_support
+
+
+def test_a_version_that_rds_has_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rds, "deprecated_versions", lambda: frozenset({"17"}))
+    (line,) = refused("database", "engine_version", "17")
+    assert line.startswith("database.engine_version: '17' refused, one of 17.1, ")
+    assert "RDS does not create it any more (standard support of 17 ends 2030-02-28)" in line
