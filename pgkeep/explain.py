@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pgkeep.check.judging import FRAME_RULES
 from pgkeep.failures import CommandError
 from policies.catalogue import RULES
-from policies.evaluation import EXEMPTIONS_RULE
 from policies.rules import Environment, Rule
 
-_ALL = (*RULES, EXEMPTIONS_RULE)
+_ALL = (*RULES, *FRAME_RULES)
 _SUGGESTIONS = 3
 
 
@@ -83,7 +83,7 @@ def describe(rule: Rule) -> dict[str, Any]:
 
 
 def _exemptible(rule: Rule) -> dict[str, bool]:
-    never = rule.never_exempt_in if rule is not EXEMPTIONS_RULE else frozenset(Environment)
+    never = frozenset(Environment) if rule in FRAME_RULES else rule.never_exempt_in
     return {str(one): one not in never for one in Environment}
 
 

@@ -80,8 +80,15 @@ class Judge:
         exemptions: object = None,
         rules: Sequence[Rule] = RULES,
         overrides: dict[str, Enforcement] | None = None,
+        *,
+        repeats: bool = False,
     ) -> None:
-        """`exemptions` is the raw list of the settings; `overrides` the pack's configuration."""
+        """`exemptions` is the raw list of the settings; `overrides` the pack's configuration.
+
+        With `repeats` a fault of one resource is also told of every resource that it concerns (a
+        bucket whose access block is open); the engine shows it once.
+        """
+        self._repeats = repeats
         self.context = context
         self.rules = rules
         self._overrides = overrides or {}
@@ -196,7 +203,7 @@ class Judge:
             return False
 
     def _verdict(self, rule: Rule, outcome: Outcome) -> list[Verdict]:
-        if self._told_at_cause(rule, outcome):
+        if not self._repeats and self._told_at_cause(rule, outcome):
             return []
         urn = outcome.resource.urn
         if isinstance(outcome, Unverified):

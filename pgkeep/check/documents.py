@@ -32,6 +32,8 @@ class Document:
     resources: list[Resource] = field(default_factory=list[Resource])
     left_out: list[tuple[Resource, str]] = field(default_factory=list[tuple[Resource, str]])
     """Resources that are not judged, with the reason as the end of a sentence."""
+    problems: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """URN and what is wrong with the document about it."""
 
 
 def read_state(file: str) -> Document:
@@ -85,7 +87,7 @@ def _take(stream: JsonStream, document: Document, elements: Iterable[tuple[int, 
         urn = str(state["urn"])
         gone = state.get("delete") is True or state.get("pendingReplacement") is True
         if not gone and urn in urns:
-            raise stream.fail(f"has two resources with the URN {urn[:200]}: it is damaged")
+            document.problems.append((urn, "stands twice in the state, which is damaged"))
         if state["type"] == "pulumi:pulumi:Stack" or not document.stack:
             _name(document, urn)
         if state.get("custom") is False:

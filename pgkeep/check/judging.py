@@ -14,11 +14,25 @@ from policies.coverage import NotCovered, covered_types, not_covered
 from policies.evaluation import EXEMPTIONS_RULE, Judge, Kind, Verdict
 from policies.existing import evaluate_existing
 from policies.inventory import Resource, Stack
-from policies.rules import Context, Enforcement, Environment, Phase, Rule
+from policies.rules import Context, Enforcement, Environment, Phase, Rule, Severity
 from policies.stack_config import environment
 
 PROJECT: Final = "pgkeep"
-RULES_BY_ID: Final = {rule.id: rule for rule in (*RULES, EXEMPTIONS_RULE)}
+INTEGRITY_RULE: Final = Rule(
+    id="policy-state-intact",
+    title="The state names every resource once",
+    what="No two resources of an exported state that are both alive have one URN.",
+    why="What refers to the URN may mean either of the two, so that no join can be trusted.",
+    remediation="repair the state (pulumi stack export, pulumi state repair) and check it again.",
+    severity=Severity.HIGH,
+    catalogue=(),
+    controls=(),
+    types=(),
+    never_exempt_in=frozenset(Environment),
+)
+# Besides the pack's own: what is about the input instead of a resource.
+FRAME_RULES: Final = (EXEMPTIONS_RULE, INTEGRITY_RULE)
+RULES_BY_ID: Final = {rule.id: rule for rule in (*RULES, *FRAME_RULES)}
 
 
 @dataclass(frozen=True)
@@ -164,6 +178,7 @@ def _judged(
         context,
         options.exemptions if options.exemptions is not None else own,
         overrides=dict(options.overrides),
+        repeats=True,
     )
     resources = document.resources
     if phase is Phase.STATE:
@@ -171,6 +186,17 @@ def _judged(
     else:
         verdicts = [one for resource in resources for one in judge.resource(resource)]
         verdicts += judge.stack(Stack(resources))
+    problems = [
+        Finding(
+            Kind.VIOLATION,
+            INTEGRITY_RULE.id,
+            urn,
+            str(INTEGRITY_RULE.severity),
+            str(Enforcement.MANDATORY),
+            f"{urn} {problem}",
+        )
+        for urn, problem in document.problems
+    ]
     known_types = covered_types(RULES)
     left_out = [
         (resource.urn, reason)
@@ -181,7 +207,7 @@ def _judged(
         source=document.source,
         environment=where,
         resource_count=len(resources),
-        findings=sorted(map(_finding, verdicts), key=_rank),
+        findings=sorted([*map(_finding, verdicts), *problems], key=_rank),
         not_covered=not_covered([*resources, *(one for one, _ in document.left_out)]),
         left_out=left_out,
         stack_file=file,

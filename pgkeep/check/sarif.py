@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pgkeep.check.judging import Finding, Judged
+from pgkeep.check.judging import FRAME_RULES, Finding, Judged
 from pgkeep.check.report import printable
 from pgkeep.check.setting_lines import line_for, lines
 from policies.catalogue import RULES
-from policies.evaluation import EXEMPTIONS_RULE, Kind
+from policies.evaluation import Kind
 from policies.rules import Rule
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -28,7 +28,7 @@ _LEVEL: Final = {"critical": "error", "high": "error", "medium": "warning"}
 
 def document(judged: Sequence[Judged]) -> str:
     """The whole document: one run with a result for each violation of every stack."""
-    rules = (*RULES, EXEMPTIONS_RULE)
+    rules = (*RULES, *FRAME_RULES)
     index = {rule.id: number for number, rule in enumerate(rules)}
     results = [
         _result(one, finding, index[finding.rule_id], known)
