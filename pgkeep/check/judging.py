@@ -208,8 +208,12 @@ def _judged(
         environment=where,
         resource_count=len(resources),
         findings=sorted([*map(_finding, verdicts), *problems], key=_rank),
-        not_covered=not_covered([*resources, *(one for one, _ in document.left_out)]),
-        left_out=left_out,
+        # Programs declare in no certain order.
+        not_covered=sorted(
+            not_covered([*resources, *(one for one, _ in document.left_out)]),
+            key=lambda one: one.urn,
+        ),
+        left_out=sorted(left_out),
         stack_file=file,
     )
 

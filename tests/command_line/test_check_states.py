@@ -228,8 +228,8 @@ def test_what_no_rule_judges_is_listed(tmp_path: Path, capsys: pytest.CaptureFix
     ]
     one = judged(tmp_path, capsys, *(entry(kind, kind[-5:]) for kind in kinds))
     assert [(item["type"], item["reason"].split()[0]) for item in one["not_covered"]] == [
-        ("aws:dynamodb/table:Table", "holds"),
         ("aws:apigateway/restApi:RestApi", "opens"),
+        ("aws:dynamodb/table:Table", "holds"),
         ("gcp:sql/databaseInstance:DatabaseInstance", "is"),
     ]
 
