@@ -35,6 +35,7 @@ _OPERATIONS = {
     "same": Operation.SAME,
 }
 _UNVERIFIED = "could not be verified before apply"
+_COVERAGE_RULE = "policy-coverage-complete"
 _EXEMPTED = re.compile(r"; exempted until \d{4}-\d{2}-\d{2} by ")
 _REMEDY = re.compile(r"\s*What to do: ")
 
@@ -192,6 +193,8 @@ def _note(event: Mapping[str, Any]) -> PolicyNote:
         kind = NoteKind.VIOLATION
     elif _UNVERIFIED in message:
         kind = NoteKind.UNVERIFIED
+    elif rule == _COVERAGE_RULE:
+        kind = NoteKind.NOT_COVERED
     elif _EXEMPTED.search(message):
         kind = NoteKind.EXEMPTED
     else:

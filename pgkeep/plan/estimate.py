@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from facts.prices import Price, Prices
+from pgkeep.plan.free_types import is_free
 from pgkeep.plan.model import Change, Operation
 from pgkeep.plan.pricing_rules import RULES, Charge, Inventory, Usage, region_of
 
@@ -148,9 +149,9 @@ def estimate(changes: Sequence[Change], prices: Prices, region: str) -> Estimate
     news = Inventory({c.urn: c.new for c in changes if c.new is not None})
     costs: list[ResourceCost] = []
     for change in changes:
-        rule = RULES.get(change.type)
-        if rule is None or change.component:
+        if change.component or is_free(change.type):
             continue
+        rule = RULES.get(change.type, _unknown)
         before = tuple(rule(change.urn, change.old, olds)) if change.old is not None else ()
         after = tuple(rule(change.urn, change.new, news)) if change.new is not None else ()
         if change.operation is Operation.FORGET:
@@ -164,6 +165,11 @@ def estimate(changes: Sequence[Change], prices: Prices, region: str) -> Estimate
         if cost.before or cost.after or cost.by_use:
             costs.append(cost)
     return Estimate(tuple(costs), region)
+
+
+def _unknown(_urn: str, _inputs: Mapping[str, object], _inventory: Inventory) -> Iterable[Charge]:
+    """Of a type that nobody has looked up: it is said, and counts nothing."""
+    yield Charge("whether it costs anything", "unknown", Decimal(1))
 
 
 def _lines(

@@ -189,6 +189,7 @@ def _notes(report: Report) -> Iterator[str]:
         return
     for kind, title in (
         (NoteKind.ADVICE, "advisory notes, refused in production"),
+        (NoteKind.NOT_COVERED, "of types that no rule judges"),
         (NoteKind.EXEMPTED, "exempted"),
         (NoteKind.UNVERIFIED, "not verifiable before apply, verified then"),
     ):

@@ -97,6 +97,8 @@ class NoteKind(StrEnum):
     ADVICE = "advice"
     UNVERIFIED = "unverified"
     """It waits for a value that is known only after apply, and is verified then."""
+    NOT_COVERED = "not covered"
+    """No rule judges the type of a resource that could matter."""
     EXEMPTED = "exempted"
 
 

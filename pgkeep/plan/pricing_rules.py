@@ -276,6 +276,14 @@ def _lifecycle(_urn: str, inputs: Properties, _inventory: Inventory) -> Iterator
             yield Usage(f"S3 storage in {kind}", f"s3.storage/{kind}", after)
 
 
+def _replication(_urn: str, _inputs: Properties, _inventory: Inventory) -> Iterator[Usage]:
+    yield Usage("S3 writing requests", "s3.request/write", "one for each replicated object")
+
+
+def _inventory_report(_urn: str, _inputs: Properties, _inventory: Inventory) -> Iterator[Usage]:
+    yield Usage("S3 inventory", "s3.inventory", "each object, at each report")
+
+
 def _function(_urn: str, inputs: Properties, _inventory: Inventory) -> Iterator[Usage]:
     architectures = inputs.get("architectures")
     kind = architectures[0] if isinstance(architectures, list) and architectures else "x86_64"
@@ -326,6 +334,8 @@ RULES: Mapping[str, Rule] = {
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:s3/bucket:Bucket": _bucket,
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _lifecycle,
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": _replication,
+    "aws:s3/inventory:Inventory": _inventory_report,
     "aws:lambda/function:Function": _function,
     "aws:scheduler/schedule:Schedule": _schedule,
     "aws:sns/topic:Topic": _topic,

@@ -52,6 +52,8 @@ def _head(console: Console, report: Report) -> None:
             style="dim",
         )
     counts = report.counts
+    if plan.failed and not plan.changes:
+        return
     parts = [
         Text(f"{SIGNS[op][0]} {counts[op]} to {SIGNS[op][1]}", style=STYLES[op])
         for op in SIGNS
@@ -222,6 +224,12 @@ def _policies(console: Console, report: Report, verbose: bool) -> None:
         console.print(_indented(text, (0, 0, 0, 2)))
     for kind, notes, sign, what in (
         (NoteKind.ADVICE, advice, "!", "advisory here, refused in production"),
+        (
+            NoteKind.NOT_COVERED,
+            report.notes(NoteKind.NOT_COVERED),
+            "!",
+            "types that no rule judges",
+        ),
         (NoteKind.EXEMPTED, report.notes(NoteKind.EXEMPTED), "○", "exempted"),
         (NoteKind.UNVERIFIED, report.notes(NoteKind.UNVERIFIED), "?", "verified at apply"),
     ):

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from facts.prices import shipped_table
+from localcloud.provider.registry import RESOURCE_TOKENS
 from pgkeep.plan.estimate import Estimate, estimate, money, source_of
+from pgkeep.plan.free_types import is_free, is_known
+from pgkeep.plan.pricing_rules import RULES
 from pgkeep.plan.values import UNKNOWN
 from tests.command_line.plans import logged, made, step
 
@@ -155,6 +158,19 @@ def test_no_known_price_is_said_and_counts_nothing() -> None:
     mars = cost_of(step("create", "aws:kms/key:Key", "k", None, {}), region="mars-1")
     assert mars.unpriced == ("kms:Key k: key",)
     assert source_of(mars.prices) == "no price known"
+
+
+def test_a_type_that_nobody_looked_up_is_said() -> None:
+    found = cost_of(step("create", "aws:fsx/openZfsVolume:OpenZfsVolume", "v", None, {}))
+    assert found.after == 0
+    assert found.unpriced == ("fsx:OpenZfsVolume v: whether it costs anything",)
+
+
+def test_what_the_program_makes_has_a_known_price() -> None:
+    """Every type that the local cloud supports, which is every type that the program uses."""
+    unknown = {type_ for type_ in RESOURCE_TOKENS if not is_known(type_)}
+    assert unknown == set()
+    assert not {type_ for type_ in RULES if is_free(type_)}
 
 
 def test_what_is_paid_by_use_has_a_unit_price_and_an_assumption() -> None:

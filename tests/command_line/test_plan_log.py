@@ -57,12 +57,12 @@ def test_notes_about_unknown_values_are_told_apart() -> None:
 
 
 def test_exemptions_and_advice_are_told_apart() -> None:
-    def note(message: str, level: str = "advisory") -> dict:
+    def note(message: str, level: str = "advisory", rule: str = "r") -> dict:
         return {
             "policyEvent": {
                 "resourceUrn": "urn:pulumi:prod::pgkeep::aws:sqs/queue:Queue::failed",
                 "message": message,
-                "policyName": "r",
+                "policyName": rule,
                 "enforcementLevel": level,
                 "severity": "high",
             }
@@ -73,10 +73,12 @@ def test_exemptions_and_advice_are_told_apart() -> None:
         note("r: a is b; it must be c. Why. What to do: d."),
         note("r: a is b; it must be c. Why. What to do: d."),
         note("r: a is b; it must be c. Why. What to do: d.", "mandatory"),
+        note("a opens access, and no rule judges its type.", rule="policy-coverage-complete"),
     )
     assert [(item.kind, item.resource, item.remedy) for item in plan.notes] == [
         (NoteKind.VIOLATION, "sqs:Queue failed", "d."),
         (NoteKind.ADVICE, "sqs:Queue failed", "d."),
+        (NoteKind.NOT_COVERED, "sqs:Queue failed", ""),
         (NoteKind.EXEMPTED, "sqs:Queue failed", ""),
     ]
     assert plan.notes[0].message == "a is b; it must be c. Why."
