@@ -127,7 +127,9 @@ def test_names_that_aws_keeps_for_itself(name: str, kind: str | None) -> None:
 def constraints(row: NameLimit) -> dict[str, Any]:
     service, operation, member = MODELS[row.type]
     model = botocore.session.get_session().get_service_model(service)
-    return dict(model.operation_model(operation).input_shape.members[member].metadata)
+    shape = model.operation_model(operation).input_shape
+    assert shape is not None
+    return dict(shape.members[member].metadata)
 
 
 @pytest.mark.parametrize("type_", sorted(MODELS))
