@@ -202,6 +202,7 @@ class EncryptionKeys(pulumi.ComponentResource):
                             deployment.arn("logs", f"log-group:/aws/rds/instance/{prefix}*"),
                             deployment.arn("logs", f"log-group:/aws/lambda/{prefix}*"),
                             deployment.arn("logs", f"log-group:/aws/vpc/{prefix}*"),
+                            deployment.arn("logs", f"log-group:/pgkeep/{prefix}/*"),
                         ]
                     }
                 },

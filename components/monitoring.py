@@ -75,6 +75,7 @@ class Monitoring(pulumi.ComponentResource):
         alarms += [_replica_lag(deployment, identifier) for identifier in replicas]
         alarms += [alarm for operation in operations for alarm in _function(operation)]
         alarms.append(_unhealthy_hosts(pooler))
+        alarms += _pools(deployment)
         for alarm in alarms:
             alarm_name = deployment.name(alarm.label)
             aws.cloudwatch.MetricAlarm(
@@ -203,3 +204,28 @@ def _unhealthy_hosts(pooler: Pooler) -> Alarm:
         period_seconds=_MINUTE,
         missing="notBreaching",
     )
+
+
+def _pools(deployment: Deployment) -> list[Alarm]:
+    """What the hosts publish: hosts/telemetry.py."""
+    settings = deployment.settings.monitoring
+    thresholds = {
+        ("waiting", "ClientsWaiting", settings.pooler_waiting_clients): "clients wait",
+        ("wait", "MaxWaitSeconds", settings.pooler_max_wait_seconds): "seconds waited",
+        ("pool-use", "PoolUsePercent", settings.pooler_pool_use_percent): "% of a pool in use",
+    }
+    return [
+        Alarm(
+            f"pooler-{label}",
+            f"Pooler: over {threshold} {what} on a host for 5 minutes: see SHOW POOLS",
+            "pgkeep/pooler",
+            metric,
+            {"Pooler": deployment.name("pooler")},
+            threshold,
+            statistic="Maximum",
+            period_seconds=_MINUTE,
+            periods=5,
+            missing="notBreaching",
+        )
+        for (label, metric, threshold), what in thresholds.items()
+    ]

@@ -26,6 +26,7 @@ from components.network import Network, Placement
 from components.pooler import Pooler
 from components.pooler_certificates import PoolerCertificates
 from components.pooler_hosts import PoolerHosts
+from components.pooler_logs import pooler_log_group
 from components.pooler_user_data import pooler_user_data
 from components.protection import guard
 from components.read_replica import ReadReplica
@@ -167,6 +168,7 @@ class Platform(pulumi.ComponentResource):
             keys=keys,
             opts=child,
         )
+        pooler_log = pooler_log_group("pooler", deployment, keys, child)
         hosts = PoolerHosts(
             "pooler-hosts",
             deployment,
@@ -179,12 +181,23 @@ class Platform(pulumi.ComponentResource):
                 replicas=replicas,
                 users_secret=roles.pooler_users_secret,
                 server_secret=certificates.server_secret,
+                health_secret=roles.secrets["health"],
             ),
-            secret_arns=[roles.pooler_users_secret.arn, certificates.server_secret.arn],
+            secret_arns=[
+                roles.pooler_users_secret.arn,
+                certificates.server_secret.arn,
+                roles.secrets["health"].arn,
+            ],
             secrets_key_arn=keys.secrets.arn,
             security_group_id=groups.group_id("pooler"),
             # A host is healthy only with its users and its certificate.
-            ready=[roles.applied, certificates.issued, *groups.rules, *endpoints.resources],
+            ready=[
+                pooler_log,
+                roles.applied,
+                certificates.issued,
+                *groups.rules,
+                *endpoints.resources,
+            ],
             opts=child,
         )
         alarm_topic = AlarmTopic("alarms", deployment, keys=keys, opts=child)
@@ -261,5 +274,11 @@ def _contract(settings: Settings) -> workloads.WorkloadContract:
             f"database.name: {settings.database.name!r} refused, must be {contract.database!r}: "
             f"the contract of workload {contract.workload} names that database. "
             f"Set database.name to {contract.database!r}."
+        )
+    if not any(role.kind == "health" for role in contract.roles):
+        raise pulumi.RunError(
+            f"workload: {settings.workload!r} refused, its contract needs a role of kind health "
+            "(login, no grants): pooler hosts prove a query with it before they serve. "
+            f"Add it to workloads/{contract.workload}/contract.yaml."
         )
     return contract

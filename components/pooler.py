@@ -8,10 +8,10 @@ import pulumi_aws as aws
 from components.deployment import Deployment
 from components.network import Placement
 
-# A draining host lets transactions end; the statement timeout is 60 s by default.
-_DEREGISTRATION_DELAY_SECONDS = 120
-_HEALTH_INTERVAL_SECONDS = 10
 _HEALTH_THRESHOLD = 2
+# Network load balancers take 2 to 120 seconds, and no more than the interval.
+_LONGEST_HEALTH_ANSWER_SECONDS = 5
+HEALTH_PATH = "/health"
 
 
 class Pooler(pulumi.ComponentResource):
@@ -35,7 +35,8 @@ class Pooler(pulumi.ComponentResource):
         """Make the load balancer."""
         super().__init__("pgkeep:components:Pooler", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        port = deployment.settings.pooler.port
+        settings = deployment.settings.pooler
+        port = settings.port
         tags = deployment.tags(deployment.name("pooler"))
         self.load_balancer = aws.lb.LoadBalancer(
             f"{name}-load-balancer",
@@ -56,14 +57,22 @@ class Pooler(pulumi.ComponentResource):
             target_type="instance",
             protocol="TCP",
             port=port,
-            deregistration_delay=_DEREGISTRATION_DELAY_SECONDS,
-            # A client that never ends its session must not hold a replaced host for ever.
-            connection_termination=True,
+            deregistration_delay=settings.drain_seconds,
+            # The host ends its clients itself, between two transactions.
+            connection_termination=False,
+            # While the database is away every host fails its check: clients stay connected to
+            # PgBouncer, which answers them, and the load balancer sends new ones to all hosts.
+            target_health_states=[{"enable_unhealthy_connection_termination": False}],
             health_check={
                 "enabled": True,
-                "protocol": "TCP",
-                "port": "traffic-port",
-                "interval": _HEALTH_INTERVAL_SECONDS,
+                "protocol": "HTTP",
+                "path": HEALTH_PATH,
+                "matcher": "200",
+                "port": str(settings.health_port),
+                "interval": settings.health_interval_seconds,
+                "timeout": min(
+                    _LONGEST_HEALTH_ANSWER_SECONDS, settings.health_interval_seconds - 1
+                ),
                 "healthy_threshold": _HEALTH_THRESHOLD,
                 "unhealthy_threshold": _HEALTH_THRESHOLD,
             },
@@ -75,6 +84,7 @@ class Pooler(pulumi.ComponentResource):
             load_balancer_arn=self.load_balancer.arn,
             protocol="TCP",
             port=port,
+            tcp_idle_timeout_seconds=settings.load_balancer_idle_timeout_seconds,
             default_actions=[{"type": "forward", "target_group_arn": self.target_group.arn}],
             tags=tags,
             opts=child,

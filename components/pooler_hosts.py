@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 import pulumi
@@ -12,6 +11,8 @@ from components.deployment import Deployment
 from components.iam import read_secrets, service_role
 from components.network import Placement
 from components.pooler import Pooler
+from components.pooler_lifecycle import complete_hooks, follow_changes, initial_hooks
+from components.pooler_logs import write_log
 from stacks.connection_budget import host_count
 
 # Debian's own AWS account. https://wiki.debian.org/Cloud/AmazonEC2Image
@@ -20,6 +21,11 @@ _DEBIAN_ARCHITECTURE = {"x86_64": "amd64", "arm64": "arm64"}
 _ROOT_DEVICE = "/dev/xvda"
 # Boot, packages and the first credentials.
 _GRACE_SECONDS = 300
+# A new host is in service before an old one goes.
+_LEAST_HEALTHY_PERCENT = 100
+_DAY_SECONDS = 24 * 60 * 60
+# A host in service is registered with the load balancer; that takes about a minute.
+_REGISTRATION_SECONDS = 60
 
 
 class PoolerHosts(pulumi.ComponentResource):
@@ -41,20 +47,27 @@ class PoolerHosts(pulumi.ComponentResource):
         ready: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Boot the hosts with `user_data` (cloud-config text) after everything in `ready`."""
+        """Boot the hosts with `user_data` (base64) after everything in `ready`."""
         super().__init__("pgkeep:components:PoolerHosts", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         settings = deployment.settings.pooler
         label = deployment.name("pooler")
         hosts = host_count(deployment.settings)
+        lifetime_days = settings.max_host_lifetime_days
+        # Room for one more: the connection budget has none for others.
+        most_healthy = _LEAST_HEALTHY_PERCENT + -(-100 // hosts)
         tags = deployment.tags(label)
         role, policy = service_role(
             name,
             deployment,
             role_name=label,
             service="ec2",
-            description="PgBouncer hosts read their users and their certificate",
-            statements=read_secrets(deployment, secrets_key_arn, secret_arns),
+            description="PgBouncer hosts read their users and certificate, log, and drain",
+            statements=[
+                *read_secrets(deployment, secrets_key_arn, secret_arns),
+                write_log(deployment),
+                complete_hooks(deployment, label),
+            ],
             opts=child,
         )
         profile = aws.iam.InstanceProfile(
@@ -63,11 +76,15 @@ class PoolerHosts(pulumi.ComponentResource):
         template = aws.ec2.LaunchTemplate(
             f"{name}-template",
             name=label,
-            description="PgBouncer on Debian 13",
+            description=(
+                "PgBouncer on a pinned image" if settings.image_id else "PgBouncer on Debian 13"
+            ),
             image_id=settings.image_id or _debian_image(settings.architecture),
             instance_type=settings.instance_type,
             key_name=settings.ssh_key_name,
-            user_data=pulumi.Output.from_input(user_data).apply(_base64),
+            user_data=user_data,
+            # The watchdog's power-off ends the host, and the group makes a new one.
+            instance_initiated_shutdown_behavior="terminate",
             update_default_version=True,
             ebs_optimized="true",
             iam_instance_profile={"arn": profile.arn},
@@ -110,7 +127,7 @@ class PoolerHosts(pulumi.ComponentResource):
             name=label,
             min_size=hosts,
             desired_capacity=hosts,
-            # One more while a host is replaced.
+            # One more while hosts are replaced by hand; a refresh may have more in any case.
             max_size=hosts + 1,
             vpc_zone_identifiers=placement.host_subnet_ids,
             launch_template={
@@ -118,15 +135,29 @@ class PoolerHosts(pulumi.ComponentResource):
                 "version": template.latest_version.apply(str),
             },
             target_group_arns=[pooler.target_group.arn],
-            health_check_type="ELB",
+            # Not ELB: its check proves a query, and an outage of the database would have every
+            # host replaced. docs/pooler.md: health.
+            health_check_type="EC2",
             health_check_grace_period=_GRACE_SECONDS,
             wait_for_elb_capacity=hosts,
             wait_for_capacity_timeout="15m",
             instance_refresh={
                 "strategy": "Rolling",
-                # A new host is healthy before an old one goes.
-                "preferences": {"min_healthy_percentage": 100, "max_healthy_percentage": 150},
+                "preferences": {
+                    "min_healthy_percentage": _LEAST_HEALTHY_PERCENT,
+                    "max_healthy_percentage": most_healthy,
+                    "instance_warmup": str(
+                        _REGISTRATION_SECONDS + 3 * settings.health_interval_seconds
+                    ),
+                },
             },
+            # The same for hosts that are replaced for their age or their health.
+            instance_maintenance_policy={
+                "min_healthy_percentage": _LEAST_HEALTHY_PERCENT,
+                "max_healthy_percentage": most_healthy,
+            },
+            max_instance_lifetime=None if lifetime_days is None else lifetime_days * _DAY_SECONDS,
+            initial_lifecycle_hooks=initial_hooks(deployment),
             tags=[
                 {"key": key, "value": value, "propagate_at_launch": True}
                 for key, value in tags.items()
@@ -136,6 +167,7 @@ class PoolerHosts(pulumi.ComponentResource):
                 depends_on=[pooler.listener, *([policy] if policy else []), *ready],
             ),
         )
+        follow_changes(name, deployment, self.group, child)
         self.register_outputs({"group_name": self.group.name})
 
 
@@ -150,7 +182,3 @@ def _debian_image(architecture: str) -> str:
             {"name": "virtualization-type", "values": ["hvm"]},
         ],
     ).id
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

@@ -33,9 +33,16 @@ class Flow(NamedTuple):
     source: str
     target: str
     port: int
+    purpose: str = ""
+    """Part of the name where two groups have more than one flow."""
+
+    @property
+    def label(self) -> str:
+        """`application-to-load-balancer`."""
+        return "-".join(filter(None, (self.source, "to", self.target, self.purpose)))
 
 
-def flows(pooler_port: int, *, endpoints: bool) -> list[Flow]:
+def flows(pooler_port: int, health_port: int, *, endpoints: bool) -> list[Flow]:
     """Everything that is allowed between the groups; `endpoints` are interface endpoints."""
     to_endpoints = [
         Flow("pooler", "endpoints", HTTPS_PORT),
@@ -44,6 +51,7 @@ def flows(pooler_port: int, *, endpoints: bool) -> list[Flow]:
     return [
         Flow("application", "load-balancer", pooler_port),
         Flow("load-balancer", "pooler", pooler_port),
+        Flow("load-balancer", "pooler", health_port, "health"),
         Flow("pooler", "database", POSTGRESQL_PORT),
         Flow("pooler", "replica", POSTGRESQL_PORT),
         Flow("functions", "database", POSTGRESQL_PORT),
@@ -96,7 +104,8 @@ class SecurityGroups(pulumi.ComponentResource):
                 tags=deployment.tags(deployment.name(group)),
                 opts=self._opts,
             ).id
-        for flow in flows(deployment.settings.pooler.port, endpoints=network.uses_endpoints):
+        pooler = deployment.settings.pooler
+        for flow in flows(pooler.port, pooler.health_port, endpoints=network.uses_endpoints):
             self._allow(flow)
         if network.internet:
             self._https_out("pooler", "debian", "Debian packages and security upgrades over HTTPS")
@@ -154,7 +163,7 @@ class SecurityGroups(pulumi.ComponentResource):
                 )
 
     def _allow(self, flow: Flow) -> None:
-        label = f"{flow.source}-to-{flow.target}"
+        label = flow.label
         tags = self._deployment.tags(self._deployment.name(label))
         egress = aws.vpc.SecurityGroupEgressRule(
             f"{self._name}-{label}-out",

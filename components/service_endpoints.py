@@ -34,6 +34,7 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
     called by the services that decrypt. tests/unit/test_service_endpoints.py compares this list
     with what the roles allow.
     """
+    prefix = deployment.settings.prefix
     return [
         InterfaceService(
             "secretsmanager",
@@ -43,7 +44,22 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
                 "secretsmanager:PutSecretValue",
                 "secretsmanager:UpdateSecretVersionStage",
             ),
-            (deployment.arn("secretsmanager", f"secret:{deployment.settings.prefix}/*"),),
+            (deployment.arn("secretsmanager", f"secret:{prefix}/*"),),
+        ),
+        # The pooler hosts' log and metrics, and that they are ready or drained.
+        InterfaceService(
+            "logs",
+            ("logs:CreateLogStream", "logs:PutLogEvents"),
+            (deployment.arn("logs", f"log-group:/pgkeep/{prefix}/*"),),
+        ),
+        InterfaceService(
+            "autoscaling",
+            ("autoscaling:CompleteLifecycleAction",),
+            (
+                deployment.arn(
+                    "autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{prefix}-pooler"
+                ),
+            ),
         ),
     ]
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import yaml
+
+from hosts.compression import compress
+from hosts.packages import PACKAGES
+from hosts.pooler import HEALTH_DATABASE
 
 _HOSTS = Path(__file__).parent
 _FILES = _HOSTS / "files"
@@ -17,13 +23,36 @@ _FILES = _HOSTS / "files"
 #: (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html).
 USER_DATA_LIMIT_BYTES = 16 * 1024
 
+#: Where a host's own programs are, and which modules of this package they are made of.
+CODE_FOLDER = "/usr/local/lib/pgkeep"
+MODULES = (
+    *("__init__", "metadata", "services", "pooler", "refresh_credentials"),
+    *("health", "lifecycle", "telemetry", "agent"),
+)
+_UNITS = (
+    "pgkeep-credentials.service",
+    "pgkeep-agent.service",
+    "pgkeep-power@.path",
+    "pgkeep-power@.service",
+)
+
 _COMMENTS = re.compile(r"(?m)^[ \t]*(?:#(?!!)|;|//).*\n")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
-_DOCSTRINGS = re.compile(r'(?m)^[ \t]*"""(?:.|\n)*?"""\n')
 # Beyond clients and servers: log, DNS, listeners, the journal.
 _SPARE_OPEN_FILES = 1024
 # Room for several users and databases, each with its own pool of servers.
 _POOLS = 16
+
+
+@dataclass(frozen=True)
+class PoolSizes:
+    """What one of PgBouncer's databases or users has instead of the defaults; None is a default."""
+
+    pool_size: int | None = None
+    reserve_pool_size: int | None = None
+    pool_mode: str | None = None
+    max_connections: int | None = None
+    """Server connections of all pools: PgBouncer's max_db_connections or max_user_connections."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +62,13 @@ class PoolerHostConfig:
     region: str
     users_secret_arn: str
     server_tls_secret_arn: str
+    health_secret_arn: str
     rds_ca_bundle_pem: str
     database_name: str
     database_host: str
     database_port: int
     replica_hosts: list[str]
+    """Behind `<database_name>_readonly`, one after the other; none without a read pool."""
     default_pool_size: int
     min_pool_size: int
     reserve_pool_size: int
@@ -46,21 +77,56 @@ class PoolerHostConfig:
     max_prepared_statements: int
     server_lifetime_seconds: int
     server_idle_timeout_seconds: int
+    tcp_keepalive_idle_seconds: int
+    tcp_keepalive_interval_seconds: int
     refresh_interval_seconds: int
+    group_name: str
+    """Of the Auto Scaling group; also the metrics' dimension `Pooler`."""
+    launch_hook: str
+    termination_hook: str
+    log_group: str
+    health_port: int
+    health_interval_seconds: int
+    watchdog_minutes: int
+    drain_seconds: int
+    transaction_grace_seconds: int
+    metrics_interval_seconds: int
+    zones: list[str]
+    reboot_window: str | None = None
+    image_has_packages: bool = False
     listen_port: int = 6543
     pool_mode: str = "transaction"
+    database_sizes: Mapping[str, PoolSizes] = field(default_factory=dict[str, PoolSizes])
+    role_sizes: Mapping[str, PoolSizes] = field(default_factory=dict[str, PoolSizes])
 
     @property
     def databases(self) -> dict[str, str]:
         """PgBouncer's databases with their connection strings; `<name>_readonly` are replicas."""
         where = f"port={self.database_port} dbname={self.database_name}"
-        databases = {self.database_name: f"host={self.database_host} {where}"}
+        primary = f"host={self.database_host} {where}"
+        databases = {self.database_name: primary}
         if self.replica_hosts:
             hosts = ",".join(self.replica_hosts)
             databases[f"{self.database_name}_readonly"] = (
                 f"host={hosts} {where} load_balance_hosts=round-robin"
             )
+        databases = {
+            name: " ".join([text, *_sizes(self.database_sizes.get(name), "max_db_connections")])
+            for name, text in databases.items()
+        }
+        databases[HEALTH_DATABASE] = (
+            f"{primary} pool_size=1 reserve_pool_size=0 pool_mode=transaction max_db_connections=1"
+        )
         return databases
+
+    @property
+    def users(self) -> dict[str, str]:
+        """PgBouncer's users that have settings of their own: both of each role's."""
+        return {
+            f"{role}_{number}": " ".join(_sizes(sizes, "max_user_connections"))
+            for role, sizes in self.role_sizes.items()
+            for number in (1, 2)
+        }
 
     @property
     def open_files(self) -> int:
@@ -69,11 +135,35 @@ class PoolerHostConfig:
         return self.max_client_conn + servers + _SPARE_OPEN_FILES
 
 
-def render(config: PoolerHostConfig) -> str:
-    """`#cloud-config` text; the same configuration gives the same bytes.
+def _sizes(sizes: PoolSizes | None, limit: str) -> list[str]:
+    if sizes is None:
+        return []
+    named = {
+        "pool_size": sizes.pool_size,
+        "reserve_pool_size": sizes.reserve_pool_size,
+        "pool_mode": sizes.pool_mode,
+        limit: sizes.max_connections,
+    }
+    return [f"{name}={value}" for name, value in named.items() if value is not None]
+
+
+def render(config: PoolerHostConfig) -> bytes:
+    """gzip of `#cloud-config` text, as cloud-init takes it; equal configurations, equal bytes.
 
     Raises `ValueError` when it is longer than EC2 takes.
     """
+    user_data = compress(cloud_config(config).encode())
+    if len(user_data) > USER_DATA_LIMIT_BYTES:
+        raise ValueError(
+            f"user data of the pooler hosts is {len(user_data)} bytes, EC2 takes "
+            f"{USER_DATA_LIMIT_BYTES}; the RDS CA bundle has {len(config.rds_ca_bundle_pem)} of "
+            "them: use the bundle of one region, not the global one"
+        )
+    return user_data
+
+
+def cloud_config(config: PoolerHostConfig) -> str:
+    """`#cloud-config` text."""
     document = {
         "ssh_pwauth": False,
         "disable_root": True,
@@ -81,50 +171,85 @@ def render(config: PoolerHostConfig) -> str:
         "write_files": _files(config),
         "runcmd": [["/usr/local/sbin/pgkeep-pooler-setup"]],
     }
-    text = "#cloud-config\n" + yaml.dump(
+    return "#cloud-config\n" + yaml.dump(
         document, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=False
     )
-    size_bytes = len(text.encode())
-    if size_bytes > USER_DATA_LIMIT_BYTES:
-        raise ValueError(
-            f"user data of the pooler hosts is {size_bytes} bytes, EC2 takes "
-            f"{USER_DATA_LIMIT_BYTES}; the RDS CA bundle has {len(config.rds_ca_bundle_pem)} of "
-            "them: use the bundle of one region, not the global one"
-        )
-    return text
 
 
 def _files(config: PoolerHostConfig) -> list[dict[str, str]]:
     values: dict[str, Any] = {
-        **asdict(config),
-        "databases": "\n".join(f"{name} = {where}" for name, where in config.databases.items()),
+        **{each.name: getattr(config, each.name) for each in fields(config)},
+        "databases": _lines(config.databases),
+        "users": _lines(config.users),
         "open_files": config.open_files,
         "refresh_spread_seconds": max(1, config.refresh_interval_seconds // 10),
+        "packages": " ".join(PACKAGES),
+        "image_has_packages": "yes" if config.image_has_packages else "no",
     }
-    environment = {
+    units = "/etc/systemd/system"
+    return [
+        _file("/etc/pgbouncer/pgbouncer.ini", _fill("pgbouncer.ini", values)),
+        _file("/etc/pgbouncer/rds-ca-bundle.pem", _certificates(config.rds_ca_bundle_pem)),
+        _file("/etc/pgkeep/pooler.env", _environment(config)),
+        *(_file(f"{CODE_FOLDER}/hosts/{name}.py", _program(name)) for name in MODULES),
+        _file("/usr/local/sbin/pgkeep-pooler-setup", _fill("setup.sh", values), mode="0755"),
+        _file(
+            f"{units}/pgbouncer.service.d/pgkeep.conf", _fill("pgbouncer.service.d.conf", values)
+        ),
+        _file(f"{units}/pgkeep-credentials.timer", _fill("pgkeep-credentials.timer", values)),
+        *(_file(f"{units}/{name}", _read(name)) for name in _UNITS),
+        _file("/etc/ssh/sshd_config.d/10-pgkeep.conf", _read("sshd.conf")),
+        _file("/etc/apt/apt.conf.d/52pgkeep", _read("apt.conf")),
+        _file("/etc/systemd/resolved.conf.d/pgkeep.conf", _read("resolved.conf")),
+    ]
+
+
+def _environment(config: PoolerHostConfig) -> str:
+    """What the host's own programs read; systemd takes quotes away."""
+    variables: dict[str, object] = {
         "AWS_REGION": config.region,
         # Debian's bundle, which has an organisation's own authorities too.
         "AWS_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt",
         "USERS_SECRET_ARN": config.users_secret_arn,
         "SERVER_TLS_SECRET_ARN": config.server_tls_secret_arn,
+        "HEALTH_SECRET_ARN": config.health_secret_arn,
+        "LISTEN_PORT": config.listen_port,
+        "HEALTH_PORT": config.health_port,
+        "HEALTH_INTERVAL_SECONDS": config.health_interval_seconds,
+        "WATCHDOG_MINUTES": config.watchdog_minutes,
+        "DRAIN_SECONDS": config.drain_seconds,
+        "TRANSACTION_GRACE_SECONDS": config.transaction_grace_seconds,
+        "METRICS_INTERVAL_SECONDS": config.metrics_interval_seconds,
+        "GROUP_NAME": config.group_name,
+        "POOLER_NAME": config.group_name,
+        "LAUNCH_HOOK": config.launch_hook,
+        "TERMINATION_HOOK": config.termination_hook,
+        "LOG_GROUP": config.log_group,
+        "REBOOT_WINDOW": config.reboot_window or "",
+        "ZONES": f'"{" ".join(config.zones)}"',
     }
-    refresher = _without_comments((_HOSTS / "refresh_credentials.py").read_text(encoding="utf-8"))
-    units = "/etc/systemd/system"
-    return [
-        _file("/etc/pgbouncer/pgbouncer.ini", _fill("pgbouncer.ini", values)),
-        _file("/etc/pgbouncer/rds-ca-bundle.pem", _certificates(config.rds_ca_bundle_pem)),
-        _file("/etc/pgkeep/pooler.env", "".join(f"{k}={v}\n" for k, v in environment.items())),
-        _file("/usr/local/lib/pgkeep/refresh_credentials.py", refresher),
-        _file("/usr/local/sbin/pgkeep-pooler-setup", _read("setup.sh"), mode="0755"),
-        _file(
-            f"{units}/pgbouncer.service.d/pgkeep.conf", _fill("pgbouncer.service.d.conf", values)
-        ),
-        _file(f"{units}/pgkeep-credentials.service", _read("pgkeep-credentials.service")),
-        _file(f"{units}/pgkeep-credentials.timer", _fill("pgkeep-credentials.timer", values)),
-        _file("/etc/ssh/sshd_config.d/10-pgkeep.conf", _read("sshd.conf")),
-        _file("/etc/apt/apt.conf.d/52pgkeep", _read("apt.conf")),
-        _file("/etc/systemd/resolved.conf.d/pgkeep.conf", _read("resolved.conf")),
-    ]
+    return "".join(f"{name}={value}\n" for name, value in variables.items())
+
+
+def _lines(entries: Mapping[str, str]) -> str:
+    return "\n".join(f"{name} = {text}" for name, text in entries.items())
+
+
+def _program(module: str) -> str:
+    """A module's source without comments and docstrings."""
+    source = (_HOSTS / f"{module}.py").read_text(encoding="utf-8")
+    lines = source.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        first = node.body[0] if ast.get_docstring(node) is not None else None
+        if first is not None:
+            indent = lines[first.lineno - 1][: first.col_offset]
+            last = first.end_lineno or first.lineno
+            lines[first.lineno - 1 : last] = [""] * (last - first.lineno + 1)
+            if len(node.body) == 1 and not isinstance(node, ast.Module):
+                lines[first.lineno - 1] = f"{indent}pass\n"
+    return _without_comments("".join(lines))
 
 
 def _file(path: str, content: str, mode: str = "0644") -> dict[str, str]:
@@ -142,12 +267,8 @@ def _read(name: str) -> str:
 
 
 def _without_comments(text: str) -> str:
-    """Comments and docstrings stay in the repository: a fifth of what EC2 takes.
-
-    Compression would save more, but its bytes differ from one zlib to another, and user data that
-    differs replaces every host.
-    """
-    return _COMMENTS.sub("", _DOCSTRINGS.sub("", text)).lstrip("\n")
+    """Comments stay in the repository: with docstrings they would be a third of the code."""
+    return _COMMENTS.sub("", text).lstrip("\n")
 
 
 def _fill(name: str, values: dict[str, Any]) -> str:

@@ -9,16 +9,13 @@ import contextlib
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
-import urllib.request
 from pathlib import Path
-from typing import Any
 
-RUN_FOLDER = Path("/run/pgbouncer")
-METADATA = "http://169.254.169.254/latest"
-TIMEOUT_SECONDS = 5
+from hosts import services
+from hosts.metadata import own_address
+from hosts.pooler import HEALTH_DATABASE, PASSWORD_FILE, RUN_FOLDER, reload
+
 USER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 VERIFIER = re.compile(r"SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+")
 
@@ -31,6 +28,7 @@ def main() -> int:
             "listen.ini": f"listen_addr = {own_address()}\n",
             "userlist.txt": user_list(secret(os.environ["USERS_SECRET_ARN"])),
             "server.pem": server_pem(secret(os.environ["SERVER_TLS_SECRET_ARN"])),
+            PASSWORD_FILE: password_file(secret(os.environ["HEALTH_SECRET_ARN"])),
         }
     except Exception as error:  # one line in the journal for whatever went wrong; systemd retries
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -42,37 +40,11 @@ def main() -> int:
     return 0
 
 
-def own_address() -> str:
-    """The host's address in the VPC, from the instance metadata service (version 2)."""
-    token = metadata("PUT", "api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
-    address = metadata("GET", "meta-data/local-ipv4", {"X-aws-ec2-metadata-token": token})
-    if not re.fullmatch(r"[0-9.]{7,15}", address):
-        raise ValueError(f"instance metadata gave {address[:40]!r} as this host's address")
-    return address
-
-
-def metadata(method: str, path: str, headers: dict[str, str]) -> str:
-    """One answer of the instance metadata service."""
-    address = f"{METADATA}/{path}"
-    request = urllib.request.Request(address, method=method, headers=headers)  # noqa: S310
-    # Never through a proxy: the address is this host's own.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-        return answer.read().decode().strip()
-
-
 def secret(arn: str) -> dict[str, object]:
     """The JSON object in a secret."""
-    from botocore.config import Config
-    from botocore.session import Session
-
-    settings = Config(
-        connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"max_attempts": 2}
+    document = json.loads(
+        services.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
     )
-    client: Any = Session().create_client(
-        "secretsmanager", region_name=os.environ["AWS_REGION"], config=settings
-    )
-    document = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
     if not isinstance(document, dict):
         raise ValueError(f"secret {arn} holds no JSON object")
     return document
@@ -97,6 +69,17 @@ def server_pem(document: dict[str, object]) -> str:
     return "\n".join(parts) + "\n"
 
 
+def password_file(document: dict[str, object]) -> str:
+    """libpq's password file of the health check, whose role may connect and nothing else."""
+    user, password = (document.get(name) for name in ("username", "password"))
+    if not USER.fullmatch(str(user)) or not isinstance(password, str) or not password:
+        raise ValueError("the health check's secret holds no username and password yet")
+    if "\n" in password:
+        raise ValueError("the health check's password has a line break")
+    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+    return f"*:*:{HEALTH_DATABASE}:{user}:{escaped}\n"
+
+
 def replace(path: Path, text: str) -> bool:
     """Write the file unless it holds this already. It is never half written."""
     with contextlib.suppress(FileNotFoundError):
@@ -106,20 +89,6 @@ def replace(path: Path, text: str) -> bool:
     new.write_text(text)
     new.replace(path)
     return True
-
-
-def reload() -> bool:
-    """Let a running PgBouncer read its files again; connections stay."""
-    shown = subprocess.run(
-        ["systemctl", "show", "--property=MainPID", "--value", "pgbouncer.service"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    process = int(shown.stdout.strip() or 0)
-    if process:
-        os.kill(process, signal.SIGHUP)
-    return bool(process)
 
 
 if __name__ == "__main__":

@@ -149,3 +149,30 @@ class MonitoringSettings(SettingsGroup):
         why="reads on the replica show older data",
         source="guide spike-land: replication lag over 30 seconds",
     )
+    pooler_waiting_clients: int = setting(
+        "Alarm when more clients wait for a server connection, for 5 minutes",
+        default=10,
+        unit="clients",
+        ge=0,
+        le=10_000,
+        why="a queue that lasts means pools that are too small, or slow queries",
+        source="guide spike-land: key metrics, connection wait time",
+    )
+    pooler_max_wait_seconds: int = setting(
+        "Alarm when a client has waited longer, for 5 minutes",
+        default=5,
+        unit="seconds",
+        ge=1,
+        le=600,
+        why="that is when the reserve opens; waits that go on are felt by users",
+        source="guide spike-land: reserve_pool_timeout 5",
+    )
+    pooler_pool_use_percent: int = setting(
+        "Alarm when more of a pool is in use, for 5 minutes",
+        default=80,
+        unit="percent",
+        ge=10,
+        le=100,
+        why="past the last connection clients wait",
+        source="guide spike-land: connection pool exhaustion over 80 %",
+    )

@@ -18,7 +18,7 @@ MAX_ROLE_NAME_LENGTH = 61
 Identifier = Annotated[
     str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=MAX_ROLE_NAME_LENGTH)
 ]
-RoleKind = Literal["owner", "migrator", "app", "readonly", "backup"]
+RoleKind = Literal["owner", "migrator", "app", "readonly", "backup", "health"]
 ObjectType = Literal["schema", "table", "sequence"]
 Privilege = Literal[
     "SELECT",

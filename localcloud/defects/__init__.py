@@ -7,7 +7,7 @@ _watchers: dict[str, object] = {}
 
 def install(cloud: Cloud) -> None:
     """Mend moto and enforce permissions; before moto's first use."""
-    from localcloud.defects import errors, objects, secrets
+    from localcloud.defects import embedded_events, errors, objects, secrets
     from localcloud.defects.alarms import AlarmWatcher
     from localcloud.permissions import enforcement
 
@@ -15,6 +15,7 @@ def install(cloud: Cloud) -> None:
     secrets.install()
     enforcement.install()
     errors.install()
+    embedded_events.install()
     watcher = AlarmWatcher(cloud.account_id, cloud.region)
     watcher.start()
     _watchers[cloud.home.prefix] = watcher

@@ -253,8 +253,10 @@ class LoadBalancer:
                 if listener.servers[server] != state:
                     self._command(listener, f"set server targets/{server} state {state}", "")
                     listener.servers[server] = state
-                    if watched[server].health.state == UNHEALTHY:
-                        # AWS closes the connections of a target that becomes unhealthy.
+                    group = self._backend.target_groups[arn]
+                    if watched[
+                        server
+                    ].health.state == UNHEALTHY and targets.terminates_unhealthy_connections(group):
                         listener.proxy.command_all(f"shutdown sessions server targets/{server}")
             terminates = targets.terminates_connections(self._backend.target_groups[arn])
             for server in set(listener.servers) - set(states):

@@ -89,6 +89,12 @@ def terminates_connections(group: Any) -> bool:
     return _is_true(group.attributes.get("deregistration_delay.connection_termination.enabled"))
 
 
+def terminates_unhealthy_connections(group: Any) -> bool:
+    """Whether a target that becomes unhealthy loses its connections (AWS's default: yes)."""
+    key = "target_health_state.unhealthy.connection_termination.enabled"
+    return _is_true(group.attributes.get(key, "true"))
+
+
 def speaks_proxy_protocol(group: Any) -> bool:
     """Whether targets are told the client's address with PROXY protocol version 2."""
     return _is_true(group.attributes.get("proxy_protocol_v2.enabled"))

@@ -120,6 +120,9 @@ class Documents:
             "services/domain": "amazonaws.com",
             "services/partition": "aws",
         }
+        target = self._target_state(instance)
+        if target is not None:
+            documents["autoscaling/target-lifecycle-state"] = target
         key_pair = self.ec2.key_pairs.get(instance.key_name)
         if key_pair is not None:
             # The listing shows `0=name` on AWS; only the key itself is here.
@@ -151,6 +154,12 @@ class Documents:
         return {f"meta-data/{name}": text for name, text in documents.items()} | {
             "dynamic/instance-identity/document": json.dumps(identity, indent=2)
         }
+
+    @staticmethod
+    def _target_state(instance: Any) -> str | None:
+        from localcloud.instances.scaling.members import target_state
+
+        return target_state(instance)
 
     def _profile(self, instance: Any) -> Any:
         association = self.ec2.iam_instance_profile_associations.get(instance.id)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
 
 #: Kinds that connect through the pooler; the others (DDL, dumps) go to the database directly.
-POOLED_KINDS = frozenset({"app", "readonly"})
+POOLED_KINDS = frozenset({"app", "readonly", "health"})
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import gzip
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -12,17 +14,32 @@ import pytest
 import yaml
 
 import hosts.cloud_init
-from hosts.cloud_init import USER_DATA_LIMIT_BYTES, PoolerHostConfig, render
+from hosts.cloud_init import (
+    CODE_FOLDER,
+    MODULES,
+    USER_DATA_LIMIT_BYTES,
+    PoolerHostConfig,
+    PoolSizes,
+    cloud_config,
+    render,
+)
 
 HOSTS = Path(hosts.cloud_init.__file__).parent
 REGION_BUNDLES = Path("stacks/rds_ca")
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n"
+# Text that does not compress.
+NOISE = "".join(
+    f"-----BEGIN CERTIFICATE-----\n{hashlib.sha512(bytes([n])).hexdigest()}\n"
+    "-----END CERTIFICATE-----\n"
+    for n in range(256)
+)
 SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:pgkeep/staging/pooler"
 
 CONFIG = PoolerHostConfig(
     region="ap-northeast-1",
     users_secret_arn=f"{SECRET}/users-AbCdEf",
     server_tls_secret_arn=f"{SECRET}/server-tls-AbCdEf",
+    health_secret_arn=f"{SECRET}/health-AbCdEf",
     rds_ca_bundle_pem=CERTIFICATE,
     database_name="node_pass",
     database_host="pgkeep-staging.abcdefghijkl.ap-northeast-1.rds.amazonaws.com",
@@ -36,40 +53,69 @@ CONFIG = PoolerHostConfig(
     max_prepared_statements=200,
     server_lifetime_seconds=3600,
     server_idle_timeout_seconds=600,
+    tcp_keepalive_idle_seconds=60,
+    tcp_keepalive_interval_seconds=10,
     refresh_interval_seconds=60,
+    group_name="pgkeep-staging-pooler",
+    launch_hook="pgkeep-staging-pooler-launch",
+    termination_hook="pgkeep-staging-pooler-termination",
+    log_group="/pgkeep/pgkeep-staging/pooler",
+    health_port=8008,
+    health_interval_seconds=10,
+    watchdog_minutes=10,
+    drain_seconds=60,
+    transaction_grace_seconds=120,
+    metrics_interval_seconds=60,
+    zones=["ap-northeast-1a", "ap-northeast-1c"],
+    database_sizes={
+        "node_pass": PoolSizes(pool_size=8, reserve_pool_size=0, max_connections=44),
+        "node_pass_readonly": PoolSizes(pool_mode="session", max_connections=48),
+    },
+    role_sizes={"node_pass_app": PoolSizes(pool_size=30, max_connections=60)},
 )
 
 
 def files(config: PoolerHostConfig = CONFIG) -> dict[str, Any]:
-    document = yaml.safe_load(render(config))
+    document = yaml.safe_load(cloud_config(config))
     return {one["path"]: one["content"] for one in document["write_files"]}
 
 
 def test_it_is_cloud_config_and_the_same_every_time() -> None:
-    assert render(CONFIG).startswith("#cloud-config\n")
+    assert cloud_config(CONFIG).startswith("#cloud-config\n")
+    assert gzip.decompress(render(CONFIG)).decode() == cloud_config(CONFIG)
     assert render(CONFIG) == render(dataclasses.replace(CONFIG))
 
 
 @pytest.mark.parametrize("bundle", sorted(REGION_BUNDLES.glob("*.pem")), ids=lambda path: path.stem)
 def test_it_fits_into_user_data_with_the_bundle_of_each_region(bundle: Path) -> None:
-    text = render(dataclasses.replace(CONFIG, rds_ca_bundle_pem=bundle.read_text()))
-    assert len(text.encode()) <= USER_DATA_LIMIT_BYTES
+    user_data = render(dataclasses.replace(CONFIG, rds_ca_bundle_pem=bundle.read_text()))
+    assert len(user_data) <= USER_DATA_LIMIT_BYTES
 
 
 def test_a_bundle_that_is_too_large_is_refused_with_what_to_do() -> None:
     with pytest.raises(ValueError, match=r"EC2 takes 16384; the RDS CA bundle has \d+ of them"):
-        render(dataclasses.replace(CONFIG, rds_ca_bundle_pem=CERTIFICATE * 300))
+        render(dataclasses.replace(CONFIG, rds_ca_bundle_pem=NOISE))
 
 
 def test_settings_reach_pgbouncer_under_its_own_names() -> None:
     text = files()["/etc/pgbouncer/pgbouncer.ini"]
     settings = dict(re.findall(r"(?m)^(\w+) = (.*)$", text))
-    assert settings["node_pass"] == f"host={CONFIG.database_host} port=5432 dbname=node_pass"
+    primary = f"host={CONFIG.database_host} port=5432 dbname=node_pass"
+    assert settings["node_pass"] == (
+        f"{primary} pool_size=8 reserve_pool_size=0 max_db_connections=44"
+    )
+    assert settings["pgkeep_health"] == (
+        f"{primary} pool_size=1 reserve_pool_size=0 pool_mode=transaction max_db_connections=1"
+    )
     assert settings["node_pass_readonly"] == (
         "host=one.rds.amazonaws.com,two.rds.amazonaws.com port=5432 dbname=node_pass "
-        "load_balance_hosts=round-robin"
+        "load_balance_hosts=round-robin pool_mode=session max_db_connections=48"
     )
+    users = {name: settings[name] for name in ("node_pass_app_1", "node_pass_app_2")}
+    assert set(users.values()) == {"pool_size=30 max_user_connections=60"}
     expected = {
+        "tcp_keepidle": "60",
+        "tcp_keepintvl": "10",
         "listen_port": "6543",
         "pool_mode": "transaction",
         "default_pool_size": "20",
@@ -106,7 +152,9 @@ def test_pgbouncer_waits_for_its_credentials_and_both_units_are_confined() -> No
     refresh = units["/etc/systemd/system/pgkeep-credentials.service"]
     assert "Requires=pgkeep-credentials.service" in pgbouncer
     assert "RestartMode=direct" in refresh
-    for unit in (pgbouncer, refresh):
+    agent = units["/etc/systemd/system/pgkeep-agent.service"]
+    assert "User=postgres" in agent
+    for unit in (pgbouncer, refresh, agent):
         assert "NoNewPrivileges=yes" in unit
         assert "ProtectSystem=strict" in unit
         assert "LimitCORE=0" in unit
@@ -114,19 +162,50 @@ def test_pgbouncer_waits_for_its_credentials_and_both_units_are_confined() -> No
     assert "OnUnitInactiveSec=60s" in timer
 
 
-def test_shipped_refresher_is_the_one_in_the_repository_without_its_comments() -> None:
-    shipped = ast.parse(files()["/usr/local/lib/pgkeep/refresh_credentials.py"])
-    source = ast.parse((HOSTS / "refresh_credentials.py").read_text())
+@pytest.mark.parametrize("module", MODULES)
+def test_shipped_programs_are_those_in_the_repository_without_their_comments(module: str) -> None:
+    shipped = ast.parse(files()[f"{CODE_FOLDER}/hosts/{module}.py"])
+    source = ast.parse((HOSTS / f"{module}.py").read_text())
     for node in ast.walk(source):
         body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) and body:
+        if (
+            isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
+            and ast.get_docstring(node)
+            and body
+        ):
             body.pop(0)
+            if not body and not isinstance(node, ast.Module):
+                body.append(ast.Pass())
     assert ast.dump(shipped) == ast.dump(source)
 
 
 def test_no_secret_and_no_comment_is_shipped() -> None:
-    text = render(CONFIG)
+    text = cloud_config(CONFIG)
     assert "PRIVATE KEY-----" not in text
     assert not re.search(r"SCRAM-SHA-256\$\d", text)
     for path, content in files().items():
         assert not re.search(r"(?m)^\s*(;|//|#(?!!))", content), path
+
+
+def test_hosts_of_a_baked_image_never_install() -> None:
+    path = "/usr/local/sbin/pgkeep-pooler-setup"
+    assert "if [ 'no' = yes ]" in files()[path]
+    baked = files(dataclasses.replace(CONFIG, image_has_packages=True))[path]
+    assert "if [ 'yes' = yes ]" in baked
+    assert "dpkg -s $packages" in baked
+
+
+def test_the_agent_gets_its_settings_with_their_units() -> None:
+    config = dataclasses.replace(CONFIG, reboot_window="03:00-04:00")
+    text = files(config)["/etc/pgkeep/pooler.env"]
+    found = dict(line.split("=", 1) for line in text.splitlines())
+    expected = {
+        "HEALTH_PORT": "8008",
+        "DRAIN_SECONDS": "60",
+        "TRANSACTION_GRACE_SECONDS": "120",
+        "GROUP_NAME": "pgkeep-staging-pooler",
+        "LAUNCH_HOOK": "pgkeep-staging-pooler-launch",
+        "REBOOT_WINDOW": "03:00-04:00",
+        "ZONES": '"ap-northeast-1a ap-northeast-1c"',
+    }
+    assert {name: found[name] for name in expected} == expected

@@ -13,10 +13,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from hosts import refresh_credentials
+from hosts import metadata, pooler, refresh_credentials
 from operations import scram
 
-USERS, CERTIFICATE = "pooler/users", "pooler/server-tls"
+USERS, CERTIFICATE, HEALTH = "pooler/users", "pooler/server-tls", "node_pass/health"
 KEY_PEM = "-----BEGIN PRIVATE KEY-----\nTUlJ\n-----END PRIVATE KEY-----"
 CERTIFICATE_PEM = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----"
 
@@ -50,9 +50,7 @@ def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     """The refresher's world; the value is its folder in place of /run/pgbouncer."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Metadata)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(
-        refresh_credentials, "METADATA", f"http://127.0.0.1:{server.server_port}/latest"
-    )
+    monkeypatch.setattr(metadata, "METADATA", f"http://127.0.0.1:{server.server_port}/latest")
     monkeypatch.setattr(refresh_credentials, "RUN_FOLDER", tmp_path)
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
@@ -60,6 +58,7 @@ def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
         "AWS_REGION": "eu-west-1",
         "USERS_SECRET_ARN": USERS,
         "SERVER_TLS_SECRET_ARN": CERTIFICATE,
+        "HEALTH_SECRET_ARN": HEALTH,
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
@@ -91,20 +90,24 @@ def put(name: str, document: Any) -> None:
 def put_both() -> None:
     put(USERS, {"users": {name: scram.verifier(name, "pw") for name in ("b_1", "a_1")}})
     put(CERTIFICATE, {"private_key": KEY_PEM, "certificate": CERTIFICATE_PEM})
+    put(HEALTH, {"username": "node_pass_health_1", "password": "a:b\\c"})
 
 
-def test_first_run_writes_three_files_for_the_service_alone(
+def test_first_run_writes_its_files_for_the_service_alone(
     run_folder: Path, reloads: list[int]
 ) -> None:
     put_both()
     assert refresh_credentials.main() == 0
     assert {path.name: path.stat().st_mode & 0o777 for path in run_folder.iterdir()} == {
+        "health.pgpass": 0o600,
         "listen.ini": 0o600,
         "server.pem": 0o600,
         "userlist.txt": 0o600,
     }
     assert (run_folder / "listen.ini").read_text() == "listen_addr = 10.77.1.20\n"
     assert (run_folder / "server.pem").read_text() == f"{KEY_PEM}\n{CERTIFICATE_PEM}\n"
+    password = (run_folder / "health.pgpass").read_text()
+    assert password == "*:*:pgkeep_health:node_pass_health_1:a\\:b\\\\c\n"
     lines = (run_folder / "userlist.txt").read_text().splitlines()
     assert [line.split()[0] for line in lines] == ['"a_1"', '"b_1"']
     assert len(reloads) == 1
@@ -132,6 +135,8 @@ def test_pgbouncer_is_reloaded_only_when_something_changed(
         (USERS, {"status": "waiting"}, "lists no users yet"),
         (USERS, ["a"], "holds no JSON object"),
         (CERTIFICATE, {"certificate": CERTIFICATE_PEM}, "holds no private_key and certificate"),
+        (HEALTH, {"username": "node_pass_health_1"}, "holds no username and password yet"),
+        (HEALTH, {"username": "a", "password": "a\nb"}, "has a line break"),
     ],
 )
 def test_what_cannot_be_used_leaves_the_files_as_they_are(
@@ -172,5 +177,5 @@ def test_a_stopped_pgbouncer_is_not_signalled(monkeypatch: pytest.MonkeyPatch) -
     class Shown:
         stdout = "0\n"
 
-    monkeypatch.setattr(refresh_credentials.subprocess, "run", lambda *_, **__: Shown())
-    assert refresh_credentials.reload() is False
+    monkeypatch.setattr(pooler.subprocess, "run", lambda *_, **__: Shown())
+    assert pooler.reload() is False

@@ -117,6 +117,7 @@ def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
                 "roles-app",
                 "roles-readonly",
                 "roles-backup",
+                "roles-health",
                 "roles-pooler-users",
             ),
         ]

@@ -84,6 +84,20 @@ def expected(environment: str) -> dict[str, dict[str, Any]]:
         treatMissingData="notBreaching",
         **quick,
     )
+    for label, metric, threshold in (
+        ("waiting", "ClientsWaiting", 10),
+        ("wait", "MaxWaitSeconds", 5),
+        ("pool-use", "PoolUsePercent", 80),
+    ):
+        found[f"pooler-{label}"] = alarm(
+            metric,
+            {"Pooler": f"{prefix}-pooler"},
+            threshold,
+            namespace="pgkeep/pooler",
+            evaluationPeriods=5,
+            treatMissingData="notBreaching",
+            **quick,
+        )
     return found
 
 

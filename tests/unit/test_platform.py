@@ -37,7 +37,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "backup_function": "pgkeep-local-backup",
         "role_secret_names": {
             kind: f"pgkeep-local/node_pass/{kind}"
-            for kind in ("migrator", "app", "readonly", "backup")
+            for kind in ("migrator", "app", "readonly", "backup", "health")
         },
         "master_secret_name": "pgkeep-local/master",
         "alarm_topic_arn": "arn:aws:sns/topic:Topic/alarms-topic",

@@ -14,6 +14,7 @@ SECRETS = {
     "roles-app": "node_pass/app",
     "roles-readonly": "node_pass/readonly",
     "roles-backup": "node_pass/backup",
+    "roles-health": "node_pass/health",
     "roles-pooler-users": "pooler/users",
     "pooler-certificates-authority": "pooler/authority",
     "pooler-certificates-server": "pooler/server-tls",
@@ -55,6 +56,7 @@ def test_the_manifest_is_the_contract_with_secret_names(
         "app": f"pgkeep-{environment}/node_pass/app",
         "readonly": f"pgkeep-{environment}/node_pass/readonly",
         "backup": f"pgkeep-{environment}/node_pass/backup",
+        "health": f"pgkeep-{environment}/node_pass/health",
     }
     (table,) = [grant for grant in roles["app"]["grants"] if grant["object_type"] == "table"]
     assert table["privileges"] == ["SELECT", "INSERT", "UPDATE"]

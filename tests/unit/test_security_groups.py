@@ -11,6 +11,7 @@ EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 FLOWS = {
     ("application", "load-balancer", 6543),
     ("load-balancer", "pooler", 6543),
+    ("load-balancer", "pooler", 8008),
     ("pooler", "database", 5432),
     ("pooler", "replica", 5432),
     ("functions", "database", 5432),

@@ -15,11 +15,17 @@ from typing import Any
 
 from localcloud.instances.hosts import Hosts
 from localcloud.instances.scaling import refresh
+from localcloud.instances.scaling.lifecycle import ABANDON, Lifecycle
+from localcloud.instances.scaling.lifecycle import LAUNCHING as LAUNCH_HOOK
+from localcloud.instances.scaling.lifecycle import TERMINATING as TERMINATION_HOOK
 from localcloud.instances.scaling.members import (
     IN_SERVICE,
-    PENDING,
+    LEAVING,
+    PENDING_WAIT,
     STANDBY,
+    STARTING,
     TERMINATING,
+    TERMINATING_WAIT,
     Activities,
     Member,
     now,
@@ -48,6 +54,7 @@ class ScalingGroups:
         self.hosts = hosts
         self.targets = TargetGroups(backend.elbv2_backend)
         self.activities = Activities()
+        self.lifecycle = Lifecycle(backend)
         self.refreshes = refresh.Refreshes()
         # Held while a group is changed, by the loop and by API calls.
         self.lock = threading.RLock()
@@ -80,7 +87,7 @@ class ScalingGroups:
                 except Exception:
                     logger.exception("Auto Scaling group %s", group.name)
             booting = any(
-                member.lifecycle_state == PENDING
+                member.lifecycle_state in STARTING
                 for group in list(self.backend.autoscaling_groups.values())
                 for member in group.instance_states
             )
@@ -90,7 +97,7 @@ class ScalingGroups:
     def reconcile(self, group: Any) -> None:
         """Bring one group a step nearer to what is wanted."""
         for member in list(group.instance_states):
-            if member.lifecycle_state == TERMINATING:
+            if member.lifecycle_state in LEAVING:
                 self._finish_termination(group, member)
             elif _suspended(group, "HealthCheck"):
                 self._follow_start(group, member)
@@ -106,8 +113,9 @@ class ScalingGroups:
 
     def terminate(self, group: Any, member: Any, cause: str) -> None:
         """Take a member out of service; its host ends after the targets are drained."""
-        if member.lifecycle_state == TERMINATING:
+        if member.lifecycle_state in LEAVING:
             return
+        self.lifecycle.forget(member.instance.id)
         member.lifecycle_state = TERMINATING
         self.activities.begin(group.name, "Terminating", member.instance.id, cause)
         self.targets.deregister(group, member.instance.id)
@@ -122,13 +130,27 @@ class ScalingGroups:
     def _follow_start(self, group: Any, member: Any) -> None:
         if member.instance.state != "running":
             return
-        if member.lifecycle_state == PENDING and self._started(member):
+        if member.lifecycle_state in STARTING and self._may_serve(group, member):
             member.lifecycle_state = IN_SERVICE
             member.in_service_at = now()
             self._failures.pop(group.name, None)
             self.activities.finish("Launching", member.instance.id)
         if member.lifecycle_state == IN_SERVICE and not _suspended(group, "AddToLoadBalancer"):
             self.targets.register(group, member.instance.id)
+
+    def _may_serve(self, group: Any, member: Any) -> bool:
+        """Whether a starting member is through its launch hooks, or its start where it has none."""
+        if not self.lifecycle.hooks(group, LAUNCH_HOOK):
+            return self._started(member)
+        member.lifecycle_state = PENDING_WAIT
+        outcome = self.lifecycle.outcome(group, member, LAUNCH_HOOK)
+        if outcome == ABANDON:
+            self._launch_failed(group, "the launch was abandoned")
+            self.activities.finish("Launching", member.instance.id, "the launch was abandoned")
+            cause = "an instance's launch was abandoned by a lifecycle hook"
+            self.terminate(group, member, cause)
+            return False
+        return outcome is not None
 
     def _started(self, member: Any) -> bool:
         """Whether a host may be registered: cloud-init is through, or takes very long.
@@ -142,7 +164,7 @@ class ScalingGroups:
     def _check_health(self, group: Any, member: Any) -> None:
         instance = member.instance
         if instance.state not in ("pending", "running"):
-            if member.lifecycle_state == PENDING:
+            if member.lifecycle_state in STARTING:
                 self._launch_failed(group, instance.state_reason.message)
                 self.activities.finish("Launching", instance.id, instance.state_reason.message)
             member.health_status = "Unhealthy"
@@ -157,7 +179,7 @@ class ScalingGroups:
             cause = "an instance was taken out of service in response to an ELB health check"
         else:
             cause = "an instance was taken out of service in response to its health status"
-        replaceable = member.lifecycle_state != STANDBY and not _suspended(
+        replaceable = member.lifecycle_state not in (STANDBY, *LEAVING) and not _suspended(
             group, "ReplaceUnhealthy"
         )
         if member.health_status == "Unhealthy" and replaceable:
@@ -178,12 +200,17 @@ class ScalingGroups:
         # A group on its way out has nothing to hand connections over to.
         leaving = getattr(group, "deleting", False) or group.max_size == 0
         asked = getattr(member, "ended", False)
+        # Nobody answers for an instance that has ended by itself.
+        if not asked and not leaving and instance.state == "running":
+            member.lifecycle_state = TERMINATING_WAIT
+            if self.lifecycle.outcome(group, member, TERMINATION_HOOK) is None:
+                return
         if not asked and (leaving or not self.targets.draining(group, instance.id)):
             member.ended = True
             instance.terminate()  # termination protection is no obstacle to scaling in
 
     def _meet_capacity(self, group: Any, surge: int) -> None:
-        standing = [m for m in group.instance_states if m.lifecycle_state in (PENDING, IN_SERVICE)]
+        standing = members_of(group)
         wanted = int(group.desired_capacity or 0) + surge
         if len(standing) < wanted and not _suspended(group, "Launch"):
             cause = f"an instance was started to increase the capacity to {wanted}"
@@ -238,7 +265,7 @@ class ScalingGroups:
 
 def members_of(group: Any) -> list[Any]:
     """The members that count for the group's capacity."""
-    return [m for m in group.instance_states if m.lifecycle_state in (PENDING, IN_SERVICE)]
+    return [m for m in group.instance_states if m.lifecycle_state in (*STARTING, IN_SERVICE)]
 
 
 def next_placement(ec2: Any, group: Any, leaving: Collection[str] = ()) -> tuple[str, str | None]:

@@ -27,6 +27,7 @@ _KEPT_AT_UPDATE = _KEPT | {
 }
 
 _create_group = AutoScalingResponse.create_auto_scaling_group
+_create_hook = AutoScalingBackend.create_lifecycle_hook
 _update_group = AutoScalingResponse.update_auto_scaling_group
 
 
@@ -66,6 +67,12 @@ def _backend_hooks(scaling: ScalingGroups) -> dict[str, Any]:
     def wake(_backend: Any, *_: Any, **__: Any) -> None:
         scaling.wake()
 
+    def create_lifecycle_hook(backend: Any, **inputs: Any) -> Any:
+        made: Any = _create_hook(backend, **inputs)
+        # moto makes up a role and a queue.
+        made.role_arn = made.notification_target_arn = None
+        return made
+
     def terminate_instance(
         backend: Any, instance_id: str, should_decrement: bool
     ) -> TerminateInstanceActivity:
@@ -89,6 +96,7 @@ def _backend_hooks(scaling: ScalingGroups) -> dict[str, Any]:
         "update_attached_target_groups": wake,
         "notify_terminate_instances": wake,
         "terminate_instance": terminate_instance,
+        "create_lifecycle_hook": create_lifecycle_hook,
     }
 
 
@@ -105,8 +113,17 @@ def _response_hooks(scaling: ScalingGroups) -> dict[str, Any]:
                 "AutoScalingGroup by this name already exists - A group with the name "
                 f"{name} already exists",
             )
-        answer = _create_group(response)
-        _keep(response, scaling.backend.autoscaling_groups[name], _KEPT)
+        with scaling.lock:
+            answer = _create_group(response)
+            _keep(response, scaling.backend.autoscaling_groups[name], _KEPT)
+            for hook in response._get_param("LifecycleHookSpecificationList", []):
+                scaling.backend.create_lifecycle_hook(
+                    name=hook["LifecycleHookName"],
+                    as_name=name,
+                    transition=hook["LifecycleTransition"],
+                    timeout=int(hook.get("HeartbeatTimeout") or 0),
+                    result=hook.get("DefaultResult"),
+                )
         scaling.wake()
         return answer
 
@@ -165,6 +182,17 @@ def _response_hooks(scaling: ScalingGroups) -> dict[str, Any]:
         scaling.wake()
         return ActionResult({"InstanceRefreshId": refresh.instance_refresh_id})
 
+    def complete_lifecycle_action(response: Any) -> Any:
+        with scaling.lock:
+            _group(scaling, response)
+            scaling.lifecycle.complete(
+                response._get_param("InstanceId") or "",
+                response._get_param("LifecycleHookName"),
+                response._get_param("LifecycleActionResult"),
+            )
+        scaling.wake()
+        return EmptyResult()
+
     def describe_scaling_activities(response: Any) -> Any:
         name = response._get_param("AutoScalingGroupName")
         return ActionResult({"Activities": scaling.activities.of(name)})
@@ -176,6 +204,7 @@ def _response_hooks(scaling: ScalingGroups) -> dict[str, Any]:
         start_instance_refresh,
         describe_instance_refreshes,
         cancel_instance_refresh,
+        complete_lifecycle_action,
         describe_scaling_activities,
     )
     return {function.__name__: function for function in hooks}

@@ -10,7 +10,12 @@ from moto.autoscaling.models import InstanceState
 PENDING = "Pending"
 IN_SERVICE = "InService"
 TERMINATING = "Terminating"
+# Held up by a lifecycle hook.
+PENDING_WAIT = "Pending:Wait"
+TERMINATING_WAIT = "Terminating:Wait"
 STANDBY = "Standby"
+STARTING = (PENDING, PENDING_WAIT)
+LEAVING = (TERMINATING, TERMINATING_WAIT)
 
 # DescribeScalingActivities goes back six weeks; so many are more than a local cloud makes.
 _KEPT_ACTIVITIES = 200
@@ -19,6 +24,17 @@ _KEPT_ACTIVITIES = 200
 def now() -> datetime.datetime:
     """The time, in UTC."""
     return datetime.datetime.now(datetime.UTC)
+
+
+def target_state(instance: Any) -> str | None:
+    """What its group wants an instance to become, as it reads in its metadata; None without one."""
+    group = getattr(instance, "autoscaling_group", None)
+    for member in group.instance_states if group else []:
+        if member.instance is instance:
+            if member.lifecycle_state == STANDBY:
+                return STANDBY
+            return "Terminated" if member.lifecycle_state in LEAVING else IN_SERVICE
+    return None
 
 
 class Member(InstanceState):
@@ -34,6 +50,8 @@ class Member(InstanceState):
         self._template = template
         self.launched_at = now()
         self.in_service_at: datetime.datetime | None = None
+        # Lifecycle transitions of which every hook is through.
+        self.passed: set[str] = set()
         # Set once its termination has been asked of EC2.
         self.ended = False
 

@@ -139,13 +139,15 @@ class _TargetGroup(Resource):
 
     def start(self, context: Context) -> None:
         super().start(context)
-        self._modify(context, frozenset(_TARGET_ATTRIBUTES))
+        self._modify(context, frozenset(_TARGET_ATTRIBUTES) | names("targetHealthStates"))
 
     def _modify(self, context: Context, changed: Names) -> None:
         chosen = {k: v for k, v in context.inputs.items() if k in changed}
         attributes = _attributes(_TARGET_ATTRIBUTES, chosen)
         if "stickiness" in changed or ("stickiness" in context.inputs and not context.old_inputs):
             attributes += self._stickiness(context.inputs.get("stickiness"))
+        if "targetHealthStates" in changed and context.inputs.get("targetHealthStates"):
+            attributes += self._unhealthy(context.inputs["targetHealthStates"])
         if attributes:
             context.call(
                 "elbv2",
@@ -153,6 +155,18 @@ class _TargetGroup(Resource):
                 TargetGroupArn=context.id,
                 Attributes=attributes,
             )
+
+    @staticmethod
+    def _unhealthy(value: list[dict[str, Any]]) -> list[dict[str, str]]:
+        (state,) = value
+        prefix = "target_health_state.unhealthy"
+        return _attributes(
+            {
+                "enableUnhealthyConnectionTermination": f"{prefix}.connection_termination.enabled",
+                "unhealthyDrainingInterval": f"{prefix}.draining_interval_seconds",
+            },
+            state,
+        )
 
     @staticmethod
     def _stickiness(value: Mapping[str, Any] | None) -> list[dict[str, str]]:
@@ -273,7 +287,7 @@ RESOURCES: tuple[Resource, ...] = (
         delete_with=Operation("DeleteTargetGroup", {"TargetGroupArn": "$id"}),
         renames={"arn": "TargetGroupArn"},
         computed={"name": "TargetGroupName"},
-        special=frozenset(_TARGET_ATTRIBUTES) | names("healthCheck stickiness"),
+        special=frozenset(_TARGET_ATTRIBUTES) | names("healthCheck stickiness targetHealthStates"),
         local=names("lambdaMultiValueHeadersEnabled"),
         replaces=names(
             "name namePrefix port protocol protocolVersion targetType vpcId ipAddressType"

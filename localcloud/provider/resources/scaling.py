@@ -8,7 +8,7 @@ import jmespath
 
 from localcloud.provider.context import Context, Names, call_until_free, keeping, names
 from localcloud.provider.errors import NotFoundError, ProviderError
-from localcloud.provider.resource import Operation, Resource
+from localcloud.provider.resource import Operation, Resource, Update
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.shapes import to_request
 
@@ -289,6 +289,8 @@ RESOURCES: tuple[Resource, ...] = (
             "protectFromScaleIn": "NewInstancesProtectedFromScaleIn",
             "launchTemplate.id": "LaunchTemplateId",
             "launchTemplate.name": "LaunchTemplateName",
+            "initialLifecycleHooks": "LifecycleHookSpecificationList",
+            "initialLifecycleHooks.name": "LifecycleHookName",
         },
         special=names("vpcZoneIdentifiers enabledMetrics metricsGranularity instanceRefresh tags"),
         local=names(
@@ -308,6 +310,36 @@ RESOURCES: tuple[Resource, ...] = (
         autoname="name",
         autoname_limit=255,
         unordered=names("vpcZoneIdentifiers targetGroupArns enabledMetrics tags availabilityZones"),
-        unobserved=names("enabledMetrics"),
+        unobserved=names("enabledMetrics initialLifecycleHooks"),
+    ),
+    Resource(
+        kind="aws:autoscaling/lifecycleHook:LifecycleHook",
+        service="autoscaling",
+        create_with=Operation("PutLifecycleHook"),
+        identifier="inputs.name",
+        read_with=Operation(
+            "DescribeLifecycleHooks",
+            {"AutoScalingGroupName": "$autoscalingGroupName", "LifecycleHookNames": ["$id"]},
+            "LifecycleHooks[0]",
+        ),
+        delete_with=Operation(
+            "DeleteLifecycleHook",
+            {"AutoScalingGroupName": "$autoscalingGroupName", "LifecycleHookName": "$id"},
+        ),
+        # Put again: it changes a hook in place.
+        updates=(
+            Update(
+                "PutLifecycleHook",
+                names(
+                    "defaultResult heartbeatTimeout lifecycleTransition notificationMetadata "
+                    "notificationTargetArn roleArn"
+                ),
+                {"AutoScalingGroupName": "$autoscalingGroupName", "LifecycleHookName": "$id"},
+            ),
+        ),
+        renames={"name": "LifecycleHookName", "autoscalingGroupName": "AutoScalingGroupName"},
+        replaces=names("name autoscalingGroupName"),
+        autoname="name",
+        autoname_limit=255,
     ),
 )
