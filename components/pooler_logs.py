@@ -33,7 +33,7 @@ def pooler_log_group(
 def write_log(deployment: Deployment) -> Statement:
     """Permission to write into the group, and into no other."""
     return allow(
-        "WriteOwnLog",
+        "WritePoolerLog",
         ["logs:CreateLogStream", "logs:PutLogEvents"],
         [deployment.arn("logs", f"log-group:{log_path(deployment)}:*")],
     )

@@ -255,6 +255,15 @@ NAME_LIMITS: tuple[NameLimit, ...] = (
         "EC2 Auto Scaling API reference: CreateAutoScalingGroup",
     ),
     NameLimit(
+        "aws:autoscaling/lifecycleHook:LifecycleHook",
+        "name",
+        "lifecycle hook",
+        _after_prefix("pooler-termination"),
+        255,
+        r"[A-Za-z0-9\-_/]+",
+        "EC2 Auto Scaling API reference: PutLifecycleHook",
+    ),
+    NameLimit(
         "aws:ec2/launchTemplate:LaunchTemplate",
         "name",
         "launch template",

@@ -225,7 +225,7 @@ def test_a_second_up_changes_nothing(stack: LocalStack) -> None:
 
 def test_a_pool_size_changes_exactly_the_pooler(stack: LocalStack) -> None:
     before = set(pooler_addresses(stack))
-    stack.write_config({"pooler": {"default_pool_size": 21}})
+    stack.write_config({"pooler": {"default_pool_size": 19}})
     preview = stack.preview("--json")
     assert preview.returncode == 0, preview.stdout + preview.stderr
     steps = json.loads(preview.stdout)["steps"]

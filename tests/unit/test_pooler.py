@@ -177,7 +177,7 @@ def test_hosts_may_read_three_secrets_log_and_leave_and_nothing_else(
     assert recorder.document("pooler-hosts-policy")["Statement"] == [
         *secrets("Read", "roles-pooler-users", "pooler-certificates-server", "roles-health"),
         {
-            "Sid": "WriteOwnLog",
+            "Sid": "WritePoolerLog",
             "Effect": "Allow",
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": [
