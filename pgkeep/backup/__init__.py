@@ -1,0 +1,1 @@
+"""`pgkeep backup`: make, list, verify and prune backups of a deployed stack."""

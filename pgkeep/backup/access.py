@@ -1,0 +1,84 @@
+"""The backups of a deployed stack, and how AWS's refusals reach the user."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from operations.backup.store import Store
+from operations.errors import OperationError
+from pgkeep.deployed import DeployedStack
+from pgkeep.failures import CommandError, ExitCode
+
+console = Console(highlight=False)
+#: Progress goes to standard error, so that standard output is the result alone.
+progress_console = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def refusals_as_lines() -> Generator[None]:
+    """An operation that refuses, or an AWS or PostgreSQL error, becomes one line and exit code 1.
+
+    Raises:
+        CommandError: in place of what was raised.
+    """
+    import psycopg
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except OperationError as error:
+        raise CommandError(str(error), ExitCode.REFUSED) from error
+    except (BotoCoreError, ClientError, psycopg.Error) as error:
+        reason = " ".join(str(error).split())
+        raise CommandError(reason, ExitCode.REFUSED) from error
+
+
+def store(stack: DeployedStack) -> Store:
+    """The stack's bucket, its manifests verified where the stack signs them."""
+    mac_key: Any = stack.outputs.get("manifest_key_arn")
+    return Store(
+        stack.client("s3"),
+        stack.bucket,
+        stack.client("kms") if mac_key else None,
+        str(mac_key) if mac_key else None,
+    )
+
+
+def bucket_key(stack: DeployedStack) -> str:
+    """ARN of the KMS key that the bucket encrypts with."""
+    answer = stack.client("s3").get_bucket_encryption(Bucket=stack.bucket)
+    rule = answer["ServerSideEncryptionConfiguration"]["Rules"][0]
+    return str(rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"])
+
+
+def bytes_text(size_bytes: float) -> str:
+    """For people: `1.4 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size_bytes < 1024:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} TiB"
+
+
+def age_text(seconds: float) -> str:
+    """For people: `3 h 20 min`, `12 d`."""
+    minutes = int(seconds // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d"
+
+
+def print_json(document: object) -> None:
+    """One document on standard output."""
+    import json
+
+    json.dump(document, sys.stdout, indent=2)
+    sys.stdout.write("\n")

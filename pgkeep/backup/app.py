@@ -1,0 +1,75 @@
+"""The words of `pgkeep backup`; what they do is beside, imported when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Make, list, verify and prune backups.")
+
+Stack = Annotated[
+    str, typer.Option(envvar="PGKEEP_STACK", help="The stack: local, dev, staging or prod.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+DEFAULT_STACK = "local"
+
+
+@app.command()
+def run(
+    *,
+    stack: Stack = DEFAULT_STACK,
+    backup_class: Annotated[
+        str, typer.Option("--class", help="daily, weekly, monthly, pre-migration or manual.")
+    ] = "manual",
+    here: Annotated[
+        bool, typer.Option(help="On this machine instead of in the stack's function.")
+    ] = False,
+    through: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="With --here: a tunnel's beginning.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="With --here: sessions.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Make a backup now. Exit code 0 only when it is whole; 1 when it failed."""
+    from pgkeep.backup import run_command
+
+    run_command.run(
+        stack, backup_class, here=here, through=through, workers=workers, as_json=as_json
+    )
+
+
+@app.command(name="list")
+def list_(*, stack: Stack = DEFAULT_STACK, as_json: AsJson = False) -> None:
+    """All recovery points: dumps, snapshots and point-in-time recovery, with what each gives."""
+    from pgkeep.backup import list_command
+
+    list_command.run(stack, as_json=as_json)
+
+
+@app.command()
+def verify(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="A backup's id, or latest.")],
+    *,
+    stack: Stack = DEFAULT_STACK,
+    as_json: AsJson = False,
+) -> None:
+    """Read a whole backup back and compare every byte. Exit code 1 when one is wrong."""
+    from pgkeep.backup import verify_command
+
+    verify_command.run(stack, identifier, as_json=as_json)
+
+
+@app.command()
+def prune(
+    *,
+    stack: Stack = DEFAULT_STACK,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove backups whose retention has ended; never the last good or the last proven one."""
+    from pgkeep.backup import prune_command
+
+    prune_command.run(stack, dry_run=dry_run, as_json=as_json)

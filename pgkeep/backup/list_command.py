@@ -1,0 +1,67 @@
+"""`pgkeep backup list`: every recovery point of a stack."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rich.table import Table
+
+from operations.restore import report
+from pgkeep.backup import recovery_points
+from pgkeep.backup.access import (
+    age_text,
+    bytes_text,
+    console,
+    print_json,
+    refusals_as_lines,
+    store,
+)
+from pgkeep.backup.recovery_points import RecoveryPoint
+from pgkeep.deployed import DeployedStack
+
+
+def run(stack_name: str, *, as_json: bool) -> None:
+    """Print all recovery points, the newest first, and what only looks like a backup."""
+    stack = DeployedStack.find(stack_name)
+    now = datetime.now(UTC)
+    with refusals_as_lines():
+        found = store(stack).find()
+        proven = report.proven(stack.client("s3"), stack.bucket)
+        points = [
+            *recovery_points.dumps(found, proven, now),
+            *recovery_points.of_instance(
+                stack.client("rds"), str(stack.outputs["database_identifier"]), now
+            ),
+        ]
+    points.sort(key=lambda point: point.taken_at, reverse=True)
+    if as_json:
+        print_json(
+            {
+                "recovery_points": [point.document() for point in points],
+                "not_backups": [
+                    {"folder": other.folder, "reason": other.reason} for other in found.others
+                ],
+            }
+        )
+        return
+    _print(points)
+    for other in found.others:
+        console.print(f"[yellow]no backup[/yellow] {other.folder}: {other.reason}")
+
+
+def _print(points: list[RecoveryPoint]) -> None:
+    table = Table(box=None, header_style="bold")
+    for title in ("kind", "class", "id", "would lose", "size", "proven", "note"):
+        table.add_column(title, overflow="fold")
+    for point in points:
+        proven = f"{point.proven_at:%Y-%m-%d}" if point.proven_at else "no"
+        table.add_row(
+            point.kind,
+            point.backup_class,
+            point.id,
+            age_text(point.rpo_seconds),
+            "" if point.size_bytes is None else bytes_text(point.size_bytes),
+            f"[green]{proven}[/green]" if point.proven_at else f"[yellow]{proven}[/yellow]",
+            point.note,
+        )
+    console.print(table if points else "[red]There is no recovery point at all.[/red]")

@@ -1,0 +1,89 @@
+"""All that a database can be brought back from, with what each would lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from operations.backup.store import Found
+
+_GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class RecoveryPoint:
+    """One way back. `rpo_seconds` is how much would be lost by going it now."""
+
+    kind: str
+    id: str
+    backup_class: str
+    taken_at: datetime
+    rpo_seconds: float
+    size_bytes: int | None
+    proven_at: datetime | None
+    note: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON: times are ISO 8601 in UTC."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "class": self.backup_class,
+            "taken_at": self.taken_at.astimezone(UTC).isoformat(),
+            "age_seconds": round(self.rpo_seconds),
+            "rpo_seconds": round(self.rpo_seconds),
+            "size_bytes": self.size_bytes,
+            "proven": self.proven_at is not None,
+            "proven_at": self.proven_at.astimezone(UTC).isoformat() if self.proven_at else None,
+            "note": self.note,
+        }
+
+
+def dumps(found: Found, proven: Mapping[str, datetime], now: datetime) -> Iterator[RecoveryPoint]:
+    """The logical backups."""
+    for backup in found.backups:
+        yield RecoveryPoint(
+            kind="dump",
+            id=backup.id,
+            backup_class=backup.backup_class,
+            taken_at=backup.taken_at,
+            rpo_seconds=(now - backup.taken_at).total_seconds(),
+            size_bytes=backup.size_bytes,
+            proven_at=proven.get(backup.id),
+            note=f"kept until {backup.keep_until[:10]}" if backup.keep_until else "kept",
+        )
+
+
+def of_instance(rds: Any, identifier: str, now: datetime) -> Iterator[RecoveryPoint]:
+    """Point-in-time recovery and snapshots of an RDS instance."""
+    (instance,) = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
+    latest = instance.get("LatestRestorableTime")
+    if latest is not None and instance.get("BackupRetentionPeriod", 0) > 0:
+        yield RecoveryPoint(
+            kind="point-in-time",
+            id=identifier,
+            backup_class="continuous",
+            taken_at=latest,
+            rpo_seconds=(now - latest).total_seconds(),
+            size_bytes=None,
+            proven_at=None,
+            note=f"any moment of the last {instance['BackupRetentionPeriod']} days",
+        )
+    pages = rds.get_paginator("describe_db_snapshots").paginate(DBInstanceIdentifier=identifier)
+    for page in pages:
+        for snapshot in page["DBSnapshots"]:
+            if snapshot.get("Status") != "available":
+                continue
+            taken_at = snapshot["SnapshotCreateTime"]
+            yield RecoveryPoint(
+                kind="snapshot",
+                id=snapshot["DBSnapshotIdentifier"],
+                backup_class=snapshot.get("SnapshotType", ""),
+                taken_at=taken_at,
+                rpo_seconds=(now - taken_at).total_seconds(),
+                size_bytes=snapshot.get("AllocatedStorage", 0) * _GIB,
+                proven_at=None,
+                note="size is the allocated storage",
+            )

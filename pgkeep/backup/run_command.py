@@ -1,0 +1,120 @@
+"""`pgkeep backup run`: in the stack's function, or with the same code on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from typing import Any
+
+from rich.progress import Progress as Bar
+
+from operations import backup as backups
+from operations.backup import BackupTarget, Manifest
+from pgkeep.backup.access import (
+    bucket_key,
+    bytes_text,
+    console,
+    print_json,
+    progress_console,
+    refusals_as_lines,
+)
+from pgkeep.deployed import DeployedStack, connector
+from pgkeep.failures import CommandError, ExitCode
+
+# A function's 15 minutes, and the time to hear of its end.
+_FUNCTION_ANSWER_SECONDS = 930
+
+
+def run(
+    stack_name: str,
+    backup_class: str,
+    *,
+    here: bool,
+    through: str | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Make a backup and say what it is.
+
+    Raises:
+        CommandError: the class is unknown, the stack is not deployed, or the backup failed.
+    """
+    if backup_class not in backups.CLASSES:
+        raise CommandError(f"--class {backup_class} refused: choose {', '.join(backups.CLASSES)}.")
+    if through is not None and not here:
+        raise CommandError("--through is for --here: the function reaches the database itself.")
+    stack = DeployedStack.find(stack_name, through)
+    with refusals_as_lines():
+        result = _here(stack, backup_class, workers) if here else _in_function(stack, backup_class)
+    if as_json:
+        print_json(result)
+        return
+    rows = sum(result["row_counts"].values())
+    console.print(f"[green]Backup {result['id']} is whole.[/green]")
+    console.print(
+        f"{len(result['row_counts'])} tables, {rows} rows, {bytes_text(result['size_bytes'])} in "
+        f"s3://{stack.bucket}/{result['key']}",
+        soft_wrap=True,
+    )
+    console.print(f"Prove it: pgkeep restore --stack {stack.name} --from {result['id']} --to NAME")
+
+
+def _in_function(stack: DeployedStack, backup_class: str) -> dict[str, Any]:
+    from botocore.config import Config
+
+    # A second try would be a second backup.
+    patient = Config(read_timeout=_FUNCTION_ANSWER_SECONDS, retries={"total_max_attempts": 1})
+    with progress_console.status(f"Backing up {stack.database} in the stack's function"):
+        answer = stack.client("lambda", patient).invoke(
+            FunctionName=stack.outputs["backup_function"],
+            Payload=json.dumps({"class": backup_class}).encode(),
+        )
+        document: dict[str, Any] = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        reason = document.get("errorMessage", "no message")
+        raise CommandError(f"no backup was made: {reason}", ExitCode.REFUSED)
+    return {"class": backup_class, **document}
+
+
+def _here(stack: DeployedStack, backup_class: str, workers: int) -> dict[str, Any]:
+    target = BackupTarget(
+        bucket=stack.bucket,
+        kms_key=bucket_key(stack),
+        retention_days=dict(stack.outputs.get("backup_retention_days", {})),
+        mac_key=stack.outputs.get("manifest_key_arn"),
+    )
+    with (
+        stack.reach() as endpoint,
+        Bar(console=progress_console) as bar,
+        # The run's log lines are for CloudWatch.
+        contextlib.redirect_stdout(sys.stderr),
+    ):
+        task = bar.add_task(f"Backing up {stack.database}", total=None)
+        made = backups.run(
+            backup_class,
+            endpoint,
+            connect=connector(endpoint, stack.login("backup"), "pgkeep backup"),
+            target=target,
+            s3=stack.client("s3"),
+            kms=stack.client("kms") if target.mac_key else None,
+            options=backups.Options(
+                workers=workers,
+                progress=lambda done: bar.update(
+                    task, completed=done.done_bytes, total=done.total_bytes
+                ),
+            ),
+        )
+    return summary(made)
+
+
+def summary(made: Manifest) -> dict[str, Any]:
+    """What a command says about a backup, as the function does."""
+    return {
+        "id": made.id,
+        "class": made.backup_class,
+        "key": made.key,
+        "size_bytes": made.size_bytes,
+        "row_counts": made.row_counts,
+        "duration_seconds": made.duration_seconds,
+    }

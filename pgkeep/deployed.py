@@ -1,0 +1,149 @@
+"""A stack that is deployed: its outputs, its AWS account, and the way to its database."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from operations.database import Endpoint
+from pgkeep.failures import CommandError
+from toolchain.environment import (
+    LOCAL_STACK,
+    REPOSITORY,
+    local_endpoint,
+    local_environment,
+    local_home,
+    stack_names,
+)
+from toolchain.steps import RefusedError
+
+if TYPE_CHECKING:
+    import boto3
+    import botocore.config
+    import psycopg
+
+#: The security group of clients that may reach the database itself.
+_DIRECT_GROUP = "migration_security_group_id"
+
+
+@dataclass(frozen=True)
+class DeployedStack:
+    """One stack. `through` is HOST:PORT of a tunnel to the database, as `ssh -L` makes one."""
+
+    name: str
+    outputs: dict[str, Any]
+    through: str | None = None
+
+    @classmethod
+    def find(cls, name: str, through: str | None = None) -> DeployedStack:
+        """Read the outputs of a stack.
+
+        Raises:
+            CommandError: there is no such stack, or it is not deployed.
+        """
+        if name not in stack_names():
+            raise CommandError(
+                f"there is no stack {name!r}; stacks/ has {', '.join(stack_names())}."
+            )
+        try:
+            environment = local_environment() if name == LOCAL_STACK else None
+        except RefusedError as refused:
+            raise CommandError(str(refused)) from None
+        ended = subprocess.run(
+            ["pulumi", "--non-interactive", "stack", "output", "--json", "--stack", name],
+            cwd=REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        outputs: dict[str, Any] = json.loads(ended.stdout or "{}") if ended.returncode == 0 else {}
+        if "database_endpoint" not in outputs:
+            hint = "run `make up` first" if name == LOCAL_STACK else "run `pulumi up` first"
+            why = " ".join(ended.stderr.split())
+            raise CommandError(f"stack {name} is not deployed; {hint}. {why}".rstrip())
+        return cls(name, outputs, through)
+
+    @property
+    def database(self) -> str:
+        """Name of the application's database."""
+        return str(self.outputs["database_name"])
+
+    @property
+    def bucket(self) -> str:
+        """The backup bucket."""
+        return str(self.outputs["backup_bucket"])
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """AWS as the user's own credentials; the local cloud's administrator for `local`."""
+        import boto3
+
+        if self.name == LOCAL_STACK:
+            return boto3.Session("local", "local", region_name=str(self.outputs["region"]))
+        return boto3.Session(region_name=str(self.outputs["region"]))
+
+    def client(self, service: Any, config: botocore.config.Config | None = None) -> Any:
+        """A client of an AWS service in the stack's region."""
+        endpoint = local_endpoint() if self.name == LOCAL_STACK else None
+        return self.session.client(service, endpoint_url=endpoint, config=config)
+
+    def secret(self, name: str) -> dict[str, Any]:
+        """The JSON of one secret."""
+        answer = self.client("secretsmanager").get_secret_value(SecretId=name)
+        return json.loads(answer["SecretString"])
+
+    def login(self, role: Literal["master"] | str) -> tuple[str, str]:
+        """User and password of the master, or of a role of the workload."""
+        if role == "master":
+            document = self.secret(self.outputs["master_secret_name"])
+        else:
+            document = self.secret(self.outputs["role_secret_names"][role])
+        return str(document["username"]), str(document["password"])
+
+    @contextmanager
+    def reach(self) -> Generator[Endpoint]:
+        """The primary as this machine reaches it: directly, through a tunnel, or the local cloud's.
+
+        Raises:
+            CommandError: the tunnel is wrong or the local cloud does not run.
+        """
+        host, port = str(self.outputs["database_endpoint"]), int(self.outputs["database_port"])
+        if self.through is not None:
+            address, _, number = self.through.rpartition(":")
+            if not address or not number.isdecimal():
+                raise CommandError(
+                    f"--through {self.through} refused: it must be HOST:PORT, such as "
+                    "127.0.0.1:15432 of an SSH tunnel."
+                )
+            yield Endpoint(host, int(number), self.database, self._ca_bundle(), address)
+        elif self.name == LOCAL_STACK:
+            from toolchain.tunnel import local_tunnel
+
+            try:
+                with local_tunnel(self.outputs[_DIRECT_GROUP], host, port) as (address, number):
+                    yield Endpoint(host, number, self.database, self._ca_bundle(), address)
+            except RefusedError as refused:
+                raise CommandError(str(refused)) from None
+        else:
+            yield Endpoint(host, port, self.database, self._ca_bundle())
+
+    def _ca_bundle(self) -> Path:
+        if self.name == LOCAL_STACK:
+            return local_home() / "rds-ca-bundle.pem"
+        return REPOSITORY / "stacks" / "rds_ca" / f"{self.outputs['region']}.pem"
+
+
+def connector(endpoint: Endpoint, login: tuple[str, str], application_name: str) -> Any:
+    """A function that makes sessions as `login`."""
+
+    def connect() -> psycopg.Connection[Any]:
+        return endpoint.connect(*login, application_name=application_name)
+
+    return connect

@@ -1,0 +1,235 @@
+"""`pgkeep restore`: a backup into a database of the stack's server, proven before it counts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import typer
+from rich.progress import Progress as Bar
+from rich.progress import TimeRemainingColumn
+
+from operations.backup.children import Login
+from operations.backup.manifest import Manifest
+from operations.database import Endpoint
+from operations.restore import Options, Restored, Selection, databases, report, restore
+from operations.restore.proof import prove
+from operations.restore.report import Report
+from pgkeep.backup import run_command
+from pgkeep.backup.access import (
+    console,
+    print_json,
+    progress_console,
+    refusals_as_lines,
+    store,
+)
+from pgkeep.deployed import DeployedStack, connector
+from pgkeep.failures import CommandError, ExitCode
+
+# guides cryptowallet and node-pass: restoring over production asks for this word.
+PRODUCTION_WORD = "RESTORE_PRODUCTION"
+_MAINTENANCE_DATABASE = "postgres"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    stack: str
+    source: str
+    target: str
+    selection: Selection
+    no_owner: bool
+    workers: int
+    confirmation: str | None
+    through: str | None
+    drop_afterwards: bool
+    as_json: bool
+
+
+def run(request: Request) -> None:
+    """Restore, prove, and say what was measured.
+
+    Raises:
+        CommandError: the backup or the target is refused, or the restore failed.
+        typer.Exit: with 1 when the restored database is not what was backed up.
+    """
+    stack = DeployedStack.find(request.stack, request.through)
+    over_present = request.target == stack.database
+    if over_present:
+        _confirm(request, stack)
+    with refusals_as_lines():
+        backup = store(stack).get(request.source, stack.database)
+        with stack.reach() as endpoint:
+            aside = None
+            if over_present:
+                made, aside = _over_present(request, stack, endpoint, backup)
+            else:
+                made = _into_other(request, stack, endpoint, backup, request.target)
+    if request.as_json:
+        print_json({**asdict(made), "report": made.key, "set_aside_as": aside})
+    else:
+        _print(made, aside)
+    if not made.proven:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _confirm(request: Request, stack: DeployedStack) -> None:
+    if not request.selection.everything:
+        raise CommandError(
+            f"--table and --schema refused with --to {request.target}: the other tables would be "
+            "lost. Restore into a new database and copy what is missing from there."
+        )
+    word = PRODUCTION_WORD if stack.name == "prod" else stack.database
+    given = request.confirmation
+    if given is None and sys.stdin.isatty():
+        progress_console.print(
+            f"[red]Database {stack.database} of {stack.name} will be replaced.[/red] A backup is "
+            f"made first, and the present one is kept under another name."
+        )
+        given = typer.prompt(f"Type {word} to go on", default="", show_default=False)
+    if given != word:
+        raise CommandError(
+            f"--to {request.target} is the present database of {stack.name} and was not confirmed: "
+            f"type {word} when asked, or give --confirm {word}. Nothing was changed.",
+            ExitCode.REFUSED,
+        )
+
+
+def _over_present(
+    request: Request, stack: DeployedStack, endpoint: Endpoint, backup: Manifest
+) -> tuple[Report, str]:
+    """Beside the present database first; they change places only once it is proven."""
+    before = run_command.in_function(stack, "manual")
+    progress_console.print(f"Backup before the restore: {before['id']}")
+    beside = f"{stack.database}_restore_{datetime.now(UTC):%Y%m%dt%H%M%S}"
+    made = _into_other(request, stack, endpoint, backup, beside)
+    if not made.proven:
+        raise CommandError(
+            f"the restored database is not what was backed up ({_failed(made)}); it is kept as "
+            f"{beside}, and {stack.database} is unchanged.",
+            ExitCode.REFUSED,
+        )
+    with _maintenance(stack, endpoint) as connection:
+        aside = databases.swap(connection, stack.database, beside)
+    _apply_roles(stack)
+    return made, aside
+
+
+def _into_other(
+    request: Request, stack: DeployedStack, endpoint: Endpoint, backup: Manifest, name: str
+) -> Report:
+    started_at = datetime.now(UTC)
+    login = stack.login("master")
+    target = replace(endpoint, database=name)
+    connect = connector(target, login, "pgkeep restore")
+    with _maintenance(stack, endpoint) as connection:
+        made_here = not databases.exists(connection, name)
+        if made_here:
+            databases.create(connection, name, backup)
+        owners = [str(role) for role in _roles(connection)]
+        with databases.owners_assumed(connection, owners):
+            restored = _restore(request, stack, backup, Login(target, *login), connect)
+        proof = prove(
+            backup,
+            connect=connect,
+            tables=None if request.selection.everything else restored.tables,
+            workers=request.workers,
+        )
+        made = report.make(backup, restored, proof, target=name, started_at=started_at)
+        report.write(made, s3=stack.client("s3"), bucket=stack.bucket)
+        if request.drop_afterwards and made_here:
+            databases.drop(connection, name)
+    return made
+
+
+def _restore(
+    request: Request, stack: DeployedStack, backup: Manifest, login: Login, connect: Any
+) -> Restored:
+    columns = (*Bar.get_default_columns()[:3], TimeRemainingColumn())
+    with Bar(*columns, console=progress_console) as bar:
+        task = bar.add_task("Restoring", total=1.0)
+
+        def progress(step: str, share: float) -> None:
+            bar.update(task, description=f"Restoring {step}", completed=share)
+
+        return restore(
+            backup,
+            s3=stack.client("s3"),
+            bucket=stack.bucket,
+            login=login,
+            connect=connect,
+            options=Options(
+                workers=request.workers,
+                selection=request.selection,
+                no_owner=request.no_owner,
+                progress=progress,
+            ),
+        )
+
+
+def _roles(connection: psycopg.Connection[Any]) -> list[str]:
+    rows = connection.execute(
+        "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname !~ '^(pg_|rds)'"
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+@contextmanager
+def _maintenance(
+    stack: DeployedStack, endpoint: Endpoint
+) -> Generator[psycopg.Connection[Any]]:
+    """A session of the master beside the databases that it makes and renames."""
+    elsewhere = replace(endpoint, database=_MAINTENANCE_DATABASE)
+    with connector(elsewhere, stack.login("master"), "pgkeep restore")() as connection:
+        connection.autocommit = True
+        yield connection
+
+
+def _apply_roles(stack: DeployedStack) -> None:
+    """Owner and grants end as the role manifest says."""
+    answer = stack.client("lambda").invoke(
+        FunctionName=stack.outputs["roles_function"],
+        Payload=str(stack.outputs["roles_event"]).encode(),
+    )
+    document = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise CommandError(
+            f"the database was replaced, but its roles could not be applied: "
+            f"{document.get('errorMessage')}. Run `pulumi up` to apply them.",
+            ExitCode.REFUSED,
+        )
+
+
+def _failed(made: Report) -> str:
+    findings = [line for check in made.checks for line in check["findings"]]
+    return "; ".join(findings[:3]) + ("; ..." if len(findings) > 3 else "")
+
+
+def _print(made: Report, aside: str | None) -> None:
+    for name, seconds in made.steps.items():
+        console.print(f"{name:<28} {seconds:>8.1f} s")
+    for check in made.checks:
+        mark = "[green]holds[/green]" if check["passed"] else "[red]broken[/red]"
+        console.print(f"{mark:<22} {check['name']} ({check['examined']})")
+        for finding in check["findings"]:
+            console.print(f"       [red]{finding}[/red]", soft_wrap=True)
+    for note in made.left_out:
+        console.print(f"[yellow]not checked[/yellow] {note}", soft_wrap=True)
+    state = "[green]proven[/green]" if made.proven else "[red]not what was backed up[/red]"
+    console.print(
+        f"Backup {made.backup_id} in database {made.target}: {state}. "
+        f"RTO {made.rto_seconds:.0f} s, data {made.rpo_seconds:.0f} s old.",
+        soft_wrap=True,
+    )
+    if aside is not None:
+        console.print(
+            f"The database before is {aside}. The way back: pgkeep restore --back-to {aside}",
+            soft_wrap=True,
+        )
