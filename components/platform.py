@@ -232,6 +232,7 @@ class Platform(pulumi.ComponentResource):
             "vpc_id": placement.vpc_id,
             "private_subnet_ids": placement.function_subnet_ids,
             "database_endpoint": database.instance.address,
+            "database_identifier": database.identifier,
             "database_port": POSTGRESQL_PORT,
             "database_name": settings.database.name,
             "replica_endpoints": [replica.instance.address for replica in replicas],
@@ -246,7 +247,10 @@ class Platform(pulumi.ComponentResource):
             "backup_bucket": storage.bucket.bucket,
             "backup_copies_bucket_arn": storage.copies_bucket_arn,
             "backup_function": backup.operation.function.name,
+            "backup_retention_days": settings.backups.retention_days,
             "role_secret_names": roles.secret_names,
+            "roles_function": roles.operation.function.name,
+            "roles_event": roles.applied.input,
             "master_secret_name": master.secret.name,
             "alarm_topic_arn": alarm_topic.topic.arn,
         }

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pgkeep.backup.app import app as backup
 from pgkeep.failures import CommandError
 
 app = typer.Typer(
@@ -19,6 +20,9 @@ app = typer.Typer(
     help="Production PostgreSQL on AWS: settings, plans, policy checks and operations.",
 )
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+app.add_typer(backup, name="backup")
 
 
 @app.callback()
@@ -157,6 +161,67 @@ def explain(
     from pgkeep import explain as command
 
     command.run(rules or [], as_json=as_json)
+
+
+@app.command()
+def restore(
+    *,
+    source: Annotated[
+        str, typer.Option("--from", metavar="ID", help="A backup's id, or latest.")
+    ] = "latest",
+    target: Annotated[
+        str | None,
+        typer.Option("--to", metavar="DATABASE", help="A new or empty database, or the present."),
+    ] = None,
+    stack: Annotated[str, typer.Option(envvar="PGKEEP_STACK", help="Which stack.")] = "local",
+    tables: Annotated[
+        list[str] | None, typer.Option("--table", help="Only this table; may be repeated.")
+    ] = None,
+    schemas: Annotated[
+        list[str] | None, typer.Option("--schema", help="Only this schema; may be repeated.")
+    ] = None,
+    no_owner: Annotated[
+        bool, typer.Option("--no-owner", help="Leave owners and grants out.")
+    ] = False,
+    drop_afterwards: Annotated[
+        bool, typer.Option("--drop-afterwards", help="A restore test: drop the database made.")
+    ] = False,
+    back_to: Annotated[
+        str | None,
+        typer.Option("--back-to", metavar="DATABASE", help="Undo a restore over the present."),
+    ] = None,
+    confirm: Annotated[
+        str | None, typer.Option(metavar="WORD", help="Confirms replacing the present database.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="Sessions side by side.")] = 2,
+    through: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Beginning of a tunnel to the database.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Restore a backup and prove it. Exit code 0 only when the proof holds."""
+    from operations.restore.selection import Selection
+    from pgkeep import restore_command
+
+    if back_to is not None:
+        restore_command.go_back(stack, back_to, confirm, through)
+        return
+    if target is None:
+        raise CommandError("--to is missing: name the database to restore into.")
+    restore_command.run(
+        restore_command.Request(
+            stack=stack,
+            source=source,
+            target=target,
+            selection=Selection(tuple(tables or ()), tuple(schemas or ())),
+            no_owner=no_owner,
+            workers=workers,
+            confirmation=confirm,
+            through=through,
+            drop_afterwards=drop_afterwards,
+            as_json=as_json,
+        )
+    )
 
 
 def main() -> None:

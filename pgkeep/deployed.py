@@ -114,6 +114,12 @@ class DeployedStack:
         Raises:
             CommandError: the tunnel is wrong or the local cloud does not run.
         """
+        from toolchain.functions import client_programs
+
+        try:
+            client_programs()
+        except RefusedError as refused:
+            raise CommandError(str(refused)) from None
         host, port = str(self.outputs["database_endpoint"]), int(self.outputs["database_port"])
         if self.through is not None:
             address, _, number = self.through.rpartition(":")

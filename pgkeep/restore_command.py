@@ -80,24 +80,49 @@ def run(request: Request) -> None:
         raise typer.Exit(ExitCode.REFUSED)
 
 
+def go_back(stack_name: str, aside: str, confirmation: str | None, through: str | None) -> None:
+    """Undo a restore over the present database: `aside` takes its place again.
+
+    Raises:
+        CommandError: there is no such database, or it was not confirmed.
+    """
+    stack = DeployedStack.find(stack_name, through)
+    _ask(stack, confirmation, f"will be replaced by {aside}")
+    with refusals_as_lines(), stack.reach() as endpoint:
+        with _maintenance(stack, endpoint) as connection:
+            if not databases.exists(connection, aside):
+                raise CommandError(
+                    f"--back-to {aside} refused: the server has no such database.",
+                    ExitCode.REFUSED,
+                )
+            databases.reopen(connection, aside)
+            put_aside = databases.swap(connection, stack.database, aside)
+        _apply_roles(stack)
+    console.print(f"{stack.database} is what it was; the restored one is {put_aside}.")
+
+
 def _confirm(request: Request, stack: DeployedStack) -> None:
     if not request.selection.everything:
         raise CommandError(
             f"--table and --schema refused with --to {request.target}: the other tables would be "
             "lost. Restore into a new database and copy what is missing from there."
         )
+    _ask(stack, request.confirmation, f"will be replaced by backup {request.source}")
+
+
+def _ask(stack: DeployedStack, confirmation: str | None, what: str) -> None:
     word = PRODUCTION_WORD if stack.name == "prod" else stack.database
-    given = request.confirmation
+    given = confirmation
     if given is None and sys.stdin.isatty():
         progress_console.print(
-            f"[red]Database {stack.database} of {stack.name} will be replaced.[/red] A backup is "
-            f"made first, and the present one is kept under another name."
+            f"[red]Database {stack.database} of {stack.name} {what}.[/red] The present one is kept "
+            "under another name."
         )
         given = typer.prompt(f"Type {word} to go on", default="", show_default=False)
     if given != word:
         raise CommandError(
-            f"--to {request.target} is the present database of {stack.name} and was not confirmed: "
-            f"type {word} when asked, or give --confirm {word}. Nothing was changed.",
+            f"{stack.database} is the present database of {stack.name} and replacing it was not "
+            f"confirmed: type {word} when asked, or give --confirm {word}. Nothing was changed.",
             ExitCode.REFUSED,
         )
 
@@ -182,9 +207,7 @@ def _roles(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 @contextmanager
-def _maintenance(
-    stack: DeployedStack, endpoint: Endpoint
-) -> Generator[psycopg.Connection[Any]]:
+def _maintenance(stack: DeployedStack, endpoint: Endpoint) -> Generator[psycopg.Connection[Any]]:
     """A session of the master beside the databases that it makes and renames."""
     elsewhere = replace(endpoint, database=_MAINTENANCE_DATABASE)
     with connector(elsewhere, stack.login("master"), "pgkeep restore")() as connection:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
+from pathlib import Path
 
 from toolchain.environment import REPOSITORY
 from toolchain.steps import RefusedError, step
@@ -12,6 +18,7 @@ from toolchain.steps import RefusedError, step
 ARCHIVE = "operations.archive"
 CLIENT_LAYER = "operations.postgresql_client_layer"
 ARCHITECTURES = ("x86_64", "arm64")
+CLIENT_MAJOR = 17
 
 
 def build_archive(architecture: str) -> None:
@@ -31,6 +38,43 @@ def build_client_layer(architecture: str) -> None:
             f"{platform.system()} does not have; run `make build` on Linux (CI, a container)."
         )
     _build(CLIENT_LAYER, architecture)
+
+
+def client_programs() -> None:
+    """Makes sure that pg_dump, pg_restore and psql 17 can be started from this process.
+
+    Those on PATH serve when they are new enough; otherwise the functions' client layer is unpacked
+    into `.build`.
+
+    Raises:
+        RefusedError: they are too old or missing, and the layer cannot be built here.
+    """
+    if os.environ.get("PGKEEP_POSTGRESQL_CLIENT") or _installed_major() >= CLIENT_MAJOR:
+        return
+    architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+    build_client_layer(architecture)
+    layer = REPOSITORY / ".build" / f"postgresql-client-{CLIENT_MAJOR}-{architecture}.zip"
+    folder = REPOSITORY / ".build" / f"client-{architecture}-{layer.stat().st_mtime_ns}"
+    if not folder.exists():
+        with (
+            tempfile.TemporaryDirectory(dir=REPOSITORY / ".build") as scratch,
+            zipfile.ZipFile(layer) as archive,
+        ):
+            for entry in archive.infolist():
+                path = Path(archive.extract(entry, scratch))
+                path.chmod(entry.external_attr >> 16 & 0o777)
+            Path(scratch).rename(folder)
+            Path(scratch).mkdir()
+    os.environ["PGKEEP_POSTGRESQL_CLIENT"] = str(folder / "pg")
+
+
+def _installed_major() -> int:
+    """Major version of the pg_dump on PATH; 0 without one."""
+    if shutil.which("pg_dump") is None:
+        return 0
+    answer = subprocess.run(["pg_dump", "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"\) (\d+)", answer.stdout)
+    return int(found.group(1)) if found else 0
 
 
 def build_all() -> int:

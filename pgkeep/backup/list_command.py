@@ -51,17 +51,17 @@ def run(stack_name: str, *, as_json: bool) -> None:
 
 def _print(points: list[RecoveryPoint]) -> None:
     table = Table(box=None, header_style="bold")
-    for title in ("kind", "class", "id", "would lose", "size", "proven", "note"):
-        table.add_column(title, overflow="fold")
+    for title in ("kind", "class", "would lose", "size", "proven"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("id", overflow="fold")
     for point in points:
         proven = f"{point.proven_at:%Y-%m-%d}" if point.proven_at else "no"
         table.add_row(
             point.kind,
             point.backup_class,
-            point.id,
             age_text(point.rpo_seconds),
             "" if point.size_bytes is None else bytes_text(point.size_bytes),
             f"[green]{proven}[/green]" if point.proven_at else f"[yellow]{proven}[/yellow]",
-            point.note,
+            f"{point.id} ({point.note})" if point.note else point.id,
         )
     console.print(table if points else "[red]There is no recovery point at all.[/red]")

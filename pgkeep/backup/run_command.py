@@ -46,7 +46,7 @@ def run(
         raise CommandError("--through is for --here: the function reaches the database itself.")
     stack = DeployedStack.find(stack_name, through)
     with refusals_as_lines():
-        result = _here(stack, backup_class, workers) if here else _in_function(stack, backup_class)
+        result = _here(stack, backup_class, workers) if here else in_function(stack, backup_class)
     if as_json:
         print_json(result)
         return
@@ -60,7 +60,12 @@ def run(
     console.print(f"Prove it: pgkeep restore --stack {stack.name} --from {result['id']} --to NAME")
 
 
-def _in_function(stack: DeployedStack, backup_class: str) -> dict[str, Any]:
+def in_function(stack: DeployedStack, backup_class: str) -> dict[str, Any]:
+    """Make a backup in the stack's function.
+
+    Raises:
+        CommandError: the function failed; there is no backup.
+    """
     from botocore.config import Config
 
     # A second try would be a second backup.

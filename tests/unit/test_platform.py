@@ -15,12 +15,14 @@ from tests.unit.recorder import Recorder, deploy, raw_settings, settings
 
 def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
     prefix = "security-groups-"
-    assert deployed("local").exports == {
+    recorder = deployed("local")
+    assert recorder.exports == {
         "environment": "local",
         "region": "eu-west-1",
         "vpc_id": "network-vpc-id",
         "private_subnet_ids": ["network-functions-1-id", "network-functions-2-id"],
         "database_endpoint": "database-instance.example.eu-west-1.rds.amazonaws.com",
+        "database_identifier": "pgkeep-local",
         "database_port": 5432,
         "database_name": "node_pass",
         "replica_endpoints": ["replica-1-instance.example.eu-west-1.rds.amazonaws.com"],
@@ -35,10 +37,13 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "backup_bucket": "pgkeep-local-backups-123456789012-eu-west-1",
         "backup_copies_bucket_arn": None,
         "backup_function": "pgkeep-local-backup",
+        "backup_retention_days": settings("local").backups.retention_days,
         "role_secret_names": {
             kind: f"pgkeep-local/node_pass/{kind}"
             for kind in ("migrator", "app", "readonly", "backup", "health")
         },
+        "roles_function": "pgkeep-local-roles",
+        "roles_event": recorder.inputs("roles-apply")["input"],
         "master_secret_name": "pgkeep-local/master",
         "alarm_topic_arn": "arn:aws:sns/topic:Topic/alarms-topic",
     }
