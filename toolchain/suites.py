@@ -41,7 +41,7 @@ ROOT_SUITES = ("e2e",)
 # Suites that use the base image, which is built before them.
 IMAGE_SUITES = ("operations", "localcloud", "e2e")
 # Suites that run the engine: a CLI that has to be built first is no test's time.
-ENGINE_SUITES = ("policies", "e2e")
+ENGINE_SUITES = ("command_line", "policies", "e2e")
 
 
 @dataclass

@@ -167,6 +167,11 @@ def estimate(changes: Sequence[Change], prices: Prices, region: str) -> Estimate
     return Estimate(tuple(costs), region)
 
 
+def _there(what: str, place: str, region: str) -> str:
+    """Names the region of what is in another one than the rest."""
+    return what if place == region else f"{what} in {place}"
+
+
 def _unknown(_urn: str, _inputs: Mapping[str, object], _inventory: Inventory) -> Iterable[Charge]:
     """Of a type that nobody has looked up: it is said, and counts nothing."""
     yield Charge("whether it costs anything", "unknown", Decimal(1))
@@ -177,7 +182,12 @@ def _lines(
 ) -> tuple[Line, ...]:
     place = region_of(inputs, region)
     return tuple(
-        Line(charge.what, charge.item, charge.quantity, prices.price(charge.item, place))
+        Line(
+            _there(charge.what, place, region),
+            charge.item,
+            charge.quantity,
+            prices.price(charge.item, place),
+        )
         for charge in charges
         if isinstance(charge, Charge)
     )
@@ -188,7 +198,9 @@ def _units(
 ) -> tuple[UnitPrice, ...]:
     place = region_of(inputs, region)
     return tuple(
-        UnitPrice(usage.what, prices.price(usage.item, usage.region or place), usage.assumption)
+        UnitPrice(
+            _there(usage.what, place, region), prices.price(usage.item, place), usage.assumption
+        )
         for usage in charges
         if isinstance(usage, Usage)
     )

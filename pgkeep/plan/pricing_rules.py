@@ -42,7 +42,6 @@ class Usage:
     what: str
     item: str
     assumption: str = ""
-    region: str = ""
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,26 @@ def test_a_resource_in_another_region_has_its_price() -> None:
     assert created(DATABASE, region="us-east-1", **inputs) == Decimal("185.97")
 
 
+def test_a_resource_of_another_region_is_named_and_priced_there() -> None:
+    found = cost_of(
+        step("create", "aws:kms/key:Key", "here", None, {}),
+        step("create", DATABASE, "there", None, {
+            "region": "eu-central-1",
+            "instanceClass": "db.t4g.medium",
+            "allocatedStorage": 20,
+            "storageType": "gp3",
+        }),
+    )  # fmt: skip
+    # 1, and in Frankfurt 730 h of 0.074 and 20 GiB of 0.137
+    assert found.after == Decimal("57.76")
+    lines = {line.what for cost in found.resources for line in cost.after}
+    assert lines == {
+        "key",
+        "db.t4g.medium Single-AZ in eu-central-1",
+        "20 GiB gp3 Single-AZ in eu-central-1",
+    }
+
+
 def test_the_difference_to_now() -> None:
     old = {"instanceClass": "db.r7g.large", "allocatedStorage": 100, "storageType": "gp3"}
     new = {**old, "multiAz": True}
