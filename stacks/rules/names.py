@@ -19,15 +19,12 @@ def refusals(settings: Settings) -> Iterator[Refusal]:
         ((len(name) - limit.most, name, limit) for limit, name in named), key=lambda one: one[0]
     )
     if excess > 0:
-        most = len(settings.name) - excess
         yield Refusal(
             "name",
             settings.name,
             f"{name} would have {len(name)} characters, a {limit.kind} has at most {limit.most}",
             f"AWS refuses longer names ({limit.source})",
-            f"Shorten it to {most} characters or fewer."
-            if most > 1
-            else "Shorten the names that are made of it (stacks/naming.py).",
+            f"Shorten it to {len(settings.name) - excess} characters or fewer.",
         )
     for limit, name in named:
         if not limit.fits(name):

@@ -90,7 +90,7 @@ def test_the_longest_name_fits_and_one_more_is_refused() -> None:
     assert refused("a" * 18) == [
         "name: 'aaaaaaaaaaaaaaaaaa' refused, aaaaaaaaaaaaaaaaaa-staging-pooler would have 33 "
         "characters, a load balancer has at most 32: AWS refuses longer names (ELB API reference: "
-        "CreateLoadBalancer). Shorten it to 17 characters or fewer."
+        "CreateLoadBalancer). Shorten it to 17 characters or fewer. Source: stacks/naming.py."
     ]
 
 
