@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, cast
 
 from .databases import INSTANCE, is_replica
@@ -25,15 +25,15 @@ def _has_action(alarm: Resource, _context: Context) -> Iterator[Outcome]:
 
 
 def _databases_watched(stack: Stack, _context: Context) -> Iterator[Outcome]:
-    alarms = [alarm for alarm in stack.of_type(ALARM) if alarm.get("namespace") == "AWS/RDS"]
+    alarms = _Alarms(stack.of_type(ALARM))
     for database in stack.of_type(INSTANCE):
         wanted = (*_METRICS, _REPLICA_METRIC) if is_replica(database) else _METRICS
-        mine = [alarm for alarm in alarms if _is_about(alarm, database)]
+        mine = alarms.about(database)
         undecided = any(alarm.get("metricName") is UNKNOWN for alarm in mine)
         missing = sorted(set(wanted) - {str(alarm.get("metricName")) for alarm in mine})
         if missing and undecided:
             yield Unverified(database, "the metricName of an alarm")
-        elif missing and any(_may_be_about(alarm, database) for alarm in stack.of_type(ALARM)):
+        elif missing and alarms.may_be_about(database):
             yield Unverified(database, "the namespace or the dimensions of an alarm")
         elif missing:
             names = ", ".join(missing)
@@ -42,30 +42,53 @@ def _databases_watched(stack: Stack, _context: Context) -> Iterator[Outcome]:
             )
 
 
+class _Alarms:
+    """Alarms by the database that they are about: a state may have thousands of both."""
+
+    def __init__(self, alarms: Iterable[Resource]) -> None:
+        self._by_name: dict[str, list[Resource]] = {}
+        self._by_urn: dict[str, list[Resource]] = {}
+        self._namespace_unknown = False
+        self._without_reference: list[Resource] = []
+        for alarm in alarms:
+            self._namespace_unknown |= alarm.get("namespace") is UNKNOWN
+            if alarm.get("namespace") != "AWS/RDS":
+                continue
+            urns = alarm.property_dependencies.get("dimensions", ())
+            for urn in urns:
+                self._by_urn.setdefault(urn, []).append(alarm)
+            if not urns:
+                self._without_reference.append(alarm)
+            name = _dimension(alarm)
+            if isinstance(name, str):
+                self._by_name.setdefault(name, []).append(alarm)
+        self._dimension_unknown = any(
+            _dimension(alarm) is UNKNOWN for alarm in self._without_reference
+        )
+
+    def about(self, database: Resource) -> list[Resource]:
+        """The alarms that are certainly about `database`."""
+        identifier = database.identity("identifier")
+        named = self._by_name.get(identifier, []) if isinstance(identifier, str) else []
+        # An identifier that RDS makes up is known after apply: the recorded dependency decides.
+        return named + [
+            alarm
+            for alarm in self._by_urn.get(database.urn, [])
+            if _dimension(alarm) is UNKNOWN or identifier in (None, UNKNOWN)
+        ]
+
+    def may_be_about(self, database: Resource) -> bool:
+        """Whether values that are not known yet could make another alarm one of the database's."""
+        if self._namespace_unknown or self._dimension_unknown:
+            return True
+        return database.identity("identifier") is UNKNOWN and bool(self._without_reference)
+
+
 def _dimension(alarm: Resource) -> object:
     dimensions = alarm.get("dimensions")
     if not isinstance(dimensions, dict):
         return dimensions
     return cast("dict[str, object]", dimensions).get("DBInstanceIdentifier")
-
-
-def _is_about(alarm: Resource, database: Resource) -> bool:
-    found = _dimension(alarm)
-    if isinstance(found, str) and found == database.get("identifier"):
-        return True
-    # An identifier that RDS makes up is known after apply: the recorded dependency decides.
-    unsettled = found is UNKNOWN or database.get("identifier") in (None, UNKNOWN)
-    return unsettled and database.urn in alarm.property_dependencies.get("dimensions", ())
-
-
-def _may_be_about(alarm: Resource, database: Resource) -> bool:
-    """Whether values that are not known yet could make the alarm one of the database's."""
-    if alarm.get("namespace") is UNKNOWN:
-        return True
-    if alarm.get("namespace") != "AWS/RDS" or _is_about(alarm, database):
-        return False
-    elsewhere = bool(alarm.property_dependencies.get("dimensions"))
-    return UNKNOWN in (_dimension(alarm), database.get("identifier")) and not elsewhere
 
 
 RULES: Final = (
