@@ -11,9 +11,10 @@ from components.iam import document
 
 
 class AlarmTopic(pulumi.ComponentResource):
-    """An SNS topic to which only CloudWatch alarms of this account may publish."""
+    """An SNS topic to which only CloudWatch alarms and RDS events of this account may publish."""
 
     topic: aws.sns.Topic
+    policy: aws.sns.TopicPolicy
 
     def __init__(
         self,
@@ -35,7 +36,7 @@ class AlarmTopic(pulumi.ComponentResource):
             tags=deployment.tags(topic_name),
             opts=child,
         )
-        aws.sns.TopicPolicy(
+        self.policy = aws.sns.TopicPolicy(
             f"{name}-policy",
             arn=self.topic.arn,
             policy=document(
@@ -49,7 +50,18 @@ class AlarmTopic(pulumi.ComponentResource):
                         "StringEquals": {"aws:SourceAccount": deployment.account_id},
                         "ArnLike": {"aws:SourceArn": deployment.arn("cloudwatch", "alarm:*")},
                     },
-                }
+                },
+                {
+                    "Sid": "DatabaseEventsOfThisAccount",
+                    "Effect": "Allow",
+                    "Principal": {"Service": deployment.service_principal("events.rds")},
+                    "Action": "sns:Publish",
+                    "Resource": topic_arn,
+                    "Condition": {
+                        "StringEquals": {"aws:SourceAccount": deployment.account_id},
+                        "ArnLike": {"aws:SourceArn": deployment.arn("rds", "es:*")},
+                    },
+                },
             ),
             opts=child,
         )

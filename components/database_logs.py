@@ -6,27 +6,28 @@ import pulumi
 import pulumi_aws as aws
 
 from components.deployment import Deployment
-from components.encryption_keys import EncryptionKeys
-
-LOG_EXPORTS = ("postgresql", "upgrade")
 
 
 def database_log_groups(
     name: str,
     deployment: Deployment,
-    keys: EncryptionKeys,
+    key_arn: pulumi.Input[str],
     identifier: str,
     opts: pulumi.ResourceOptions,
 ) -> list[aws.cloudwatch.LogGroup]:
-    """One group for each exported log. RDS would make them itself: unencrypted, kept for ever."""
+    """One group for each exported log. RDS would make them itself: unencrypted, kept for ever.
+
+    `key_arn` is a key of the instance's region that CloudWatch Logs may use.
+    """
     groups: list[aws.cloudwatch.LogGroup] = []
-    for export in LOG_EXPORTS:
+    for export in deployment.settings.database.log_exports:
         path = f"/aws/rds/instance/{identifier}/{export}"
         groups.append(
             aws.cloudwatch.LogGroup(
                 f"{name}-log-{export}",
+                region=deployment.other_region,
                 name=path,
-                kms_key_id=keys.telemetry.arn,
+                kms_key_id=key_arn,
                 retention_in_days=deployment.settings.database.log_retention_days,
                 tags=deployment.tags(path),
                 opts=opts,

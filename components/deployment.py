@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_aws as aws
@@ -26,6 +26,12 @@ class Deployment:
     """Of the partition's service names: `amazonaws.com`, or `amazonaws.com.cn` in China."""
     region: str
     zones: tuple[str, ...]
+    other_region: str | None = None
+    """Argument `region` of resources outside the stack's own region."""
+
+    def in_region(self, region: str) -> Deployment:
+        """The same stack's names, tags and ARNs in another region, whose zones are not known."""
+        return replace(self, region=region, other_region=region, zones=())
 
     @classmethod
     def discover(cls, settings: Settings) -> Deployment:

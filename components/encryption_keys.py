@@ -57,6 +57,42 @@ def inventory_key_user(deployment: Deployment, bucket_arn: str) -> Statement:
     }
 
 
+def log_key_user(deployment: Deployment, *groups: str) -> Statement:
+    """CloudWatch Logs may encrypt this stack's log groups, and nothing else.
+
+    In `groups`, patterns of log groups' names, `{}` is the stack's prefix.
+    """
+    settings = deployment.settings
+    names = [settings.prefix]
+    instance = settings.database.instance_name(settings.prefix)
+    if not instance.startswith(settings.prefix):
+        names.append(instance)
+    return {
+        "Sid": "LogsOfThisStack",
+        "Effect": "Allow",
+        "Principal": {"Service": deployment.service_principal("logs")},
+        "Action": [
+            "kms:Decrypt",
+            "kms:DescribeKey",
+            "kms:Encrypt",
+            "kms:GenerateDataKey",
+            "kms:GenerateDataKeyWithoutPlaintext",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
+        ],
+        "Resource": "*",
+        "Condition": {
+            "ArnLike": {
+                "kms:EncryptionContext:aws:logs:arn": [
+                    deployment.arn("logs", f"log-group:{group.format(name)}")
+                    for group in groups
+                    for name in names
+                ]
+            }
+        },
+    }
+
+
 @dataclass(frozen=True)
 class CustomerKey:
     """A key that the program makes, or one that is there already."""
@@ -180,37 +216,28 @@ class EncryptionKeys(pulumi.ComponentResource):
 
     def _telemetry_users(self) -> list[Statement]:
         deployment = self._deployment
-        prefix = deployment.settings.prefix
         return [
-            {
-                "Sid": "LogsOfThisStack",
-                "Effect": "Allow",
-                "Principal": {"Service": deployment.service_principal("logs")},
-                "Action": [
-                    "kms:Decrypt",
-                    "kms:DescribeKey",
-                    "kms:Encrypt",
-                    "kms:GenerateDataKey",
-                    "kms:GenerateDataKeyWithoutPlaintext",
-                    "kms:ReEncryptFrom",
-                    "kms:ReEncryptTo",
-                ],
-                "Resource": "*",
-                "Condition": {
-                    "ArnLike": {
-                        "kms:EncryptionContext:aws:logs:arn": [
-                            deployment.arn("logs", f"log-group:/aws/rds/instance/{prefix}*"),
-                            deployment.arn("logs", f"log-group:/aws/lambda/{prefix}*"),
-                            deployment.arn("logs", f"log-group:/aws/vpc/{prefix}*"),
-                            deployment.arn("logs", f"log-group:/pgkeep/{prefix}/*"),
-                        ]
-                    }
-                },
-            },
+            log_key_user(
+                deployment,
+                "/aws/rds/instance/{}*",
+                "/aws/lambda/{}*",
+                "/aws/vpc/{}*",
+                "/pgkeep/{}/*",
+            ),
             {
                 "Sid": "AlarmsOfThisAccount",
                 "Effect": "Allow",
                 "Principal": {"Service": deployment.service_principal("cloudwatch")},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                "Resource": "*",
+                "Condition": {"StringEquals": {"aws:SourceAccount": deployment.account_id}},
+            },
+            # RDS publishes its events under this principal. AWS RDS user guide: granting
+            # permissions to publish notifications to an Amazon SNS topic.
+            {
+                "Sid": "DatabaseEventsOfThisAccount",
+                "Effect": "Allow",
+                "Principal": {"Service": deployment.service_principal("events.rds")},
                 "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
                 "Resource": "*",
                 "Condition": {"StringEquals": {"aws:SourceAccount": deployment.account_id}},

@@ -15,6 +15,7 @@ from components.pooler import Pooler
 from stacks.connection_budget import max_connections
 
 _GIB = 1024**3
+_MIB = 1024**2
 _MINUTE = 60
 
 
@@ -59,19 +60,24 @@ class Monitoring(pulumi.ComponentResource):
         *,
         alarm_topic: AlarmTopic,
         primary: str,
-        replicas: Sequence[str],
+        replicas: Mapping[str, int],
         operations: Sequence[OperationFunction],
         pooler: Pooler,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Make the alarms; `primary` and `replicas` are instance identifiers."""
+        """Make the alarms.
+
+        `primary` is an instance's identifier, `replicas` give each identifier its storage in GiB.
+        """
         super().__init__("pgkeep:components:Monitoring", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        alarms = [
-            alarm
-            for identifier in (primary, *replicas)
-            for alarm in _instance(deployment, identifier)
-        ]
+        database = deployment.settings.database
+        alarms = _instance(deployment, primary, "primary", database.allocated_storage_gib)
+        for identifier, allocated_gib in replicas.items():
+            label = identifier.removeprefix(f"{deployment.settings.prefix}-")
+            alarms += _instance(deployment, identifier, label, allocated_gib)
+        if deployment.settings.replicas.other_regions:
+            alarms.append(_slot_lag(deployment, primary))
         alarms += [_replica_lag(deployment, identifier) for identifier in replicas]
         alarms += [alarm for operation in operations for alarm in _function(operation)]
         alarms.append(_unhealthy_hosts(pooler))
@@ -100,12 +106,12 @@ class Monitoring(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _instance(deployment: Deployment, identifier: str) -> list[Alarm]:
-    settings, database = deployment.settings.monitoring, deployment.settings.database
-    label = identifier.removeprefix(f"{deployment.settings.prefix}-")
-    label = "primary" if identifier == deployment.settings.prefix else label
+def _instance(
+    deployment: Deployment, identifier: str, label: str, allocated_gib: int
+) -> list[Alarm]:
+    settings = deployment.settings.monitoring
     dimensions = {"DBInstanceIdentifier": identifier}
-    free_gib = database.allocated_storage_gib * (100 - settings.storage_used_percent) / 100
+    free_gib = allocated_gib * (100 - settings.storage_used_percent) / 100
     most = max_connections(deployment.settings)
     if most is None:
         raise AssertionError("stacks.rules refuses settings without max_connections")
@@ -156,6 +162,20 @@ def _replica_lag(deployment: Deployment, identifier: str) -> Alarm:
         period_seconds=_MINUTE,
         # No lag is reported when replication has stopped.
         missing="breaching",
+    )
+
+
+def _slot_lag(deployment: Deployment, primary: str) -> Alarm:
+    """Replicas elsewhere report in their own region; what they have not fetched, here."""
+    mebibytes = deployment.settings.monitoring.replication_slot_lag_mib
+    return Alarm(
+        "primary-slot-lag",
+        f"A replica of {primary} in another region has not fetched {mebibytes} MiB of its log",
+        "AWS/RDS",
+        "OldestReplicationSlotLag",
+        {"DBInstanceIdentifier": primary},
+        mebibytes * _MIB,
+        statistic="Maximum",
     )
 
 

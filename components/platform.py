@@ -15,11 +15,13 @@ from components.backup_names import bucket_name
 from components.backup_storage import BackupStorage
 from components.ca_bundle import read_ca_bundle
 from components.database import Database
+from components.database_backup_replication import DatabaseBackupReplication
+from components.database_events import DatabaseEvents
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.flow_logs import FlowLogs
 from components.function_code import FunctionCode
-from components.master_credentials import MasterCredentials
+from components.master_access import master_access
 from components.migrations import Migrations
 from components.monitoring import Monitoring
 from components.network import Network, Placement
@@ -30,10 +32,12 @@ from components.pooler_logs import pooler_log_group
 from components.pooler_user_data import pooler_user_data
 from components.protection import guard
 from components.read_replica import ReadReplica
+from components.regional_replica import DatabaseRegionalReplica
 from components.renames import keep_renamed
 from components.security_groups import POSTGRESQL_PORT, SecurityGroups
 from components.service_endpoints import ServiceEndpoints
 from components.workload_roles import WorkloadRoles
+from stacks.replica_shapes import local_plans, regional_plans
 from stacks.settings import Settings
 
 
@@ -95,20 +99,40 @@ class Platform(pulumi.ComponentResource):
                 f"replica-{number}",
                 deployment,
                 number=number,
+                plan=plan,
                 primary=database,
                 placement=placement,
                 keys=keys,
                 security_group_id=groups.group_id("replica"),
                 opts=child,
             )
-            for number in range(1, settings.replicas.count + 1)
+            for number, plan in enumerate(local_plans(settings), start=1)
         ]
+        regional_replicas = [
+            DatabaseRegionalReplica(
+                f"replica-{replica.region}",
+                deployment,
+                replica,
+                plan,
+                primary=database,
+                opts=child,
+            )
+            for replica, plan in regional_plans(settings)
+        ]
+        if settings.database.backup_replication is not None:
+            DatabaseBackupReplication(
+                "backup-replication",
+                deployment,
+                settings.database.backup_replication,
+                primary=database,
+                opts=child,
+            )
         code = FunctionCode("function-code", deployment, ca_bundle=ca_bundle, opts=child)
         functions_placement: dict[str, Any] = {
             "subnet_ids": placement.function_subnet_ids,
             "security_group_id": groups.group_id("functions"),
         }
-        master = MasterCredentials(
+        master = master_access(
             "master-credentials", deployment, database=database, code=code, keys=keys, opts=child
         )
         roles = WorkloadRoles(
@@ -116,8 +140,8 @@ class Platform(pulumi.ComponentResource):
             deployment,
             contract=contract,
             database=database,
-            master_secret=master.secret,
-            master_ready=master.initialized,
+            master_secret_arn=master.secret_arn,
+            master_ready=master.ready,
             code=code,
             keys=keys,
             reachable=[*groups.rules, *endpoints.resources],
@@ -206,15 +230,22 @@ class Platform(pulumi.ComponentResource):
             deployment,
             alarm_topic=alarm_topic,
             primary=database.identifier,
-            replicas=[replica.identifier for replica in replicas],
+            replicas={replica.identifier: replica.allocated_storage_gib for replica in replicas},
             operations=[
-                master.operation,
+                *master.operations,
                 roles.operation,
                 migrations.operation,
                 backup.operation,
                 certificates.operation,
             ],
             pooler=pooler,
+            opts=child,
+        )
+        DatabaseEvents(
+            "database-events",
+            deployment,
+            alarm_topic=alarm_topic,
+            instances=[database.instance, *(replica.instance for replica in replicas)],
             opts=child,
         )
         if settings.network.instance_connect_endpoint:
@@ -236,6 +267,9 @@ class Platform(pulumi.ComponentResource):
             "database_port": POSTGRESQL_PORT,
             "database_name": settings.database.name,
             "replica_endpoints": [replica.instance.address for replica in replicas],
+            "regional_replica_endpoints": {
+                replica.region: replica.instance.address for replica in regional_replicas
+            },
             "pooler_endpoint": pooler.load_balancer.dns_name,
             "pooler_port": settings.pooler.port,
             "pooler_ca_certificate": certificates.ca_certificate,
@@ -251,7 +285,7 @@ class Platform(pulumi.ComponentResource):
             "role_secret_names": roles.secret_names,
             "roles_function": roles.operation.function.name,
             "roles_event": roles.applied.input,
-            "master_secret_name": master.secret.name,
+            "master_secret_name": master.secret_name,
             "alarm_topic_arn": alarm_topic.topic.arn,
         }
         self.register_outputs(self.exports)

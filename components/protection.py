@@ -61,6 +61,10 @@ RETAINED: tuple[tuple[Guarded, _Kept], ...] = (
     (Guarded("aws:kms/key:Key", "keys-backups", "opens the backups"), _backups_stay),
     (Guarded("aws:kms/key:Key", "backups-copies-key", "opens the copies"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-database", "opens the snapshots"), _database_key_stays),
+    (
+        Guarded("aws:kms/key:Key", "database-key-*", "opens copies in another region"),
+        _database_key_stays,
+    ),
 )
 
 

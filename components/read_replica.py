@@ -6,10 +6,12 @@ import pulumi
 import pulumi_aws as aws
 
 from components.database import Database
-from components.database_logs import LOG_EXPORTS, database_log_groups
+from components.database_instance import CREATION_ONLY, shared_inputs
+from components.database_logs import database_log_groups
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.network import Placement
+from stacks.replica_shapes import ReplicaPlan
 
 
 class ReadReplica(pulumi.ComponentResource):
@@ -17,6 +19,7 @@ class ReadReplica(pulumi.ComponentResource):
 
     identifier: str
     instance: aws.rds.Instance
+    allocated_storage_gib: int
 
     def __init__(
         self,
@@ -24,52 +27,53 @@ class ReadReplica(pulumi.ComponentResource):
         deployment: Deployment,
         *,
         number: int,
+        plan: ReplicaPlan,
         primary: Database,
         placement: Placement,
         keys: EncryptionKeys,
         security_group_id: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Make replica `number` (from 1) of `primary`."""
+        """Make replica `number` (from 1) of `primary` on the machine and storage of `plan`."""
         super().__init__("pgkeep:components:ReadReplica", name, None, opts)
         settings = deployment.settings.database
         self.identifier = deployment.name("replica", str(number))
+        self.allocated_storage_gib = plan.allocated_storage_gib or settings.allocated_storage_gib
         log_groups = database_log_groups(
-            name, deployment, keys, self.identifier, pulumi.ResourceOptions(parent=self)
+            name,
+            deployment,
+            keys.telemetry.arn,
+            self.identifier,
+            pulumi.ResourceOptions(parent=self),
         )
+        # The primary, if it has no standby, is in the first zone.
+        zone = plan.availability_zone or placement.zones[number % len(placement.zones)]
         self.instance = aws.rds.Instance(
             f"{name}-instance",
             identifier=self.identifier,
             replicate_source_db=primary.instance.identifier,
-            instance_class=deployment.settings.replicas.instance_class or settings.instance_class,
-            max_allocated_storage=settings.max_allocated_storage_gib,
-            storage_type="gp3",
-            storage_encrypted=True,
+            instance_class=plan.instance_class,
+            allocated_storage=plan.allocated_storage_gib,
+            storage_type=plan.storage_type,
+            iops=plan.iops,
+            storage_throughput=plan.storage_throughput_mibps,
+            dedicated_log_volume=plan.dedicated_log_volume,
             vpc_security_group_ids=[security_group_id],
-            publicly_accessible=False,
-            multi_az=False,
-            # The primary, if it has no standby, is in the first zone.
-            availability_zone=placement.zones[number % len(placement.zones)],
+            multi_az=plan.multi_az,
+            availability_zone=None if plan.multi_az else zone,
             parameter_group_name=primary.parameter_group.name,
-            ca_cert_identifier=settings.ca_certificate,
-            iam_database_authentication_enabled=True,
-            # So that a promoted replica can be recovered from its first minute.
-            backup_retention_period=settings.pitr_retention_days,
-            backup_window=settings.backup_window,
-            maintenance_window=settings.maintenance_window,
-            copy_tags_to_snapshot=True,
-            deletion_protection=settings.deletion_protection,
             # RDS takes no final snapshot of a replica; the primary has the data.
             skip_final_snapshot=True,
-            auto_minor_version_upgrade=True,
-            apply_immediately=settings.apply_changes_immediately,
-            enabled_cloudwatch_logs_exports=list(LOG_EXPORTS),
-            monitoring_interval=settings.monitoring_interval_seconds,
-            monitoring_role_arn=primary.monitoring_role.arn,
-            performance_insights_enabled=True,
-            performance_insights_kms_key_id=keys.database.arn,
-            performance_insights_retention_period=settings.performance_insights_retention_days,
             tags=deployment.tags(self.identifier),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(log_groups)),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=list(log_groups),
+                ignore_changes=CREATION_ONLY,
+            ),
+            **shared_inputs(
+                deployment,
+                monitoring_role_arn=primary.monitoring_role_arn,
+                insights_key_arn=settings.performance_insights_kms_key_arn or keys.database.arn,
+            ),
         )
         self.register_outputs({"endpoint": self.instance.address})

@@ -37,7 +37,7 @@ class WorkloadRoles(pulumi.ComponentResource):
         *,
         contract: WorkloadContract,
         database: Database,
-        master_secret: aws.secretsmanager.Secret,
+        master_secret_arn: pulumi.Input[str],
         master_ready: pulumi.Resource,
         code: FunctionCode,
         keys: EncryptionKeys,
@@ -82,11 +82,11 @@ class WorkloadRoles(pulumi.ComponentResource):
                 description="Applies role manifests to the database",
                 environment={
                     **database_environment(deployment, database),
-                    "MASTER_SECRET_ARN": master_secret.arn,
+                    "MASTER_SECRET_ARN": master_secret_arn,
                     "POOLER_USERS_SECRET_ARN": self.pooler_users_secret.arn,
                 },
                 statements=[
-                    *read_secrets(deployment, keys.secrets.arn, [master_secret.arn]),
+                    *read_secrets(deployment, keys.secrets.arn, [master_secret_arn]),
                     *read_secrets(deployment, keys.secrets.arn, written, write=True),
                 ],
                 layers=[code.ca_layer.arn],

@@ -168,13 +168,6 @@ class DatabaseSettings(SettingsGroup):
         why="administrators then need no password",
         source="AWS RDS user guide: IAM database authentication",
     )
-    kms_key_arn: str | None = setting(
-        "Key of storage, snapshots and insights that is there already; left out, one is made",
-        default=None,
-        pattern=KEY_ARN,
-        why="a shared key can outlive the stack and be granted to a recovery account",
-        source="AWS RDS user guide: encrypting Amazon RDS resources",
-    )
     keep_kms_key: bool = setting(
         "Leave the key behind when the stack is destroyed",
         default=True,
@@ -365,3 +358,8 @@ class DatabaseSettings(SettingsGroup):
         why="an idle transaction holds its locks and a pooled connection",
         source=_PG_CLIENT,
     )
+
+    def instance_name(self, prefix: str) -> str:
+        """The primary's name in RDS; `prefix` is the stack's."""
+        existing = self.origin.existing
+        return (existing.identifier if existing is not None else self.identifier) or prefix

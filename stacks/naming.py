@@ -58,7 +58,8 @@ def _bucket(settings: Settings) -> str:
 
 
 def _instance(settings: Settings) -> str:
-    return f"{settings.prefix}-{_LONGEST_INSTANCE}"
+    elsewhere = [f"replica-{replica.region}" for replica in settings.replicas.other_regions]
+    return f"{settings.prefix}-{max([_LONGEST_INSTANCE, *elsewhere], key=len)}"
 
 
 # The longest last parts. A new function, bucket or replica with a longer one belongs here.
@@ -103,6 +104,15 @@ NAME_LIMITS: tuple[NameLimit, ...] = (
         255,
         _HYPHENATED,
         "RDS API reference: CreateDBParameterGroup",
+    ),
+    NameLimit(
+        "aws:rds/eventSubscription:EventSubscription",
+        "name",
+        "event subscription",
+        _after_prefix("database-events"),
+        254,
+        _HYPHENATED,
+        "RDS API reference: CreateEventSubscription",
     ),
     NameLimit(
         "aws:rds/subnetGroup:SubnetGroup",

@@ -176,3 +176,12 @@ class MonitoringSettings(SettingsGroup):
         why="past the last connection clients wait",
         source="guide spike-land: connection pool exhaustion over 80 %",
     )
+    replication_slot_lag_mib: int = setting(
+        "Alarm when a replica in another region has not fetched more of the write-ahead log",
+        default=1_024,
+        unit="MiB",
+        ge=64,
+        le=1_048_576,
+        why="the primary keeps the log until every replica has it, and its disk fills",
+        source="AWS RDS user guide: monitoring RDS for PostgreSQL replication slots",
+    )

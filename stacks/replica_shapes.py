@@ -25,6 +25,7 @@ class ReplicaPlan:
         allocated_storage_gib: its storage; None takes the primary's.
         iops: provisioned IOPS; None is the baseline.
         storage_throughput_mibps: provisioned MiB/s; None is the baseline.
+        dedicated_log_volume: as the primary, where the storage has it.
         availability_zone: its zone; None leaves it to the program.
     """
 
@@ -35,6 +36,7 @@ class ReplicaPlan:
     allocated_storage_gib: int | None
     iops: int | None
     storage_throughput_mibps: int | None
+    dedicated_log_volume: bool
     availability_zone: str | None = None
 
 
@@ -85,5 +87,6 @@ def _plan(
         allocated_storage_gib=first("allocated_storage_gib"),
         iops=iops,
         storage_throughput_mibps=throughput_mibps,
+        dedicated_log_volume=database.dedicated_log_volume and storage_type in (None, "io2"),
         availability_zone=zone,
     )

@@ -7,6 +7,8 @@ from localcloud.provider.resource import Resource
 from localcloud.provider.resources import (
     balancing,
     database,
+    database_copies,
+    database_events,
     database_groups,
     endpoints,
     flow_logs,
@@ -30,6 +32,8 @@ from localcloud.provider.resources import (
 _TABLES = (
     balancing,
     database,
+    database_copies,
+    database_events,
     database_groups,
     endpoints,
     flow_logs,

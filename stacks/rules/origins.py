@@ -35,16 +35,6 @@ def _origin(settings: Settings) -> Iterator[Refusal]:
             "an instance has one origin",
             "Keep one; without any the database is new.",
         )
-    keys = {name: getattr(origin, name).kms_key_arn for name in given}
-    for name, key in keys.items():
-        if key is not None and settings.database.kms_key_arn is not None:
-            yield Refusal(
-                "database.kms_key_arn",
-                settings.database.kms_key_arn,
-                f"must be left out with database.origin.{name}.kms_key_arn",
-                "the instance stays under its source's key",
-                "Remove database.kms_key_arn.",
-            )
     point = origin.point_in_time
     if point is not None:
         sources = {
@@ -59,7 +49,7 @@ def _origin(settings: Settings) -> Iterator[Refusal]:
                 "RDS recovers one source",
                 "Give exactly one of them.",
             )
-        name = settings.database.identifier or settings.prefix
+        name = settings.database.instance_name(settings.prefix)
         if point.source_identifier == name:
             yield Refusal(
                 "database.origin.point_in_time.source_identifier",
@@ -148,7 +138,9 @@ def _deletion(settings: Settings) -> Iterator[Refusal]:
     kept = [
         name
         for name in ("final_snapshot", "keep_automated_backups")
-        if getattr(database, name) and database.kms_key_arn is None and not database.keep_kms_key
+        if getattr(database, name)
+        and settings.keys.database_arn is None
+        and not database.keep_kms_key
     ]
     if kept:
         yield Refusal(

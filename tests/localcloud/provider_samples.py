@@ -395,6 +395,22 @@ SAMPLES = (
         {"name": "other"},
     ),
     Sample(
+        "database-events",
+        "aws:rds/eventSubscription:EventSubscription",
+        lambda made: {
+            "name": "orders-events",
+            "snsTopic": made["topic"]["arn"],
+            "sourceType": "db-instance",
+            "sourceIds": [made["database"]["identifier"]],
+            "eventCategories": ["failover", "low storage"],
+            "tags": TAGS,
+        },
+        lambda _: {"eventCategories": ["failover"]},
+        ("ModifyEventSubscription",),
+        {"name": "other"},
+        moto_defect="there is no ModifyEventSubscription",
+    ),
+    Sample(
         "topic-policy",
         "aws:sns/topicPolicy:TopicPolicy",
         lambda made: {"arn": made["topic"]["arn"], "policy": policy("sns:Publish")},

@@ -60,6 +60,9 @@ def test_the_samples_cover_every_type_that_moto_can_make():
     beyond = {
         "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",  # not in moto
         "aws:lambda/invocation:Invocation",  # tests of its own
+        # not in moto
+        "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
+        "aws:rds/snapshotCopy:SnapshotCopy",  # tests of its own
     }
     assert {sample.kind for sample in SAMPLES} == RESOURCES.keys() - beyond
 

@@ -29,6 +29,9 @@ _MADE_UP: dict[str, Callable[[str], dict[str, Any]]] = {
         "address": f"{name}.example.{REGION}.rds.amazonaws.com",
         "port": 5432,
         "resourceId": f"db-{name}",
+        "masterUserSecrets": [
+            {"secretArn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-0123-abcdef"}
+        ],
     },
     "aws:lb/loadBalancer:LoadBalancer": lambda name: {
         "arn": f"arn:lb/{name}",
@@ -62,6 +65,10 @@ class Recorder(pulumi.runtime.Mocks):
     protected: set[str] = field(default_factory=set)
     retained: set[str] = field(default_factory=set)
     """On delete. Both are Pulumi names."""
+    imports: dict[str, str] = field(default_factory=dict)
+    """Pulumi name → id of what is imported."""
+    ignored: dict[str, set[str]] = field(default_factory=dict)
+    """Pulumi name → properties whose changes are ignored."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Record, and answer with the inputs and what AWS adds."""
@@ -135,6 +142,10 @@ class _Monitor(pulumi.runtime.mocks.MockMonitor):
             recorder.protected.add(request.name)
         if request.retainOnDelete:
             recorder.retained.add(request.name)
+        if request.importId:
+            recorder.imports[request.name] = request.importId
+        if request.ignoreChanges:
+            recorder.ignored[request.name] = set(request.ignoreChanges)
         return super().RegisterResource(request)
 
 

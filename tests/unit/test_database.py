@@ -52,6 +52,10 @@ OWN: dict[str, dict[str, Any]] = {
         "performanceInsightsRetentionPeriod": 31,
     },
 }
+# Of the mock's key ids and the settings: the same in every run.
+FINAL_SNAPSHOTS = {
+    environment: f"pgkeep-{environment}-final-7a8d658a3291" for environment in ("staging", "prod")
+}
 LOG_RETENTION_DAYS = {"local": 7, "dev": 30, "staging": 90, "prod": 365}
 
 
@@ -68,6 +72,10 @@ def common(environment: str) -> dict[str, Any]:
         "storageType": "gp3",
         "storageEncrypted": True,
         "publiclyAccessible": False,
+        "networkType": "IPV4",
+        "dedicatedLogVolume": False,
+        "deleteAutomatedBackups": not guarded(environment),
+        "databaseInsightsMode": "standard",
         "parameterGroupName": f"pgkeep-{environment}-postgres17",
         "caCertIdentifier": "rds-ca-rsa2048-g1",
         "iamDatabaseAuthenticationEnabled": True,
@@ -95,7 +103,7 @@ def test_the_primary(deployed: Deployed, environment: str) -> None:
     snapshot = (
         {
             "skipFinalSnapshot": False,
-            "finalSnapshotIdentifier": f"pgkeep-{environment}-final-0123abcd",
+            "finalSnapshotIdentifier": FINAL_SNAPSHOTS[environment],
         }
         if guarded(environment)
         else {"skipFinalSnapshot": True}
@@ -114,7 +122,7 @@ def test_the_primary(deployed: Deployed, environment: str) -> None:
         "kmsKeyId": f"{KEYS}database",
         "dbSubnetGroupName": f"pgkeep-{environment}-database",
         "vpcSecurityGroupIds": ["security-groups-database-id"],
-        "deleteAutomatedBackups": not guarded(environment),
+        "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
         "allowMajorVersionUpgrade": False,
         "tags": tags(environment, f"pgkeep-{environment}"),
     }

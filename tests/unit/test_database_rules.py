@@ -75,14 +75,6 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     ),
     (
         "dev",
-        {"database__origin": {"point_in_time": POINT}, "database__kms_key_arn": KEY},
-        "database.kms_key_arn",
-        f"'{KEY}'",
-        "must be left out with database.origin.point_in_time.kms_key_arn",
-        "stays under its source's key",
-    ),
-    (
-        "dev",
         {
             "database__origin": {"existing": {"identifier": "legacy", "kms_key_arn": KEY}},
             "database__identifier": "another",
@@ -546,7 +538,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("dev", {"database__final_snapshot": True, "database__keep_kms_key": True}),
-    ("dev", {"database__final_snapshot": True, "database__kms_key_arn": KEY}),
+    ("dev", {"database__final_snapshot": True, "keys__database_arn": KEY}),
     ("dev", {"database__master_password": "managed_by_rds", "replicas__count": 0}),
     ("dev", {"database__engine_version": "16"}),
     (

@@ -15,6 +15,7 @@ def test_keys_rotate_and_have_an_alias(deployed: Deployed, environment: str) -> 
     keys = recorder.of_type("aws:kms/key:Key")
     copies = keys.pop("backups-copies-key", None)
     assert (copies is not None) == (environment == "prod")
+    keys.pop("database-key-backup-replication", None)
     assert set(keys) == {f"keys-{kind}" for kind in ("database", "backups", "secrets", "telemetry")}
     for name, inputs in keys.items():
         kind = name.removeprefix("keys-")
@@ -48,7 +49,7 @@ def test_policies_name_account_services_and_actions(deployed: Deployed, environm
         if kind != "telemetry":
             assert services == []
             continue
-        logs, alarms = services
+        logs, alarms, events = services
         prefix = f"arn:aws:logs:eu-west-1:123456789012:log-group:/aws/{{}}/pgkeep-{environment}*"
         assert logs["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
         assert logs["Condition"] == {
@@ -69,6 +70,11 @@ def test_policies_name_account_services_and_actions(deployed: Deployed, environm
             "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+        }
+        assert events == {
+            **alarms,
+            "Sid": "DatabaseEventsOfThisAccount",
+            "Principal": {"Service": "events.rds.amazonaws.com"},
         }
 
 

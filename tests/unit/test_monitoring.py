@@ -135,7 +135,18 @@ def test_the_topic(deployed: Deployed, environment: str) -> None:
                 "StringEquals": {"aws:SourceAccount": "123456789012"},
                 "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:*"},
             },
-        }
+        },
+        {
+            "Sid": "DatabaseEventsOfThisAccount",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.rds.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": f"arn:aws:sns:eu-west-1:123456789012:{name}",
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": "123456789012"},
+                "ArnLike": {"aws:SourceArn": "arn:aws:rds:eu-west-1:123456789012:es:*"},
+            },
+        },
     ]
 
 
@@ -148,3 +159,21 @@ def test_each_address_is_subscribed() -> None:
         "protocol": "email",
         "endpoint": "dba@example.com",
     }
+
+
+def test_events_of_exactly_these_databases_go_to_the_topic(
+    deployed: Deployed, environment: str
+) -> None:
+    name = f"pgkeep-{environment}-database-events"
+    assert deployed(environment).inputs("database-events-subscription") == {
+        "name": name,
+        "snsTopic": "arn:aws:sns/topic:Topic/alarms-topic",
+        "sourceType": "db-instance",
+        "sourceIds": [f"pgkeep-{environment}", f"pgkeep-{environment}-replica-1"],
+        "eventCategories": [
+            "availability", "configuration change", "deletion", "failover", "failure",
+            "low storage", "maintenance", "notification", "read replica", "recovery", "security",
+        ],
+        "enabled": True,
+        "tags": tags(environment, name),
+    }  # fmt: skip

@@ -26,6 +26,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "database_port": 5432,
         "database_name": "node_pass",
         "replica_endpoints": ["replica-1-instance.example.eu-west-1.rds.amazonaws.com"],
+        "regional_replica_endpoints": {},
         "pooler_endpoint": "pooler-load-balancer.elb.eu-west-1.amazonaws.com",
         "pooler_port": 6543,
         "pooler_ca_certificate": "PEM",
@@ -58,6 +59,7 @@ def test_components(deployed: Deployed, environment: str) -> None:
         "BackupRecords",
         "BackupStorage",
         "Database",
+        "DatabaseEvents",
         "EncryptionKeys",
         "FlowLogs",
         "FunctionCode",
@@ -75,6 +77,7 @@ def test_components(deployed: Deployed, environment: str) -> None:
         "SecurityGroups",
         "ServiceEndpoints",
         "WorkloadRoles",
+        *(["DatabaseBackupReplication"] if environment == "prod" else []),
     }
 
 

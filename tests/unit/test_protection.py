@@ -45,8 +45,10 @@ def test_what_a_destroyed_stack_leaves(deployed: Deployed, guarded: str) -> None
     recorder = deployed(guarded)
     storage = {name for name, (type_, _) in recorder.resources.items() if "aws:s3/" in type_}
     assert storage >= {"backups-bucket", "backups-policy", "backups-records-inventory"}
-    copies = {"backups-copies-key"} if guarded == "prod" else set[str]()
-    assert recorder.retained == storage | copies | {"keys-backups", "keys-database"}
+    elsewhere = set[str]()
+    if guarded == "prod":
+        elsewhere = {"backups-copies-key", "database-key-backup-replication"}
+    assert recorder.retained == storage | {"keys-backups", "keys-database"} | elsewhere
 
 
 @pytest.mark.parametrize("disposable", ["local", "dev"])
