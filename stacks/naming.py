@@ -62,6 +62,14 @@ def _instance(settings: Settings) -> str:
     return f"{settings.prefix}-{max([_LONGEST_INSTANCE, *elsewhere], key=len)}"
 
 
+def _alias(settings: Settings) -> str:
+    labels = ["telemetry"]
+    if settings.database.backup_replication is not None:
+        labels.append("backup-replication")
+    labels += [f"replica-{replica.region}" for replica in settings.replicas.other_regions]
+    return f"alias/{settings.prefix}-{max(labels, key=len)}"
+
+
 # The longest last parts. A new function, bucket or replica with a longer one belongs here.
 _LONGEST_BUCKET = "copy-logs"
 _LONGEST_FUNCTION = "pooler-certificates"
@@ -208,7 +216,7 @@ NAME_LIMITS: tuple[NameLimit, ...] = (
         "aws:kms/alias:Alias",
         "name",
         "key alias",
-        lambda settings: f"alias/{settings.prefix}-telemetry",
+        _alias,
         256,
         r"alias/(?!aws/)[a-zA-Z0-9/_-]+",
         "KMS API reference: CreateAlias",

@@ -13,7 +13,7 @@ from tests.unit.test_network import tags
 from tests.unit.test_settings import changed
 
 DATABASE_KEY = "arn:aws:kms:eu-west-1:123456789012:key/keys-database"
-SOURCE_KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd-source"
+SOURCE_KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd-0123-0123-0123-0123456789ab"
 BACKUPS = "arn:aws:rds:eu-west-1:123456789012:auto-backup:ab-0123456789abcdefghij"
 
 

@@ -9,7 +9,7 @@ import pytest
 from stacks.settings import SettingsError, load
 from tests.unit.test_settings import changed
 
-KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd"
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd-0123-0123-0123-0123456789ab"
 KEY_THERE = "arn:aws:kms:eu-central-1:123456789012:key/4567cdef"
 POINT = {"source_resource_id": "db-ABC", "kms_key_arn": KEY}
 THERE: dict[str, Any] = {
