@@ -15,7 +15,7 @@ from typing import Any
 from hosts import pooler
 
 NAMESPACE = "pgkeep/pooler"
-_UNITS = {
+UNITS = {
     "ClientsActive": "Count",
     "ClientsWaiting": "Count",
     "ServersActive": "Count",
@@ -37,7 +37,7 @@ def samples() -> dict[str, dict[str, float]]:
     own_sizes = {row["name"]: row.get("pool_size") for row in pooler.console("SHOW USERS")}
     waits = {row["database"]: int(row["avg_wait_time"]) for row in pooler.console("SHOW STATS")}
     found: dict[str, dict[str, float]] = {
-        database: dict.fromkeys(_UNITS, 0.0) for database in sizes if database not in _OWN_DATABASES
+        database: dict.fromkeys(UNITS, 0.0) for database in sizes if database not in _OWN_DATABASES
     }
     for row in pools:
         database = row["database"]
@@ -64,7 +64,7 @@ def metric_events(
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": [["Pooler"], ["Pooler", "Database"]],
-        "Metrics": [{"Name": metric, "Unit": unit} for metric, unit in _UNITS.items()],
+        "Metrics": [{"Name": metric, "Unit": unit} for metric, unit in UNITS.items()],
     }
     return [
         {

@@ -216,7 +216,7 @@ def test_metrics_of_each_database_and_none_of_our_own(bouncer: Pooler) -> None:
         ],
     }
     values = telemetry.samples()
-    idle = dict.fromkeys(telemetry._UNITS, 0.0)
+    idle = dict.fromkeys(telemetry.UNITS, 0.0)
     assert values == {
         "node_pass": {
             "ClientsActive": 8,

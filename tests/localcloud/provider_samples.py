@@ -666,10 +666,12 @@ SAMPLES = (
             "protocol": "TCP",
             "vpcId": made["vpc"].id,
             "deregistrationDelay": 30,
+            "targetHealthStates": [{"enableUnhealthyConnectionTermination": False}],
             "healthCheck": {"protocol": "TCP", "port": "6543", "interval": 10},
         },
         lambda _: {
             "deregistrationDelay": 60,
+            "targetHealthStates": [{"enableUnhealthyConnectionTermination": True}],
             "healthCheck": {"protocol": "TCP", "port": "6543", "interval": 30},
         },
         ("ModifyTargetGroup", "ModifyTargetGroupAttributes"),
@@ -723,6 +725,14 @@ SAMPLES = (
             },
             "targetGroupArns": [made["targets"]["arn"]],
             "healthCheckType": "ELB",
+            "initialLifecycleHooks": [
+                {
+                    "name": "drain",
+                    "lifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+                    "heartbeatTimeout": 30,
+                    "defaultResult": "CONTINUE",
+                }
+            ],
             "tags": [{"key": "Name", "value": "pooler", "propagateAtLaunch": True}],
         },
         lambda made: {
@@ -735,6 +745,20 @@ SAMPLES = (
             "tags": [{"key": "Role", "value": "pooler", "propagateAtLaunch": True}],
         },
         ("UpdateAutoScalingGroup", "CreateOrUpdateTags", "DeleteTags"),
+        {"name": "other"},
+    ),
+    Sample(
+        "hook",
+        "aws:autoscaling/lifecycleHook:LifecycleHook",
+        lambda made: {
+            "name": "drain",
+            "autoscalingGroupName": made["scaling"].id,
+            "lifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+            "heartbeatTimeout": 30,
+            "defaultResult": "CONTINUE",
+        },
+        lambda _: {"heartbeatTimeout": 60},
+        ("PutLifecycleHook",),
         {"name": "other"},
     ),
 )

@@ -58,8 +58,7 @@ def test_policies_name_account_services_and_actions(deployed: Deployed, environm
                     prefix.format("rds/instance"),
                     prefix.format("lambda"),
                     prefix.format("vpc"),
-                    "arn:aws:logs:eu-west-1:123456789012:log-group:"
-                    f"/pgkeep/pgkeep-{environment}/*",
+                    f"arn:aws:logs:eu-west-1:123456789012:log-group:/pgkeep/pgkeep-{environment}/*",
                 ]
             }
         }

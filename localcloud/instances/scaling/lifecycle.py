@@ -42,21 +42,23 @@ class Lifecycle:
             return CONTINUE
         instance_id = member.instance.id
         results: list[str | None] = []
+        keys: list[tuple[str, str]] = []
         for hook in self.hooks(group, transition):
             key = (instance_id, hook.name)
             if key not in self._waits:
                 seconds = int(hook.heartbeat_timeout)
                 self._waits[key] = Wait(instance_id, hook, time.monotonic() + seconds)
+            keys.append(key)
             wait = self._waits[key]
             if wait.result is None and time.monotonic() >= wait.deadline:
                 wait.result = str(hook.default_result)
             results.append(wait.result)
-        if ABANDON in results:
-            self.forget(instance_id)
-            return ABANDON
-        if None in results:
+        if None in results and ABANDON not in results:
             return None
-        self.forget(instance_id)
+        for key in keys:
+            del self._waits[key]
+        if ABANDON in results:
+            return ABANDON
         member.passed.add(transition)
         return CONTINUE
 
