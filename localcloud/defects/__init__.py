@@ -7,11 +7,22 @@ _watchers: dict[str, object] = {}
 
 def install(cloud: Cloud) -> None:
     """Mend moto and enforce permissions; before moto's first use."""
-    from localcloud.defects import embedded_events, errors, objects, secrets
+    from localcloud.defects import (
+        access_logs,
+        embedded_events,
+        errors,
+        object_locks,
+        objects,
+        replication,
+        secrets,
+    )
     from localcloud.defects.alarms import AlarmWatcher
     from localcloud.permissions import enforcement
 
     objects.install()
+    object_locks.install()
+    access_logs.install()
+    replication.install()
     secrets.install()
     enforcement.install()
     errors.install()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+import xmltodict
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, s3_backends
@@ -43,6 +44,9 @@ _OBJECT_PARTS = {
 }  # fmt: skip
 # Removing a bucket's configuration needs the permission to put it, but for these.
 _DELETED = frozenset({"policy", "website"})
+
+_BYPASS = "x-amz-bypass-governance-retention"
+_BYPASSING = frozenset({"s3:DeleteObjectVersion", "s3:PutObjectRetention"})
 
 _current: contextvars.ContextVar[Any] = contextvars.ContextVar("s3_response", default=None)
 _moto_setup: Any = S3Response.setup_class
@@ -99,6 +103,7 @@ def _conditions(response: Any, caller: Caller) -> dict[str, Any]:
     if "if-none-match" in headers:
         values["s3:if-none-match"] = headers["if-none-match"]
     query: Any = response.normalized_request.args
+    values["s3:objectcreationoperation"] = str(_creates(response.method, query)).lower()
     for name, key in (
         ("prefix", "prefix"),
         ("delimiter", "delimiter"),
@@ -108,6 +113,19 @@ def _conditions(response: Any, caller: Caller) -> dict[str, Any]:
         if name in query:
             values[f"s3:{key}"] = query[name]
     return values
+
+
+def _creates(method: str, query: Mapping[str, Any]) -> bool:
+    """PutObject and CompleteMultipartUpload make objects; the other calls of an upload do not."""
+    if method == "PUT":
+        return "partNumber" not in query and not any(part in query for part in _OBJECT_PARTS)
+    return method == "POST" and "uploadId" in query
+
+
+def current_header(name: str) -> str | None:
+    """A header of the request that is being answered, or None."""
+    response = _current.get()
+    return response.headers.get(name) if response is not None else None
 
 
 def _add_upload(response: Any, values: dict[str, Any]) -> None:
@@ -128,9 +146,11 @@ def _requests(response: Any, bucket: str, key: str | None) -> list[tuple[str, st
     name = action(method, query, key is not None)
     arn = f"{_ARN}{bucket}/{key}" if key is not None else f"{_ARN}{bucket}"
     found = [(name, arn)]
+    headers = response.headers
+    if name in _BYPASSING and headers.get(_BYPASS, "").lower() == "true":
+        found.append(("s3:BypassGovernanceRetention", arn))
     if name != "s3:PutObject":
         return found
-    headers = response.headers
     if headers.get("x-amz-tagging"):
         found.append(("s3:PutObjectTagging", arn))
     if headers.get("x-amz-object-lock-mode"):
@@ -228,13 +248,15 @@ def _get_permission(bucket: Any, action_name: str, resource: str) -> PermissionR
     if response is None:
         return PermissionResult.NEUTRAL
     caller = callers.identify(response)
-    request = Request(action_name, resource, caller.principal, _conditions(response, caller))
+    values = _conditions(response, caller)
     if _deletes_objects(response):
         try:
-            _require(response, caller, request)
+            for name in _deletions(response, resource.removeprefix(f"{_ARN}{bucket.name}/")):
+                _require(response, caller, Request(name, resource, caller.principal, values))
         except enforcement.AccessDeniedError:
             return PermissionResult.DENIED
         return PermissionResult.NEUTRAL
+    request = Request(action_name, resource, caller.principal, values)
     if not caller.principal.anonymous or not bucket.policy:
         return PermissionResult.NEUTRAL
     request = Request(
@@ -242,6 +264,20 @@ def _get_permission(bucket: Any, action_name: str, resource: str) -> PermissionR
     )
     allowed = evaluate([bucket.policy.decode()], request) is Decision.ALLOW
     return PermissionResult.PERMITTED if allowed else PermissionResult.NEUTRAL
+
+
+def _deletions(response: Any, key: str) -> list[str]:
+    """What DeleteObjects needs for one key: another action for a version than for a marker."""
+    given: Any = xmltodict.parse(response.body, strip_whitespace=False)["Delete"].get("Object", [])
+    versions = {
+        bool(item.get("VersionId"))
+        for item in (given if isinstance(given, list) else [given])
+        if item["Key"] == key
+    }
+    found = [f"s3:DeleteObject{'Version' if version else ''}" for version in sorted(versions)]
+    if True in versions and response.headers.get(_BYPASS, "").lower() == "true":
+        found.append("s3:BypassGovernanceRetention")
+    return found
 
 
 def _setup(response: Any, *arguments: Any, **named: Any) -> None:

