@@ -77,11 +77,14 @@ class Planes:
         return (self.home.path / "server.log").read_text()
 
     def client(self, service: str, **options: Any) -> Any:
-        keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"} | options
+        keys: dict[str, Any] = {
+            "aws_access_key_id": "local",
+            "aws_secret_access_key": "local",
+            "region_name": REGION,
+        }
+        keys |= options
         config = Config(retries={"max_attempts": 0}, read_timeout=120)
-        return boto3.client(
-            service, endpoint_url=self.home.endpoint_url, region_name=REGION, config=config, **keys
-        )
+        return boto3.client(service, endpoint_url=self.home.endpoint_url, config=config, **keys)
 
     def role(self, name: str, service: str, actions: list[str], resource: Any = "*") -> str:
         trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}

@@ -44,7 +44,7 @@ def planes(tmp_path_factory: pytest.TempPathFactory):
 def make(
     planes: Planes, name: str, *statements: dict[str, Any], lock: bool = True, region: str = REGION
 ):
-    s3 = planes.client("s3")
+    s3 = planes.client("s3", region_name=region)
     s3.create_bucket(
         Bucket=name,
         CreateBucketConfiguration={"LocationConstraint": region},
