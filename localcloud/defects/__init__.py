@@ -11,6 +11,7 @@ def install(cloud: Cloud) -> None:
         access_logs,
         embedded_events,
         errors,
+        inventories,
         object_locks,
         objects,
         replication,
@@ -22,6 +23,7 @@ def install(cloud: Cloud) -> None:
     objects.install()
     object_locks.install()
     access_logs.install()
+    inventories.install()
     replication.install()
     secrets.install()
     enforcement.install()

@@ -227,6 +227,26 @@ def test_access_logs_need_the_log_bucket_s_policy(planes: Planes) -> None:
         s3.put_bucket_logging(Bucket="another", BucketLoggingStatus=status)
 
 
+def test_removing_an_inventory_leaves_the_bucket(planes: Planes) -> None:
+    s3 = make(planes, "listed")
+    destination = {"S3BucketDestination": {"Bucket": "arn:aws:s3:::listed", "Format": "CSV"}}
+    s3.put_bucket_inventory_configuration(
+        Bucket="listed",
+        Id="all",
+        InventoryConfiguration={
+            "Id": "all",
+            "IsEnabled": True,
+            "IncludedObjectVersions": "All",
+            "Schedule": {"Frequency": "Weekly"},
+            "Destination": destination,
+        },
+    )
+    s3.delete_bucket_inventory_configuration(Bucket="listed", Id="all")
+    s3.head_bucket(Bucket="listed")
+    with pytest.raises(ClientError, match="NoSuchConfiguration"):
+        s3.delete_bucket_inventory_configuration(Bucket="listed", Id="all")
+
+
 def replication(planes: Planes, source: str, copies: str, *actions: str) -> Any:
     s3 = make(planes, source)
     make(planes, copies, *replicas_only(f"arn:aws:s3:::{copies}"), region=COPIES_REGION)
