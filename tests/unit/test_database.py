@@ -54,7 +54,7 @@ OWN: dict[str, dict[str, Any]] = {
 }
 # Of the mock's key ids and the settings: the same in every run.
 FINAL_SNAPSHOTS = {
-    environment: f"pgkeep-{environment}-final-7a8d658a3291" for environment in ("staging", "prod")
+    environment: f"pgkeep-{environment}-final-998494bb7e97" for environment in ("staging", "prod")
 }
 LOG_RETENTION_DAYS = {"local": 7, "dev": 30, "staging": 90, "prod": 365}
 

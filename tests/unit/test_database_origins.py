@@ -168,7 +168,7 @@ def test_each_instance_has_a_final_snapshot_of_its_own() -> None:
 
     usual = name()
     # The same in every run, another for an instance that takes its place.
-    assert name() == usual == "pgkeep-staging-final-7a8d658a3291"
+    assert name() == usual == "pgkeep-staging-final-998494bb7e97"
     others = [
         name(database__master_username="another"),
         name(keys__database_arn=SOURCE_KEY),
