@@ -11,7 +11,7 @@ from moto.rds.exceptions import (
 )
 from moto.rds.models import DBInstance, DBSubnetGroup
 
-from localcloud.databases import backups, creation
+from localcloud.databases import backups, creation, standby
 from localcloud.databases.events import Events
 from localcloud.databases.instance import LocalDBInstance, new_instance
 from localcloud.databases.modification import modify
@@ -52,14 +52,26 @@ class LocalRDSBackend(Restores, ReadReplicas, Events, NotEmulated):
         modify(self, instance, dict(db_kwargs))
         return instance
 
-    def reboot_db_instance(self, db_instance_identifier: str) -> DBInstance:
+    def reboot_db_instance(
+        self, db_instance_identifier: str, force_failover: bool = False
+    ) -> DBInstance:
         """Restart with the parameter group's present values."""
         instance = self.instance(db_instance_identifier)
+        if force_failover and (not instance.multi_az or instance.is_replica):
+            raise InvalidParameterCombination(
+                f"Cannot force a failover of {instance.db_instance_identifier}: it has no Multi-AZ "
+                "standby."
+            )
         self.require(instance, ("available", "incompatible-parameters"))
         parameters = self.user_parameters(instance)
 
         def restart(node: Node) -> None:
-            self.plane.restart(node, parameters)
+            if force_failover:
+                node.applied = parameters
+                standby.fail_over(self.plane, node)
+                instance.parameter_apply_status = "in-sync"
+            else:
+                self.plane.restart(node, parameters)
             instance.record("instance-restarted")
 
         self.plane.change(instance, "rebooting", restart)

@@ -51,6 +51,14 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """A server that becomes consistent out of a copy, and opens to nobody before that."""
+
+    # Where the replay of archived WAL stops; None for a snapshot, which has all it needs.
+    target: datetime.datetime | None = None
+
+
+@dataclass(frozen=True)
 class Configuration:
     """Everything the files depend on."""
 
@@ -63,8 +71,10 @@ class Configuration:
     parameters: Mapping[str, str]  # set by the user in the parameter group
     archiving: bool
     upstream: Upstream | None = None
-    # Where a restore stops; the server opens only then.
-    recovery_target: datetime.datetime | None = None
+    recovery: Recovery | None = None
+    # Name of the Multi-AZ standby that a commit waits for.
+    synchronous_standby: str | None = None
+    hidden: bool = False  # the standby itself: it takes no connections
 
     def resolved(self) -> dict[str, str]:
         """All set parameters, computed and capped. Raises IncompatibleParametersError."""
@@ -98,8 +108,10 @@ class Configuration:
         archive = f"/bin/sh {CONFIGURATION / ARCHIVE_SCRIPT_NAME} %p %f"
         settings |= {
             "allow_alter_system": "off",  # parameters come from the parameter group alone
-            # "on" archives on a primary only; a replica's automated backups are its own.
-            "archive_mode": "always" if self.upstream and self.archiving else "on",
+            # "on" archives on a primary only; a read replica's automated backups are its own.
+            "archive_mode": "always"
+            if self.upstream and self.archiving and not self.hidden
+            else "on",
             "archive_command": archive if self.archiving else "/bin/true",
             "cluster_name": self.identifier,
             "data_directory": str(DATA),
@@ -123,15 +135,12 @@ class Configuration:
                 f"user={REPLICATION_ADMINISTRATOR} application_name={self.identifier}",
                 "primary_slot_name": self.upstream.slot,
             }
-        if self.recovery_target is not None:
-            settings |= {
-                "archive_command": "/bin/true",  # what is replayed is in the source's archive
-                "hot_standby": "off",
-                "recovery_target_action": "promote",
-                "recovery_target_time": self.recovery_target.isoformat(sep=" "),
-                "recovery_target_timeline": "latest",
-                "restore_command": f"test -e {RESTORE}/wal/%f && cp {RESTORE}/wal/%f %p",
-            }
+        if self.synchronous_standby is not None:
+            settings["synchronous_standby_names"] = f'"{self.synchronous_standby}"'
+        if self.hidden:
+            settings |= {"hot_standby": "off", "wal_retrieve_retry_interval": "200ms"}
+        if self.recovery is not None:
+            settings |= _recovery_settings(self.recovery)
         return "".join(f"{name} = {_quoted(value)}\n" for name, value in sorted(settings.items()))
 
     def _pg_hba_conf(self, values: Mapping[str, str]) -> str:
@@ -152,6 +161,22 @@ class Configuration:
             f"{kind} all all all {method}",
         ]
         return "\n".join([*lines, ""])
+
+
+def _recovery_settings(recovery: Recovery) -> dict[str, str]:
+    settings = {
+        "archive_command": "/bin/true",  # what is replayed is in the source's archive
+        "fsync": "off",  # as for every new copy (see server.py); the next start has it on
+        "hot_standby": "off",
+    }
+    if recovery.target is not None:
+        settings |= {
+            "recovery_target_action": "promote",
+            "recovery_target_time": recovery.target.isoformat(sep=" "),
+            "recovery_target_timeline": "latest",
+            "restore_command": f"test -e {RESTORE}/wal/%f && cp {RESTORE}/wal/%f %p",
+        }
+    return settings
 
 
 # root is the local cloud's daemon, postgres a replica's own server.

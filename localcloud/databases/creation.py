@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.databases import backups, roles
+from localcloud.databases import backups, roles, standby
 from localcloud.databases.archive import Archive, link_tree
+from localcloud.databases.configuration import Recovery
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.node import Node
 from localcloud.databases.plane import Plane
@@ -53,6 +54,7 @@ def create(
         node.server.initialize()
         plane.attach(node)
         plane.start_server(node)
+        standby.adapt(plane, node)
 
     def finish() -> None:
         roles.create_roles(node.server, username, str(password), instance.db_name)
@@ -108,9 +110,9 @@ def restore(  # noqa: PLR0917 - what a restore needs
         node.server.prepare()
         node.server.take_over(node.server.restore / "base")
         plane.attach(node)
-        if origin.moment is not None:
-            _recover(plane, node, origin.moment)
+        _recover(plane, node, origin.moment)
         plane.start_server(node)
+        standby.adapt(plane, node)
 
     def finish() -> None:
         shutil.rmtree(node.server.restore)
@@ -125,10 +127,11 @@ def restore(  # noqa: PLR0917 - what a restore needs
         backups.back_up(plane, instance)
 
 
-def _recover(plane: Plane, node: Node, moment: datetime.datetime) -> None:
-    """Replay the archived WAL up to the moment, and stop: the next start is an ordinary one."""
-    node.server.request_recovery()
-    node.recovery_target = moment
+def _recover(plane: Plane, node: Node, moment: datetime.datetime | None) -> None:
+    """Replay the WAL, up to the moment, and stop: the next start is an ordinary one."""
+    if moment is not None:
+        node.server.request_recovery()
+    node.recovery = Recovery(moment)
     plane.start_server(node, _RECOVERY_TIMEOUT_SECONDS)
     node.server.stop()
-    node.recovery_target = None
+    node.recovery = None

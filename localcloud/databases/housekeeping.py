@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from moto.rds.models import rds_backends
 
-from localcloud.databases import backups, shipping
+from localcloud.databases import backups, shipping, standby
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.log_export import Exporter
 from localcloud.databases.metrics import Meter, publish
@@ -71,6 +71,8 @@ class Housekeeping:
         """Start a server again that should run and does not."""
         if node.instance.status == "available" and not node.server.running:
             self._plane.recover(node)
+        elif node.instance.status == "available" and node.standby is not None:
+            self._plane.in_background(node.instance, lambda node: standby.watch(self._plane, node))
 
     def ship_wal(self, node: Node) -> None:
         """Let LatestRestorableTime move on."""

@@ -102,6 +102,7 @@ class LocalDBInstance(DBInstance):
         )
         # ARNs of its automated backups in other regions.
         self.automated_backup_replications: list[str] = []
+        self.standby_zone: str | None = None
         # A replica whose source, in another region, is gone.
         self.replication_terminated = False
         self.dns_name = ""
@@ -231,6 +232,8 @@ class LocalDBInstance(DBInstance):
     def secondary_availability_zone(self) -> str | None:
         if not self.multi_az:
             return None
+        if self.standby_zone is not None:
+            return self.standby_zone
         zones = [s["SubnetAvailabilityZone"]["Name"] for s in self.subnets]
         return next((zone for zone in zones if zone != self.availability_zone), None)
 

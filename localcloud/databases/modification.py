@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
 from moto.rds.utils import valid_preferred_maintenance_window
 
-from localcloud.databases import backups, roles
+from localcloud.databases import backups, roles, standby
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.node import Node
 from localcloud.databases.plane import Plane
@@ -185,6 +185,8 @@ def _steps(
         instance.parameter_apply_status = "pending-reboot"
     if changed("ca_certificate_identifier"):
         steps += [plane.renew_certificate, plane.reload]
+    if changed("multi_az"):
+        steps.append(lambda node: standby.adapt(plane, node))
     retention, before_retention = (
         instance.backup_retention_period,
         before["_backup_retention_period"],
@@ -209,6 +211,8 @@ def _events(
         found.append("class-finished")
     if instance.db_parameter_group_name != before["db_parameter_group_name"]:
         found.append("parameter-group")
+    if instance.multi_az != before["multi_az"]:
+        found.append("multi-az" if instance.multi_az else "single-az")
     if instance.allocated_storage != before["_allocated_storage"]:
         found.append("storage")
     if bool(instance.backup_retention_period) != bool(before["_backup_retention_period"]):

@@ -1,18 +1,28 @@
 """One DB instance with all that is real behind it."""
 
-import datetime
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from localcloud.databases.archive import Archive
+from localcloud.databases.configuration import Recovery
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.server import Server
 from localcloud.databases.shipping import Mark
 
 if TYPE_CHECKING:
     from localcloud.fabric import NetworkInterface
+
+
+@dataclass
+class Standby:
+    """The second server of a Multi-AZ instance, in a zone of its own."""
+
+    server: Server
+    subnet_id: str
+    zone: str
+    interface: "NetworkInterface | None" = None
 
 
 @dataclass
@@ -24,13 +34,14 @@ class Node:
     subnet_id: str
     archive: Archive
     source: "Node | None" = None
+    standby: Standby | None = None
     interface: "NetworkInterface | None" = None
     # The parameter group's user-set values that are in postgresql.conf now.
     applied: dict[str, str] = field(default_factory=dict[str, str])
     # What is left to do when the server starts for the first time.
     finish: Callable[[], None] | None = None
-    # Where a restore stops, while it is under way.
-    recovery_target: datetime.datetime | None = None
+    # Of a restore that is under way.
+    recovery: Recovery | None = None
     marks: list[Mark] = field(default_factory=list[Mark])
     marked_at: float = 0.0  # time.monotonic()
     # Archives in other regions that take over what this one gets.

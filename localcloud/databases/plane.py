@@ -5,14 +5,16 @@ instance's status tells how far it is.
 """
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 
 from cryptography import x509
 
 from localcloud.cloud import Cloud
-from localcloud.databases import instance_classes
+from localcloud.databases import instance_classes, standby
 from localcloud.databases.archive import Archive
 from localcloud.databases.configuration import (
     Configuration,
@@ -21,7 +23,7 @@ from localcloud.databases.configuration import (
 )
 from localcloud.databases.engine import Engine
 from localcloud.databases.instance import LocalDBInstance
-from localcloud.databases.node import Node
+from localcloud.databases.node import Node, Standby
 from localcloud.databases.server import START_TIMEOUT_SECONDS, Server, StartError
 
 _LOG = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class Plane:
             self._nodes.clear()
         for node in nodes:
             node.worker.shutdown(wait=True, cancel_futures=True)
+            standby.remove(self, node)
             node.server.stop()
             node.server.unmount()
             self.detach(node)
@@ -95,7 +98,10 @@ class Plane:
         node.applied = dict(parameters)
         node.server.port = node.instance.port or 5432
         node.instance.parameter_apply_status = "in-sync"
+        if node.standby is not None:
+            node.standby.server.stop()
         self.start_server(node)
+        self.start_standby(node)
 
     def recover(self, node: Node) -> None:
         """Start a server again that ended by itself, as RDS's host manager does."""
@@ -108,17 +114,29 @@ class Plane:
         self.restart(node, node.applied)
         node.instance.parameter_apply_status = status
 
+    def replicas_of(self, node: Node) -> list[Node]:
+        """The read replicas that follow a node."""
+        with self._lock:
+            return [replica for replica in self._nodes.values() if replica.source is node]
+
+    def start_standby(self, node: Node) -> None:
+        """Start the standby of a Multi-AZ instance. On the node's worker."""
+        if node.standby is not None:
+            self.configure(node)
+            node.standby.server.port = node.server.port
+            node.standby.server.start(hidden=True)
+
     def reload_replicas(self, node: Node) -> None:
         """Tell the replicas of a restarted primary its port."""
-        with self._lock:
-            replicas = [replica for replica in self._nodes.values() if replica.source is node]
-        for replica in replicas:
+        for replica in self.replicas_of(node):
             self.submit(replica, lambda replica=replica: self.reload(replica))
 
     def reload(self, node: Node) -> None:
         """Write the configuration again and make the server read it. On the node's worker."""
         self.configure(node)
         node.server.reload()
+        if node.standby is not None:
+            node.standby.server.reload()
 
     def renew_certificate(self, node: Node) -> None:
         """Issue a new server certificate for the endpoint."""
@@ -131,9 +149,10 @@ class Plane:
 
     def set_security_groups(self, node: Node) -> None:
         """Enforce the instance's security groups on its interface."""
-        if node.interface is not None:
-            groups = node.instance.vpc_security_group_ids
-            self.cloud.fabric.set_security_groups(node.interface, groups)
+        for interface in (node.interface, node.standby.interface if node.standby else None):
+            if interface is not None:
+                groups = node.instance.vpc_security_group_ids
+                self.cloud.fabric.set_security_groups(interface, groups)
 
     def delete(
         self, instance: LocalDBInstance, retain: Callable[[Node], None], done: Callable[[], None]
@@ -143,7 +162,9 @@ class Plane:
 
         def remove() -> None:
             retain(node)
+            standby.remove(self, node)
             node.server.remove()
+            shutil.rmtree(node.archive.folder, ignore_errors=True)
             self.detach(node)
             self.leave_source(node)
             with self._lock:
@@ -209,7 +230,7 @@ class Plane:
         """Configure and start; the first time also do what is left of the creation."""
         self.configure(node)
         node.server.start(timeout_seconds)
-        if node.recovery_target is not None:
+        if node.recovery is not None:
             return  # Not yet the configuration that the server is to run with.
         if node.finish is not None:
             node.finish()
@@ -217,12 +238,16 @@ class Plane:
 
     def configure(self, node: Node) -> None:
         """Write the server's configuration. Raises IncompatibleParametersError."""
+        self._write(node.server, self._configuration(node))
+        if node.standby is not None:
+            self._write(node.standby.server, self._standby_configuration(node, node.standby))
+
+    def _configuration(self, node: Node) -> Configuration:
         instance = node.instance
-        # The API has refused an unknown class.
-        instance_class = instance_classes.by_name(instance.db_instance_class)
-        configuration = Configuration(
+        return Configuration(
             identifier=instance.db_instance_identifier,
-            instance_class=instance_class,
+            # The API has refused an unknown class.
+            instance_class=instance_classes.by_name(instance.db_instance_class),
             storage_gibibytes=instance.allocated_storage,
             port=instance.port or 5432,
             address=node.interface.address if node.interface else "",
@@ -230,10 +255,23 @@ class Plane:
             parameters=node.applied,
             archiving=bool(instance.backup_retention_period),
             upstream=Upstream(node.source.server.port, node.slot) if node.source else None,
-            recovery_target=node.recovery_target,
+            recovery=node.recovery,
+            synchronous_standby=standby.NAME if node.standby else None,
         )
+
+    def _standby_configuration(self, node: Node, second: Standby) -> Configuration:
+        return replace(
+            self._configuration(node),
+            identifier=standby.NAME,
+            address=second.interface.address if second.interface else "",
+            upstream=Upstream(node.server.port, standby.NAME),
+            synchronous_standby=None,
+            hidden=True,
+        )
+
+    def _write(self, server: Server, configuration: Configuration) -> None:
         for name, content in configuration.files().items():
-            node.server.write(name, content)
+            server.write(name, content)
 
     def run(
         self,

@@ -10,7 +10,7 @@ from moto.rds.exceptions import (
 )
 from moto.rds.models import DBInstance
 
-from localcloud.databases import backups, creation
+from localcloud.databases import backups, creation, standby
 from localcloud.databases.instance import LocalDBInstance, new_instance
 from localcloud.databases.node import Node
 from localcloud.databases.parameters import DEFAULT_GROUP
@@ -110,6 +110,7 @@ class ReadReplicas(Regional):
             self.plane.leave_source(node)
             # RDS reboots a replica that it promotes.
             self.plane.restart_unchanged(node)
+            standby.adapt(self.plane, node)
             instance.record("replication-ended")
 
         self.plane.change(instance, "modifying", promote)

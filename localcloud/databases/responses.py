@@ -47,6 +47,7 @@ def install(rds_authority: Authority) -> None:
         describe_db_log_files,
         download_db_log_file_portion,
         reset_db_parameter_group,
+        reboot_db_instance,
         *responses_backups.ACTIONS,
         *responses_events.ACTIONS,
     ):
@@ -102,6 +103,14 @@ def reset_db_parameter_group(self: RDSResponse) -> ActionResult:
         name, changes, bool(self.params.get("ResetAllParameters"))
     )
     return ActionResult({"DBParameterGroupName": group.name})
+
+
+def reboot_db_instance(self: RDSResponse) -> ActionResult:
+    """RebootDBInstance, with ForceFailover."""
+    instance = backend_of(self).reboot_db_instance(
+        str(self.params.get("DBInstanceIdentifier")), bool(self.params.get("ForceFailover"))
+    )
+    return ActionResult({"DBInstance": instance})
 
 
 def describe_db_log_files(self: RDSResponse) -> ActionResult:

@@ -135,7 +135,13 @@ class Server:
         mount_memory(self.root / "dev/shm", _SHARED_MEMORY_MEBIBYTES)
         mount_memory(self.root / "tmp", _SHARED_MEMORY_MEBIBYTES)
         if primary is not None:
-            bind(primary.folder / "socket", self.root / PRIMARY.relative_to("/"))
+            self.see_primary(primary)
+
+    def see_primary(self, primary: "Server") -> None:
+        """Show the server the socket of the primary it follows, or another one from now on."""
+        point = self.root / PRIMARY.relative_to("/")
+        unmount_below(point)
+        bind(primary.folder / "socket", point)
 
     def initialize(self) -> None:
         """Make a new cluster (initdb)."""
@@ -215,8 +221,13 @@ class Server:
         """Make the next start replay archived WAL, as the configuration says, and then open."""
         (self.data / "recovery.signal").touch()
 
-    def start(self, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
-        """Start the server and wait until it accepts connections. Raises StartError."""
+    def start(
+        self, timeout_seconds: float = START_TIMEOUT_SECONDS, *, hidden: bool = False
+    ) -> None:
+        """Start the server and wait until it accepts connections. Raises StartError.
+
+        A `hidden` one replays WAL and accepts none.
+        """
         if self.running:
             return
         pid_file = self.data / "postmaster.pid"
@@ -235,7 +246,7 @@ class Server:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise StartError(self.identifier, self._last_error())
-            if _accepts_connections(pid_file, self._process.pid):
+            if _is("standby" if hidden else "ready", pid_file, self._process.pid):
                 return
             time.sleep(_POLL_SECONDS)
         self.stop(signal.SIGQUIT)
@@ -352,7 +363,7 @@ class Server:
         return (marked or lines or ["it logged nothing"])[-1].strip()
 
 
-def _accepts_connections(pid_file: Path, postmaster: int) -> bool:
+def _is(status: str, pid_file: Path, postmaster: int) -> bool:
     # postmaster.pid begins with the process id, its eighth line is the postmaster's state
     # (LOCK_FILE_LINE_PM_STATUS). A killed server leaves its file, which PostgreSQL itself judges:
     # it does not start while a process of the old server still lives.
@@ -360,7 +371,7 @@ def _accepts_connections(pid_file: Path, postmaster: int) -> bool:
         lines = pid_file.read_text().splitlines()
     except FileNotFoundError:
         return False
-    return len(lines) >= 8 and lines[0] == str(postmaster) and lines[7].strip() == "ready"
+    return len(lines) >= 8 and lines[0] == str(postmaster) and lines[7].strip() == status
 
 
 def _environment() -> dict[str, str]:

@@ -24,8 +24,17 @@ class Change:
         return self.path.split(".")[0].split("[")[0]
 
 
-def compare(resource: Resource, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """The changes from old to new inputs."""
+def compare(
+    resource: Resource,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    outputs: Mapping[str, Any] | None = None,
+) -> list[Change]:
+    """The changes from old to new inputs.
+
+    A property that is given for the first time is no change when `outputs` has that value already:
+    what AWS chose, or took from a source, is only written down.
+    """
     changes: list[Change] = []
     replacing = resource.replaced_by(new) | {"region"}
     for name in sorted(old.keys() | new.keys()):
@@ -38,6 +47,8 @@ def compare(resource: Resource, old: Mapping[str, Any], new: Mapping[str, Any]) 
             continue
         if same(resource, name, before, after):
             continue
+        if before is None and _is_already(resource, name, after, outputs or {}):
+            continue
         changes += [
             Change(path, kind, name in replacing)
             for path, kind in _paths(resource, name, name, before, after)
@@ -47,6 +58,12 @@ def compare(resource: Resource, old: Mapping[str, Any], new: Mapping[str, Any]) 
 
 def _is_empty(value: Any) -> bool:
     return value is None or value in ([], {})
+
+
+def _is_already(resource: Resource, name: str, wanted: Any, outputs: Mapping[str, Any]) -> bool:
+    if name not in outputs or name in resource.unobserved | resource.local:
+        return False
+    return not contains_unknown(wanted) and agrees(wanted, outputs[name])
 
 
 def _keeps_when_removed(resource: Resource, name: str) -> bool:

@@ -148,8 +148,8 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         token, _ = _token_and_name(request.urn)
         resource = registry.resource(token)
         news = decode(request.news).values
-        olds = decode(request.old_inputs).values or decode(request.olds).values
-        changes = compare(resource, olds, news)
+        outputs = decode(request.olds).values
+        changes = compare(resource, decode(request.old_inputs).values or outputs, news, outputs)
         detailed = {
             change.path: provider_pb2.PropertyDiff(
                 kind=_KINDS[(change.kind, change.replaces)], inputDiff=True
@@ -184,7 +184,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         call.state = dict(olds.values)
         call.old_inputs = decode(request.old_inputs).values or dict(olds.values)
         changed = frozenset(
-            c.name for c in compare(resource, call.old_inputs, news.values)
+            c.name for c in compare(resource, call.old_inputs, news.values, call.state)
         ) - frozenset(request.ignoreChanges)
         resource.refuse_ignored(changed)
         if request.preview:

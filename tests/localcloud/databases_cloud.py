@@ -53,6 +53,11 @@ class DatabasesCloud:
         self.ec2: Any = boto3.client("ec2", **self.arguments)
         self._network()
 
+    def client_of(self, service: str, region: str = REGION) -> Any:
+        """A client of another service or region."""
+        factory: Any = boto3.client
+        return factory(service, **{**self.arguments, "region_name": region})
+
     def _network(self) -> None:
         ec2 = self.ec2
         self.vpc_id = ec2.create_vpc(CidrBlock="10.91.0.0/16")["Vpc"]["VpcId"]

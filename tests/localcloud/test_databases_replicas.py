@@ -1,9 +1,12 @@
 """Read replicas: streaming, read-only, with their own endpoint, group and parameters."""
 
+import time
+
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.databases import shipping
 from tests.localcloud import databases_cloud
 from tests.localcloud.databases_cloud import DatabasesCloud
 
@@ -131,3 +134,60 @@ def test_replicas_of_a_deleted_source_are_promoted(cloud: DatabasesCloud, replic
     assert "ReadReplicaSourceDBInstanceIdentifier" not in described
     with cloud.connect(replica) as connection:
         connection.execute("INSERT INTO buyers VALUES (4)")
+
+
+def test_a_replica_of_a_replica(cloud: DatabasesCloud) -> None:
+    for identifier, source in (("head", None), ("middle", "head"), ("tail", "middle")):
+        if source is None:
+            cloud.create_instance(identifier)
+        else:
+            cloud.rds.create_db_instance_read_replica(
+                DBInstanceIdentifier=identifier, SourceDBInstanceIdentifier=source
+            )
+        cloud.wait(identifier)
+        if identifier == "middle":
+            with pytest.raises(ClientError, match="Automated backups are not enabled"):
+                cloud.rds.create_db_instance_read_replica(
+                    DBInstanceIdentifier="tail", SourceDBInstanceIdentifier="middle"
+                )
+            cloud.rds.modify_db_instance(DBInstanceIdentifier="middle", BackupRetentionPeriod=1)
+            cloud.wait("middle")
+    with cloud.connect("head") as connection:
+        connection.execute("CREATE TABLE buyers (id int PRIMARY KEY)")
+        connection.execute("INSERT INTO buyers VALUES (1)")
+    cloud.eventually(lambda: cloud.node("tail").server.query("SELECT pg_is_in_recovery()"))
+    cloud.eventually(lambda: _has(cloud, "tail", 1))
+
+
+def _has(cloud: DatabasesCloud, identifier: str, number: int) -> bool:
+    try:
+        return rows(cloud, identifier) == number
+    except psycopg.errors.UndefinedTable:
+        return False
+
+
+def test_a_promoted_replica_is_restorable_on_its_own(cloud: DatabasesCloud) -> None:
+    cloud.rds.promote_read_replica(DBInstanceIdentifier="middle", BackupRetentionPeriod=2)
+    described = cloud.wait("middle")
+    assert described["BackupRetentionPeriod"] == 2
+    assert described["ReadReplicaDBInstanceIdentifiers"] == ["tail"]
+    assert cloud.describe("head")["ReadReplicaDBInstanceIdentifiers"] == []
+    with cloud.connect("middle") as connection:
+        connection.execute("INSERT INTO buyers VALUES (2)")
+    # Its own replica follows it onto the new timeline.
+    cloud.eventually(lambda: _has(cloud, "tail", 2))
+    assert _has(cloud, "head", 1)
+    cloud.eventually(lambda: len(cloud.node("middle").archive.backups()) == 2)
+    time.sleep(1.1)
+    shipping.ship_now(cloud.node("middle"))
+    cloud.rds.restore_db_instance_to_point_in_time(
+        SourceDBInstanceIdentifier="middle",
+        TargetDBInstanceIdentifier="restored",
+        UseLatestRestorableTime=True,
+        DBSubnetGroupName="private",
+        VpcSecurityGroupIds=[cloud.database_group],
+    )
+    cloud.wait("restored")
+    assert rows(cloud, "restored") == 2
+    with pytest.raises(ClientError, match="not a read replica"):
+        cloud.rds.promote_read_replica(DBInstanceIdentifier="middle")

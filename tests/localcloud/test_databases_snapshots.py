@@ -1,10 +1,10 @@
 """DB snapshots: consistent while the instance writes, copied, shared, restored, deleted."""
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.localcloud import databases_cloud
@@ -149,8 +149,8 @@ def test_a_copy_is_independent_of_its_source(
 
 
 def test_a_copy_in_another_region_needs_a_key_there(cloud: DatabasesCloud, snapshot: str) -> None:
-    elsewhere: Any = boto3.client("rds", **{**cloud.arguments, "region_name": OTHER_REGION})
-    kms: Any = boto3.client("kms", **{**cloud.arguments, "region_name": OTHER_REGION})
+    elsewhere = cloud.client_of("rds", OTHER_REGION)
+    kms = cloud.client_of("kms", OTHER_REGION)
     arn = available(cloud, snapshot)["DBSnapshotArn"]
     with refused("InvalidParameterCombination", "KmsKeyId of eu-central-1"):
         elsewhere.copy_db_snapshot(
@@ -181,7 +181,7 @@ def test_a_snapshot_with_the_default_key_cannot_be_shared(
     share = {"AttributeName": "restore", "ValuesToAdd": ["210987654321"]}
     with refused("InvalidDBSnapshotState", "default key"):
         cloud.rds.modify_db_snapshot_attribute(DBSnapshotIdentifier=snapshot, **share)
-    kms: Any = boto3.client("kms", **cloud.arguments)
+    kms = cloud.client_of("kms")
     cloud.rds.copy_db_snapshot(
         SourceDBSnapshotIdentifier=snapshot,
         TargetDBSnapshotIdentifier="shared",
@@ -223,10 +223,8 @@ def test_a_final_snapshot_can_be_restored_under_the_same_name(
 def test_a_restored_instance_may_get_a_managed_password(
     cloud: DatabasesCloud, snapshot: str, target: str
 ) -> None:
-    import json
-
     described = restore(cloud, target, snapshot, ManageMasterUserPassword=True)
-    secrets: Any = boto3.client("secretsmanager", **cloud.arguments)
+    secrets = cloud.client_of("secretsmanager")
     value = secrets.get_secret_value(SecretId=described["MasterUserSecret"]["SecretArn"])
     password = json.loads(value["SecretString"])["password"]
     assert total(cloud, target, password=password)[0] == 1000

@@ -60,9 +60,10 @@ def test_the_samples_cover_every_type_that_moto_can_make():
     beyond = {
         "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",  # not in moto
         "aws:lambda/invocation:Invocation",  # tests of its own
-        # not in moto
+        # With real databases: tests/localcloud/test_databases_provider.py.
         "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
-        "aws:rds/snapshotCopy:SnapshotCopy",  # tests of its own
+        "aws:rds/snapshot:Snapshot",
+        "aws:rds/snapshotCopy:SnapshotCopy",
     }
     assert {sample.kind for sample in SAMPLES} == RESOURCES.keys() - beyond
 

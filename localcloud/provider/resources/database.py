@@ -18,6 +18,19 @@ _FROM_SOURCE = names(
     "characterSetName timezone manageMasterUserPassword storageEncrypted licenseModel "
     "allowMajorVersionUpgrade replicateSourceDb"
 )
+# What a restore finds in the data, or takes from the backup.
+_FROM_BACKUP = names(
+    "engine engineVersion username passwordWo passwordWoVersion dbName characterSetName timezone "
+    "storageEncrypted kmsKeyId licenseModel allowMajorVersionUpgrade"
+)
+# pulumi-aws: how an instance is made that is not new.
+_RESTORE_MEMBERS = {
+    "restoreTime": "RestoreTime",
+    "sourceDbInstanceAutomatedBackupsArn": "SourceDBInstanceAutomatedBackupsArn",
+    "sourceDbInstanceIdentifier": "SourceDBInstanceIdentifier",
+    "sourceDbiResourceId": "SourceDbiResourceId",
+    "useLatestRestorableTime": "UseLatestRestorableTime",
+}
 # Switches that are sent even when they are off, because AWS has them on.
 _REPLICA_SWITCHES = names(
     "autoMinorVersionUpgrade publiclyAccessible copyTagsToSnapshot deletionProtection"
@@ -67,6 +80,7 @@ class _Instance(Resource):
         identifier = inputs.get("identifier")
         if isinstance(identifier, str) and identifier != identifier.lower():
             found.append(Failure("identifier", f"{identifier!r} must be in lower case"))
+        found += _origin_failures(inputs)
         interval = inputs.get("monitoringInterval")
         if isinstance(interval, int) and interval not in (0, 1, 5, 10, 15, 30, 60):
             reason = f"{interval} is not one of 0, 1, 5, 10, 15, 30, 60 seconds"
@@ -86,19 +100,8 @@ class _Instance(Resource):
         return found[0]
 
     def start(self, context: Context) -> None:
-        source = context.inputs.get("replicateSourceDb")
-        operation = "CreateDBInstanceReadReplica" if source else "CreateDBInstance"
-        parameters = self.request(context.aws, context.inputs)
-        later = NO_NAMES
-        if source:
-            allowed = context.aws.input_shape("rds", operation).members
-            given = self._replica_settings(context)
-            parameters = {k: v for k, v in parameters.items() if k in allowed and k in given}
-            parameters["SourceDBInstanceIdentifier"] = source
-            if ":" in str(source):
-                parameters["SourceRegion"] = source.split(":")[3]
-            # What the replica request cannot carry is changed once the replica is there.
-            later = frozenset(name for member, name in given.items() if member not in allowed)
+        parameters, later = self._creation(context)
+        operation = parameters.pop("Operation")
         tags = context.inputs.get("tags")
         if tags and self.tags:
             parameters |= self.tags.in_create(tags)
@@ -109,22 +112,74 @@ class _Instance(Resource):
                 self.wait_ready(context, _READY)
                 self.apply_updates(context, later)
 
-    def _replica_settings(self, context: Context) -> dict[str, str]:
-        # Request member → property, for what a replica does not take from its source.
+    def _creation(self, context: Context) -> tuple[dict[str, Any], Names]:
+        """The request with its `Operation`, and the properties that are changed after it."""
+        inputs = context.inputs
+        parameters = self.request(context.aws, inputs)
+        if source := inputs.get("replicateSourceDb"):
+            origin = {"SourceDBInstanceIdentifier": source}
+            if ":" in str(source):
+                origin["SourceRegion"] = source.split(":")[3]
+            return self._copy(context, parameters, "CreateDBInstanceReadReplica", origin)
+        if snapshot := inputs.get("snapshotIdentifier"):
+            origin = {"DBSnapshotIdentifier": snapshot}
+            return self._copy(context, parameters, "RestoreDBInstanceFromDBSnapshot", origin)
+        if restore := inputs.get("restoreToPointInTime"):
+            origin = {
+                member: restore[name]
+                for name, member in _RESTORE_MEMBERS.items()
+                if restore.get(name) not in (None, "", False)
+            }
+            origin["TargetDBInstanceIdentifier"] = inputs["identifier"]
+            return self._copy(context, parameters, "RestoreDBInstanceToPointInTime", origin)
+        return {"Operation": "CreateDBInstance", **parameters}, NO_NAMES
+
+    def _copy(
+        self,
+        context: Context,
+        parameters: Mapping[str, Any],
+        operation: str,
+        origin: Mapping[str, Any],
+    ) -> tuple[dict[str, Any], Names]:
+        replica = operation == "CreateDBInstanceReadReplica"
+        allowed = context.aws.input_shape("rds", operation).members
+        given = self._own_settings(context, _FROM_SOURCE if replica else _FROM_BACKUP)
+        if not replica:
+            # A restore inherits more than a replica: what is given as zero or off counts too.
+            given |= {
+                member: name
+                for member, name in self._members(context).items()
+                if name not in _FROM_BACKUP and member in allowed
+            }
+        chosen = {k: v for k, v in parameters.items() if k in allowed and k in given}
+        # What the request cannot carry is changed once the instance is there.
+        later = {name for member, name in given.items() if member not in allowed}
+        if not replica and context.inputs.get("passwordWo") is not None:
+            later.add("passwordWoVersion")
+        return {"Operation": operation, **chosen, **origin}, frozenset(later)
+
+    def _members(self, context: Context) -> dict[str, str]:
+        """Request member → property, for what is given."""
         shape = context.aws.input_shape("rds", "CreateDBInstance")
-        given: dict[str, str] = {}
-        for name, value in context.inputs.items():
-            member = self.renames.get(name) or member_for(shape, name)
-            if (member and name not in _FROM_SOURCE and value not in (None, 0, False, [])) or (
-                member and name in _REPLICA_SWITCHES
-            ):
-                given[member] = name
-        return given
+        found = {
+            self.renames.get(name) or member_for(shape, name): name
+            for name, value in context.inputs.items()
+            if value is not None
+        }
+        return {member: name for member, name in found.items() if member}
+
+    def _own_settings(self, context: Context, not_taken: Names) -> dict[str, str]:
+        """Request member → property, for what is more than a default."""
+        return {
+            member: name
+            for member, name in self._members(context).items()
+            if (name not in not_taken and context.inputs[name] not in (0, False, []))
+            or name in _REPLICA_SWITCHES
+        }
 
     def apply_updates(self, context: Context, changed: Names) -> None:
-        if "replicateSourceDb" in changed and not context.inputs.get("replicateSourceDb"):
-            context.call("rds", "PromoteReadReplica", **self._key(context))
-            self.wait_ready(context, _READY)
+        if "replicateSourceDb" in changed and context.old_inputs:
+            self._promote(context)
         chosen = {k: v for k, v in context.inputs.items() if k in changed & _CHANGEABLE}
         shape = context.aws.input_shape("rds", "ModifyDBInstance")
         parameters = to_request(shape, chosen, {**self.renames, "port": "DBPortNumber"})
@@ -141,8 +196,25 @@ class _Instance(Resource):
             return
         # AWS changes an engine's version and other disruptive things in the maintenance window
         # unless it is asked to do it now; pulumi-aws asks only with applyImmediately.
-        parameters["ApplyImmediately"] = bool(context.inputs.get("applyImmediately"))
+        # What a creation could not carry belongs to it, and does not wait.
+        created = not context.old_inputs
+        parameters["ApplyImmediately"] = created or bool(context.inputs.get("applyImmediately"))
         context.call("rds", "ModifyDBInstance", **self._key(context), **parameters)
+
+    def _promote(self, context: Context) -> None:
+        inputs = context.inputs
+        if inputs.get("replicateSourceDb"):
+            raise ProviderError(
+                f"{context.subject} cannot follow another source: replicateSourceDb may only be "
+                "taken away, which promotes the replica"
+            )
+        given = {
+            "BackupRetentionPeriod": inputs.get("backupRetentionPeriod"),
+            "PreferredBackupWindow": inputs.get("backupWindow"),
+        }
+        chosen = {member: value for member, value in given.items() if value is not None}
+        context.call("rds", "PromoteReadReplica", **self._key(context), **chosen)
+        self.wait_ready(context, _READY)
 
     def outputs(self, context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
         values = super().outputs(context, found)
@@ -183,6 +255,32 @@ class _Instance(Resource):
             return f"it is {self.read(context).get('DBInstanceStatus')}"
         except NotFoundError:
             return None
+
+
+def _origin_failures(inputs: Mapping[str, Any]) -> list[Failure]:
+    """What is wrong with the way the instance is to come to be."""
+    found: list[Failure] = []
+    ways = ("replicateSourceDb", "restoreToPointInTime", "s3Import", "snapshotIdentifier")
+    given = [name for name in ways if inputs.get(name)]
+    if len(given) > 1:
+        found.append(Failure(given[0], f"cannot be given together with {given[1]}"))
+    restore = inputs.get("restoreToPointInTime")
+    if isinstance(restore, Mapping):
+        # One of these is the source; a name that is not known yet counts as given.
+        sources = [
+            name for name in _RESTORE_MEMBERS if name.startswith("source") and restore.get(name)
+        ]
+        if len(sources) != 1:
+            reason = f"one source is needed, {', '.join(sources) or 'none'} given"
+            found.append(Failure("restoreToPointInTime", reason))
+        if bool(restore.get("restoreTime")) == bool(restore.get("useLatestRestorableTime")):
+            reason = "one of restoreTime and useLatestRestorableTime is needed"
+            found.append(Failure("restoreToPointInTime", reason))
+    blue_green = inputs.get("blueGreenUpdate")
+    if isinstance(blue_green, Mapping) and blue_green.get("enabled"):
+        reason = "blue/green deployments are not run by the local cloud; update in place"
+        found.append(Failure("blueGreenUpdate", reason))
+    return found
 
 
 RESOURCES: tuple[Resource, ...] = (
@@ -231,14 +329,14 @@ RESOURCES: tuple[Resource, ...] = (
         },
         local=names(
             "applyImmediately deleteAutomatedBackups finalSnapshotIdentifier skipFinalSnapshot "
-            "passwordWoVersion allowMajorVersionUpgrade"
+            "passwordWoVersion allowMajorVersionUpgrade blueGreenUpdate"
         ),
-        special=names("passwordWo replicateSourceDb"),
+        special=names("passwordWo replicateSourceDb restoreToPointInTime snapshotIdentifier"),
         write_only=names("passwordWo"),
         replaces=names(
             "availabilityZone backupTarget characterSetName dbName engine identifierPrefix "
             "kmsKeyId ncharCharacterSetName storageEncrypted timezone username snapshotIdentifier "
-            "customIamInstanceProfile identifier"
+            "customIamInstanceProfile identifier restoreToPointInTime"
         ),
         defaults={
             "autoMinorVersionUpgrade": True,
@@ -254,7 +352,8 @@ RESOURCES: tuple[Resource, ...] = (
         unordered=names("enabledCloudwatchLogsExports vpcSecurityGroupIds"),
         # In the maintenance window changes are pending; until then AWS reports the old value.
         unobserved=names(
-            "password replicateSourceDb kmsKeyId performanceInsightsKmsKeyId "
+            "password replicateSourceDb restoreToPointInTime snapshotIdentifier kmsKeyId "
+            "performanceInsightsKmsKeyId "
             "masterUserSecretKmsKeyId iops storageThroughput"
         ),
         moving=names("latestRestorableTime"),
