@@ -38,7 +38,8 @@ _NO_SYNC = "--no-sync"
 _FOLDERS = ("db", "config", "log", "log/error", "wal_archive", "socket")
 
 # The parameter group's limits are for the user's sessions, and what the administrator does (even
-# a password's verifier) belongs in no log.
+# a password's verifier) belongs in no log. It waits for no standby either: it may be what brings a
+# dead one back.
 _SESSION_OPTIONS = " ".join(
     f"-c {name}={value}"
     for name, value in {
@@ -49,6 +50,7 @@ _SESSION_OPTIONS = " ".join(
         "log_min_duration_statement": -1,
         "log_min_error_statement": "panic",
         "pgaudit.log": "none",
+        "synchronous_commit": "local",
     }.items()
 )
 
