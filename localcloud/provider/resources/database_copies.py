@@ -133,7 +133,7 @@ RESOURCES: tuple[Resource, ...] = (
         },
         special=names("sharedAccounts"),
         unordered=names("sharedAccounts"),
-        # AWS names the key by its ARN, and the source only of a copy from another region or account.
+        # AWS names the key by its ARN, and the source only of a copy from elsewhere.
         unobserved=names("copyTags kmsKeyId sourceDbSnapshotIdentifier targetDbSnapshotIdentifier"),
         replaces=names(
             "sourceDbSnapshotIdentifier targetDbSnapshotIdentifier copyTags destinationRegion "
