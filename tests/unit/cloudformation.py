@@ -86,7 +86,8 @@ def _put_into_bucket(
 
 def _plain(inputs: dict[str, Any], type_: str) -> dict[str, Any]:
     """Without what CloudFormation has no property for, and with secrets as their values."""
-    left_out = WITHOUT_PROPERTY.get(type_, {})
+    # A stack of CloudFormation is in one region; the provider has an argument for it.
+    left_out = {"region", *WITHOUT_PROPERTY.get(type_, {})}
     return {key: _open(value) for key, value in inputs.items() if key not in left_out}
 
 
@@ -227,7 +228,7 @@ class AwsRecorder(Recorder):
         name = args.inputs.get("name") or args.inputs.get("bucket") or args.inputs.get("identifier")
         if args.typ in _ARNS:
             resource = _ARNS[args.typ].format(
-                region=REGION,
+                region=args.inputs.get("region") or REGION,
                 account=ACCOUNT,
                 name=name or args.name,
                 hex=digest[:16],

@@ -8,6 +8,7 @@ from typing import Any
 # Type of the provider -> type of CloudFormation.
 TYPES: dict[str, str] = {
     "aws:autoscaling/group:Group": "AWS::AutoScaling::AutoScalingGroup",
+    "aws:autoscaling/lifecycleHook:LifecycleHook": "AWS::AutoScaling::LifecycleHook",
     "aws:cloudwatch/logGroup:LogGroup": "AWS::Logs::LogGroup",
     "aws:cloudwatch/metricAlarm:MetricAlarm": "AWS::CloudWatch::Alarm",
     "aws:ec2/eip:Eip": "AWS::EC2::EIP",
@@ -59,6 +60,7 @@ TYPES: dict[str, str] = {
 BUCKET_PARTS: dict[str, str] = {
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "LifecycleConfiguration",
     "aws:s3/bucketLogging:BucketLogging": "LoggingConfiguration",
+    "aws:s3/bucketNotification:BucketNotification": "NotificationConfiguration",
     "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": (
         "ObjectLockConfiguration"
     ),
@@ -77,6 +79,9 @@ WITHOUT_TYPE: dict[str, str] = {
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "the VPC makes it; nothing to create",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "ManagedPolicyArns of the role",
     "aws:lambda/invocation:Invocation": "a call, no resource",
+    "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication": (
+        "AutomaticBackupReplicationRegion of the instance"
+    ),
     "aws:lambda/layerVersion:LayerVersion": "its content is a local file, CloudFormation's in S3",
 }
 
@@ -135,6 +140,10 @@ RENAMES: dict[str, dict[str, str]] = {
     "AWS::RDS::EventSubscription": {"name": "SubscriptionName", "snsTopic": "SnsTopicArn"},
     "AWS::S3::Bucket": {
         "bucket": "BucketName",
+        "LifecycleConfiguration.rules.transitions.days": "TransitionInDays",
+        "LoggingConfiguration.targetBucket": "DestinationBucketName",
+        "LoggingConfiguration.targetPrefix": "LogFilePrefix",
+        "InventoryConfigurations.name": "Id",
         "BucketEncryption.rules": "ServerSideEncryptionConfiguration",
         "BucketEncryption.rules.applyServerSideEncryptionByDefault": (
             "ServerSideEncryptionByDefault"
@@ -185,12 +194,16 @@ def reshaped(type_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
             return {**inputs, "code": {"s3Bucket": "functions", "s3Key": "functions.zip"}}
         case "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig":
             return {"qualifier": "$LATEST", **inputs}
+        case "aws:lb/listener:Listener":
+            return _with_attributes(dict(inputs), "listenerAttributes")
         case "aws:lb/loadBalancer:LoadBalancer":
             scheme = "internal" if inputs.get("internal") else "internet-facing"
             return _with_attributes({**inputs, "scheme": scheme}, "loadBalancerAttributes")
         case "aws:lb/targetGroup:TargetGroup":
             check = _health_check(inputs.get("healthCheck") or {})
             rest = {key: value for key, value in inputs.items() if key != "healthCheck"}
+            for state in rest.pop("targetHealthStates", []):
+                rest |= state
             return _with_attributes({**rest, **check}, "targetGroupAttributes")
         case "aws:rds/instance:Instance":
             copied = inputs.get("replicateSourceDb") is not None
@@ -201,17 +214,27 @@ def reshaped(type_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
             return {**inputs, "parameters": values}
         case "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration":
             return {**inputs, "rules": [_lifecycle(rule) for rule in inputs["rules"]]}
+        case "aws:s3/bucketNotification:BucketNotification":
+            enabled = inputs["eventbridge"]
+            rest = {key: value for key, value in inputs.items() if key != "eventbridge"}
+            return {**rest, "eventBridgeConfiguration": {"eventBridgeEnabled": enabled}}
+        case "aws:s3/inventory:Inventory":
+            return _inventory(inputs)
         case _:
             return dict(inputs)
 
 
-# Settings of a load balancer and a target group that are attributes in CloudFormation.
+# Settings of a load balancer, its listener and a target group that are attributes in CloudFormation.
 _ATTRIBUTES = {
     "enableCrossZoneLoadBalancing": "load_balancing.cross_zone.enabled",
     "enableDeletionProtection": "deletion_protection.enabled",
     "connectionTermination": "deregistration_delay.connection_termination.enabled",
     "deregistrationDelay": "deregistration_delay.timeout_seconds",
     "preserveClientIp": "preserve_client_ip.enabled",
+    "enableUnhealthyConnectionTermination": (
+        "target_health_state.unhealthy.connection_termination.enabled"
+    ),
+    "tcpIdleTimeoutSeconds": "tcp.idle_timeout.seconds",
 }
 
 
@@ -262,3 +285,15 @@ def _lifecycle(rule: Mapping[str, Any]) -> dict[str, Any]:
     if "expiredObjectDeleteMarker" in expiration:
         found["expiredObjectDeleteMarker"] = expiration["expiredObjectDeleteMarker"]
     return found
+
+
+def _inventory(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    target = inputs["destination"]["bucket"]
+    named = {"accountId": "bucketAccountId"}
+    destination = {named.get(k, k): v for k, v in target.items() if k != "encryption"}
+    return {
+        "enabled": True,
+        **{key: value for key, value in inputs.items() if key not in ("destination", "schedule")},
+        "scheduleFrequency": inputs["schedule"]["frequency"],
+        "destination": destination,
+    }

@@ -84,7 +84,7 @@ REFUSALS: list[tuple[str, str, str, str, list[str]]] = [
     (
         "a copy of the backups in another region without a key there",
         "prod",
-        "database: {backup_replication: {region: eu-central-1}}",
+        "database: {backup_replication: {region: eu-central-1, create_kms_key: false}}",
         "database.backup_replication.kms_key_arn",
         ["a key in eu-central-1", "create_kms_key to true"],
     ),
@@ -185,6 +185,32 @@ REFUSALS: list[tuple[str, str, str, str, list[str]]] = [
         "database: {pitr_retention_days: 36}",
         "database.pitr_retention_days",
         ["36 days", "less than or equal to 35"],
+    ),
+    (
+        "Object Lock longer than the lifecycle keeps",
+        "prod",
+        "backups: {object_lock: {retention_days: 31}}",
+        "backups.object_lock.retention_days",
+        [
+            "31",
+            "at most 30 days (backups.daily.retention_days)",
+            "does not expire a locked version",
+        ],
+    ),
+    (
+        "a lifecycle that would delete before the promised retention",
+        "prod",
+        "backups: {daily: {retention_days: 29}, object_lock: {retention_days: 7}, "
+        "replication: {storage_class: STANDARD}}",
+        "backups.daily.retention_days",
+        ["29", "at least 30 days in prod", "before the 30 days that are promised"],
+    ),
+    (
+        "a lifecycle that would end a deleted backup before the promised retention",
+        "prod",
+        "backups: {noncurrent_retention_days: 29}",
+        "backups.noncurrent_retention_days",
+        ["29", "at least 30 days in prod"],
     ),
     (
         "pools that exceed the connection budget",
