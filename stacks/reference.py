@@ -21,6 +21,13 @@ Everything that `stacks/Pulumi.<environment>.yaml` may say under `pgkeep:setting
 `python -m stacks.reference` from the schema in `stacks/`; rules that span settings are in
 `stacks/rules/`. A value that is refused is reported in one line with the reason given here.
 What differs between environments is in the column `default` and stands in `stacks/defaults.py`.
+
+`pgkeep settings prod` shows what a stack has in effect, where each value comes from, and the
+arithmetic of the connection budget (`--json` for scripts); `pgkeep settings --all --check` only
+judges, without the engine and without AWS, and ends with 1 where something is refused. Editors
+complete and check the files by `stacks/settings.schema.json`, which their first line names. What
+AWS offers (instance classes by region and version, instance types, engine versions) and what
+PostgreSQL's parameters take is read from data that others keep: see `facts/`.
 """
 
 
