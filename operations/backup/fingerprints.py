@@ -91,5 +91,8 @@ def _hashable(column: Column) -> sql.Composable:
     name = sql.Identifier(column.name)
     if column.type_name in _HASHED_DIRECTLY:
         return name
+    if column.type_name == "xml":
+        # What COPY writes; a cast keeps a declaration that COPY and pg_dump leave out.
+        return sql.SQL('pg_catalog.textin(pg_catalog.xml_out({})) COLLATE "C"').format(name)
     # A nondeterministic collation would call different texts equal.
     return sql.SQL('{}::pg_catalog.text COLLATE "C"').format(name)

@@ -303,20 +303,38 @@ SELECT i.indexrelid, i.indexrelid::regclass::text
 
 def _check_indexes(proof: Proof, connection: psycopg.Connection[Any]) -> None:
     """amcheck reads every B-tree and looks each row of its table up in it."""
-    try:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS amcheck WITH SCHEMA pg_catalog")
-    except psycopg.errors.Error as error:
-        proof.left_out.append(f"amcheck is not to be had here: {error.diag.message_primary}")
-        return
+    present = _amcheck_schema(connection)
+    if present is None:
+        try:
+            connection.execute("CREATE EXTENSION amcheck WITH SCHEMA pg_catalog")
+        except psycopg.errors.Error as error:
+            proof.left_out.append(f"amcheck is not to be had here: {error.diag.message_primary}")
+            return
+    schema = _amcheck_schema(connection) or "public"
+    check = sql.SQL("SELECT {}(%s::oid::regclass, true)").format(
+        sql.Identifier(schema, "bt_index_check")
+    )
     indexes = connection.execute(_BTREE_INDEXES).fetchall()
-    with _check(proof, "indexes checked with amcheck", len(indexes)) as findings:
-        for oid, name in indexes:
-            try:
-                connection.execute(
-                    "SELECT pg_catalog.bt_index_check(%s::oid::regclass, true)", (oid,)
-                )
-            except psycopg.errors.IndexCorrupted as error:
-                findings.append(f"index {name}: {error.diag.message_primary}")
+    try:
+        with _check(proof, "indexes checked with amcheck", len(indexes)) as findings:
+            for oid, name in indexes:
+                try:
+                    connection.execute(check, (oid,))
+                except psycopg.errors.IndexCorrupted as error:
+                    findings.append(f"index {name}: {error.diag.message_primary}")
+    finally:
+        if present is None:
+            # The database is to be what was backed up, no more.
+            connection.execute("DROP EXTENSION amcheck")
+
+
+def _amcheck_schema(connection: psycopg.Connection[Any]) -> str | None:
+    row = connection.execute(
+        """SELECT n.nspname FROM pg_catalog.pg_extension e
+             JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+            WHERE e.extname = 'amcheck'"""
+    ).fetchone()
+    return str(row[0]) if row else None
 
 
 def _id(name: str) -> sql.Identifier:

@@ -1,0 +1,317 @@
+"""Restores of real backups on a real PostgreSQL 17: a round trip, damage, and what proof finds."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+
+from operations import postgresql_client, postgresql_client_layer
+from operations.backup import BackupTarget, Manifest, run
+from operations.backup import Options as BackupOptions
+from operations.backup.children import Login
+from operations.backup.store import Store
+from operations.backup.verify import verify
+from operations.database import Endpoint
+from operations.errors import OperationError
+from operations.restore import Options, Restored, Selection, databases, restore
+from operations.restore.proof import Proof, prove
+from tests.operations.postgres_server import PostgresServer
+
+pytestmark = pytest.mark.root
+
+BUCKET = "pgkeep-backups-of-a-restore-test"
+NASTY = Path(__file__).parent / "databases" / "nasty.sql"
+USER, PASSWORD = "stranger_admin", "password-of-a-test"
+SOURCE, RESTORED = "node_pass", "restored"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def client_layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The layer's programs, unpacked as Lambda does."""
+    folder = tmp_path_factory.mktemp("opt")
+    with zipfile.ZipFile(postgresql_client_layer.build("x86_64")) as layer:
+        for entry in layer.infolist():
+            path = Path(layer.extract(entry, folder))
+            path.chmod(entry.external_attr >> 16 & 0o777)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGKEEP_POSTGRESQL_CLIENT", str(folder / "pg"))
+        yield
+
+
+@dataclasses.dataclass
+class Site:
+    """A source database, an empty target and a bucket."""
+
+    server: PostgresServer
+    s3: Any
+    target: BackupTarget
+
+    def endpoint(self, database: str) -> Endpoint:
+        return dataclasses.replace(self.server.endpoint, database=database)
+
+    def connect(self, database: str = RESTORED) -> psycopg.Connection[Any]:
+        return self.endpoint(database).connect(USER, PASSWORD)
+
+    def backup(self, workers: int = 2) -> Manifest:
+        return run(
+            "manual",
+            self.endpoint(SOURCE),
+            connect=lambda: self.connect(SOURCE),
+            target=self.target,
+            s3=self.s3,
+            options=BackupOptions(workers=workers),
+        )
+
+    def restore(self, backup: Manifest, **options: Any) -> Restored:
+        with self.server.superuser() as connection:
+            databases.drop(connection, RESTORED)
+            databases.create(connection, RESTORED, backup)
+        return restore(
+            backup,
+            s3=self.s3,
+            bucket=BUCKET,
+            login=Login(self.endpoint(RESTORED), USER, PASSWORD),
+            connect=self.connect,
+            options=Options(**options),
+        )
+
+    def prove(self, backup: Manifest, **options: Any) -> Proof:
+        return prove(backup, connect=self.connect, **options)
+
+    def dump(self, database: str) -> list[str]:
+        """pg_dump's own text, without the token that differs from run to run."""
+        words = [*postgresql_client.command("pg_dump"), "--host", str(self.server.socket_folder)]
+        words += ["--port", str(self.server.endpoint.port), "--username", "rdsadmin", database]
+        text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        return [line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unre"))]
+
+
+@pytest.fixture
+def site(server: PostgresServer, aws: None) -> Iterator[Site]:
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    with server.superuser() as connection:
+        connection.execute(f"CREATE ROLE {USER} SUPERUSER LOGIN PASSWORD '{PASSWORD}'".encode())
+    yield Site(server, s3, BackupTarget(BUCKET, key, retention_days={}))
+    with server.superuser() as connection:
+        databases.drop(connection, RESTORED)
+
+
+@pytest.fixture
+def nasty(site: Site) -> Site:
+    """The source holds the nasty database."""
+    with site.server.superuser(SOURCE) as connection:
+        connection.execute(NASTY.read_bytes())
+    return site
+
+
+@pytest.fixture
+def plain(site: Site) -> Site:
+    """Two tables that belong together."""
+    with site.server.superuser(SOURCE) as connection:
+        connection.execute(
+            b"CREATE TABLE buyers (id serial PRIMARY KEY, wallet text NOT NULL);"
+            b"CREATE TABLE orders (id int PRIMARY KEY, buyer int NOT NULL REFERENCES buyers);"
+            b"INSERT INTO buyers (wallet) SELECT md5(i::text) FROM generate_series(1, 2000) i;"
+            b"INSERT INTO orders SELECT i, i FROM generate_series(1, 2000) i"
+        )
+    return site
+
+
+def test_a_nasty_database_comes_back_the_same(nasty: Site) -> None:
+    backup = nasty.backup()
+    assert [name for name, _ in backup.skipped] == ["plain.far"]
+    restored = nasty.restore(backup)
+    proof = nasty.prove(backup)
+    assert [check for check in proof.checks if not check.passed] == []
+    assert proof.left_out == []
+    assert {check.name for check in proof.checks} >= {"rows", "indexes checked with amcheck"}
+    assert restored.steps.keys() >= {"definitions", "rows", "large objects", "sequences"}
+    assert nasty.dump(RESTORED) == nasty.dump(SOURCE)
+
+
+def test_a_backup_under_writes_shows_one_moment(plain: Site) -> None:
+    """Every writer adds a buyer with an order, or moves both: any mixture breaks the sums."""
+    stop = threading.Event()
+
+    def write() -> None:
+        with plain.connect(SOURCE) as connection:
+            connection.autocommit = True
+            number = 10_000
+            while not stop.is_set():
+                number += 1
+                with connection.transaction():
+                    connection.execute("INSERT INTO buyers VALUES (%s, 'w')", (number,))
+                    connection.execute("INSERT INTO orders VALUES (%s, %s)", (number, number))
+                    connection.execute("DELETE FROM orders WHERE id = %s", (number - 9_999,))
+                    connection.execute("DELETE FROM buyers WHERE id = %s", (number - 9_999,))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        backup = plain.backup(workers=4)
+    finally:
+        stop.set()
+        writer.join()
+    counts = backup.row_counts
+    assert counts["public.buyers"] == counts["public.orders"]
+    plain.restore(backup)
+    assert plain.prove(backup).proven
+
+
+def test_selected_tables_come_back_alone(plain: Site) -> None:
+    backup = plain.backup()
+    restored = plain.restore(backup, selection=Selection(tables=("buyers",)))
+    with plain.connect() as connection:
+        (buyers,) = connection.execute("SELECT count(*) FROM buyers").fetchone() or ()
+        (orders,) = connection.execute("SELECT count(*) FROM orders").fetchone() or ()
+    assert (buyers, orders) == (2000, 0)
+    assert plain.prove(backup, tables=restored.tables).proven
+    with pytest.raises(OperationError, match=r"no table called 'byers': public.buyers, public.ord"):
+        plain.restore(backup, selection=Selection(tables=("byers",)))
+
+
+def test_a_restore_never_mixes_with_what_is_there(plain: Site) -> None:
+    backup = plain.backup()
+    with pytest.raises(OperationError, match=r"not empty \(public.buyers, public.buyers_id_seq"):
+        restore(
+            backup,
+            s3=plain.s3,
+            bucket=BUCKET,
+            login=Login(plain.endpoint(SOURCE), USER, PASSWORD),
+            connect=lambda: plain.connect(SOURCE),
+            options=Options(),
+        )
+
+
+SPOILED = {
+    "UPDATE buyers SET wallet = 'forged' WHERE id = 7": ("rows", "the same number of rows and"),
+    "DELETE FROM orders WHERE id = 7": ("rows", "has 1999 rows, the backup has 2000"),
+    "DROP TABLE orders": ("rows", "public.orders is missing"),
+    "ALTER TABLE buyers DROP COLUMN wallet": ("rows", "lacks the columns wallet"),
+    "CREATE TABLE planted (a int)": ("tables", "public.planted was not in the backup"),
+    "SELECT setval('buyers_id_seq', 5)": ("sequences ahead of their columns", "stands at 5"),
+    "ALTER TABLE orders ADD CONSTRAINT c CHECK (id > 0) NOT VALID": (
+        "constraints validated",
+        "constraint c is not validated",
+    ),
+    "SET session_replication_role = replica; UPDATE orders SET buyer = 0 WHERE id = 7": (
+        "no orphaned rows",
+        "1 rows point to nothing",
+    ),
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'buyers_pkey'::regclass": (
+        "indexes valid",
+        "index public.buyers_pkey is not valid",
+    ),
+}
+
+
+def test_proof_finds_each_way_in_which_a_database_can_differ(plain: Site) -> None:
+    backup = plain.backup()
+    for statement, (name, finding) in SPOILED.items():
+        plain.restore(backup)
+        with plain.connect() as connection:
+            connection.execute(statement.encode())
+        proof = plain.prove(backup)
+        assert not proof.proven, statement
+        failed = {
+            check.name: " ".join(check.findings) for check in proof.checks if not check.passed
+        }
+        assert finding in failed[name], (statement, failed)
+
+
+def _object(site: Site, backup: Manifest) -> str:
+    """Key of the object with the most rows."""
+    table = max(backup.tables, key=lambda one: one.rows)
+    return table.segments[0].key
+
+
+def _put(site: Site, key: str, body: bytes) -> None:
+    site.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+
+def _body(site: Site, key: str) -> bytes:
+    return site.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "replaced", "gone"])
+def test_a_damaged_object_is_found_and_never_used(plain: Site, damage: str) -> None:
+    backup = plain.backup()
+    key = _object(plain, backup)
+    body = _body(plain, key)
+    if damage == "flipped":
+        _put(plain, key, body[:100] + bytes([body[100] ^ 1]) + body[101:])
+    elif damage == "truncated":
+        _put(plain, key, body[:-1])
+    elif damage == "replaced":
+        _put(plain, key, body[::-1])
+    else:
+        plain.s3.delete_object(Bucket=BUCKET, Key=key)
+    result = verify(backup, s3=plain.s3, bucket=BUCKET)
+    assert not result.whole
+    assert key in result.findings[0]
+    with pytest.raises(OperationError, match=r"damaged|shorter|gone"):
+        plain.restore(backup)
+    with plain.connect() as connection:
+        for table in ("buyers", "orders"):
+            row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+            assert row == (0,)
+
+
+def test_without_a_whole_manifest_there_is_no_backup(plain: Site) -> None:
+    store = Store(plain.s3, BUCKET)
+    backup = plain.backup()
+    assert store.find().backups == (backup,)
+    assert store.get("latest", SOURCE) == backup == store.get(backup.id)
+    body = _body(plain, backup.key)
+    for spoiled, reason in (
+        (body[: len(body) // 2], "no manifest of a whole backup"),
+        (body.replace(b'"rows": 2000', b'"rows": 1999'), "was altered after it was written"),
+        (body.replace(b'"format": 2', b'"format": 9'), "has format 9, this version reads 2"),
+        (b"[]", "no manifest of a whole backup"),
+        (b"", "no manifest of a whole backup"),
+    ):
+        _put(plain, backup.key, spoiled)
+        found = store.find()
+        assert found.backups == ()
+        assert reason in found.others[0].reason
+        with pytest.raises(OperationError, match=f"{backup.id} is no backup"):
+            store.get(backup.id)
+    _put(plain, backup.key, body)
+    plain.s3.delete_object(Bucket=BUCKET, Key=backup.schema_key)
+    assert "schema.dump is gone" in store.find().others[0].reason
+    with pytest.raises(OperationError, match="has no backup 'x'; the newest are: none at all"):
+        store.get("x")
+
+
+def test_signed_manifests_are_told_from_forged_ones(plain: Site) -> None:
+    kms = boto3.client("kms")
+    keys = [
+        kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")["KeyMetadata"]["Arn"]
+        for _ in range(2)
+    ]
+    signed = dataclasses.replace(plain.target, mac_key=keys[0])
+    backup = run(
+        "manual",
+        plain.endpoint(SOURCE),
+        connect=lambda: plain.connect(SOURCE),
+        target=signed,
+        s3=plain.s3,
+        kms=kms,
+    )
+    assert Store(plain.s3, BUCKET, kms, keys[0]).find().backups == (backup,)
+    (other,) = Store(plain.s3, BUCKET, kms, keys[1]).find().others
+    assert f"was not signed by {keys[1]}" in other.reason
+    unsigned = plain.backup()
+    (other,) = Store(plain.s3, BUCKET, kms, keys[0]).find().others
+    assert (unsigned.id in other.folder, "is not signed" in other.reason) == (True, True)
