@@ -99,18 +99,23 @@ def _logs(operation: str, parameters: Parameters, prefix: str) -> Resources:
 
 def _databases(operation: str, parameters: Parameters, prefix: str) -> Resources:
     found: Resources = [
-        f"{prefix}{kind}:{parameters[field]}"
+        value if value.startswith("arn:") else f"{prefix}{kind}:{value}"
         for field, kind in (
             ("DBInstanceIdentifier", "db"),
             ("SourceDBInstanceIdentifier", "db"),
+            ("SourceDBInstanceArn", "db"),
+            ("TargetDBInstanceIdentifier", "db"),
             ("DBSnapshotIdentifier", "snapshot"),
+            ("SourceDBSnapshotIdentifier", "snapshot"),
+            ("TargetDBSnapshotIdentifier", "snapshot"),
+            ("DBInstanceAutomatedBackupsArn", "auto-backup"),
+            ("SourceDBInstanceAutomatedBackupsArn", "auto-backup"),
             ("DBParameterGroupName", "pg"),
             ("DBSubnetGroupName", "subgrp"),
             ("DBClusterIdentifier", "cluster"),
         )
-        if parameters.get(field)
+        if (value := parameters.get(field))
     ]
-    found = [arn if ":arn:" not in str(arn) else str(arn)[len(prefix) :] for arn in found]
     return found or ([f"{prefix}db:*"] if operation == "DescribeDBInstances" else [])
 
 

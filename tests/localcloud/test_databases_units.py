@@ -11,6 +11,7 @@ from localcloud.databases.configuration import Configuration, IncompatibleParame
 from localcloud.databases.housekeeping import in_daily_window, in_weekly_window
 from localcloud.databases.log_files import portion
 from localcloud.databases.parameters import catalogue, refusal
+from localcloud.permissions import resources
 
 GIB = 1024**3
 
@@ -155,3 +156,35 @@ def test_portions_of_a_log_file_follow_each_other(tmp_path: Path) -> None:
     assert rest["LogFileData"] == "three\n"
     assert rest["AdditionalDataPending"] is False
     assert portion(tmp_path, "log", None, 1)["LogFileData"] == "three\n"
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "expected"),
+    [
+        (
+            "RestoreDBInstanceToPointInTime",
+            {"SourceDBInstanceIdentifier": "a", "TargetDBInstanceIdentifier": "b"},
+            ["db:a", "db:b"],
+        ),
+        (
+            "CopyDBSnapshot",
+            {
+                "SourceDBSnapshotIdentifier": "arn:aws:rds:eu-central-1:1:snapshot:a",
+                "TargetDBSnapshotIdentifier": "b",
+            },
+            ["arn:aws:rds:eu-central-1:1:snapshot:a", "snapshot:b"],
+        ),
+        (
+            "RestoreDBInstanceToPointInTime",
+            {"SourceDBInstanceAutomatedBackupsArn": "arn:aws:rds:eu-west-1:1:auto-backup:ab-1"},
+            ["arn:aws:rds:eu-west-1:1:auto-backup:ab-1"],
+        ),
+    ],
+)
+def test_a_role_needs_every_database_and_snapshot_of_a_request(
+    operation: str, parameters: dict[str, str], expected: list[str]
+) -> None:
+    prefix = "arn:aws:rds:eu-west-1:123456789012:"
+    assert resources.find(f"rds:{operation}", parameters, "123456789012", "eu-west-1") == [
+        each if each.startswith("arn:") else prefix + each for each in expected
+    ]
