@@ -1,4 +1,4 @@
-"""`pgkeep check` beside checkov: the same resources, as a Pulumi state and as Terraform JSON."""
+"""`pgkeep check` beside checkov: the same resources, as a Pulumi state and as Terraform."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _beside_checkov(scratch: Path) -> Measurement:
     ours, _ = _timed([sys.executable, "-m", "pgkeep", "check", "--state", str(file)])
     terraform = scratch / "terraform"
     terraform.mkdir()
-    (terraform / "main.tf.json").write_text(json.dumps(_terraform(_COMPARED)))
+    (terraform / "main.tf").write_text(_terraform(_COMPARED))
     command = ["uv", "tool", "run", "--from", "checkov", "checkov"]
     name = f"state of {_COMPARED} resources"
     # Also installs it, so that only its run is measured.
@@ -71,6 +71,7 @@ def _beside_checkov(scratch: Path) -> Measurement:
     if version.returncode:
         return Measurement(name, ours, "s", note="checkov could not be installed")
     arguments = ["--directory", str(terraform), "--framework", "terraform", "--quiet", "--compact"]
+    arguments += ["--skip-download"]
     theirs, _ = _timed([*command, *arguments, "--output", "json"])
     return Measurement(name, ours, "s", f"checkov {version.stdout.strip()}", theirs)
 
@@ -129,15 +130,24 @@ def _state(count: int) -> dict[str, Any]:
     return {"version": 3, "deployment": {"manifest": {}, "resources": resources}}
 
 
-def _terraform(count: int) -> dict[str, Any]:
-    resources: dict[str, dict[str, Any]] = {}
-    for kind, name, properties, _ in _copies(count):
-        resources.setdefault(_TERRAFORM[kind], {})[name] = _snake(properties)
-    return {"resource": resources}
+def _terraform(count: int) -> str:
+    """The resources in Terraform's own language (checkov reads no JSON of it)."""
+    blocks = (
+        f'resource "{_TERRAFORM[kind]}" "{name}" {{\n{_body(properties)}}}\n'
+        for kind, name, properties, _ in _copies(count)
+    )
+    return "\n".join(blocks)
 
 
-def _snake(value: Any) -> Any:
-    """Terraform's spelling of the keys."""
-    if isinstance(value, dict):
-        return {re.sub("([A-Z])", r"_\1", key).lower(): _snake(item) for key, item in value.items()}
-    return [_snake(item) for item in value] if isinstance(value, list) else value
+def _body(properties: dict[str, Any]) -> str:
+    lines: list[str] = []
+    for key, value in properties.items():
+        name = re.sub("([A-Z])", r"_\1", key).lower()
+        if isinstance(value, dict) and name not in ("tags", "dimensions", "variables"):
+            lines.append(f"{name} {{\n{_body(value)}}}\n")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            # Blocks have the singular of the property's name.
+            lines += [f"{name.removesuffix('s')} {{\n{_body(item)}}}\n" for item in value]
+        else:
+            lines.append(f"{name} = {json.dumps(value)}\n")
+    return "".join(lines)
