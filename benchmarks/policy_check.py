@@ -143,7 +143,9 @@ def _body(properties: dict[str, Any]) -> str:
     lines: list[str] = []
     for key, value in properties.items():
         name = re.sub("([A-Z])", r"_\1", key).lower()
-        if isinstance(value, dict) and name not in ("tags", "dimensions", "variables"):
+        if isinstance(value, dict) and "Statement" in value:
+            lines.append(f"{name} = {json.dumps(json.dumps(value))}\n")
+        elif isinstance(value, dict) and name not in ("tags", "dimensions", "variables"):
             lines.append(f"{name} {{\n{_body(value)}}}\n")
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             # Blocks have the singular of the property's name.
