@@ -155,6 +155,7 @@ def test_the_parameters(deployed: Deployed, environment: str) -> None:
                 ("idle_in_transaction_session_timeout", "60000", "immediate"),
                 ("lock_timeout", "10000", "immediate"),
                 ("log_autovacuum_min_duration", "10000", "immediate"),
+                *([("log_checkpoints", "1", "immediate")] if environment == "local" else []),
                 ("log_connections", "1", "immediate"),
                 ("log_disconnections", "1", "immediate"),
                 ("log_lock_waits", "1", "immediate"),
@@ -173,6 +174,8 @@ def test_the_parameters(deployed: Deployed, environment: str) -> None:
                 ("shared_preload_libraries", "pg_stat_statements,pgaudit", "pending-reboot"),
                 ("ssl_min_protocol_version", "TLSv1.2", "immediate"),
                 ("statement_timeout", "60000", "immediate"),
+                # Of the settings, in order with the program's.
+                *([("work_mem", "8192", "immediate")] if environment == "local" else []),
             ]
         ],
     }
