@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,8 +238,11 @@ def test_a_pool_size_changes_exactly_the_pooler(stack: LocalStack) -> None:
         "aws:ec2/launchTemplate:LaunchTemplate": "update",
         "aws:autoscaling/group:Group": "update",
     }
-    up = stack.toolchain("up")
+    with transactions(stack) as counts:
+        up = stack.toolchain("up")
     assert up.returncode == 0, up.stdout + up.stderr
+    assert counts["committed"] > 0
+    assert (counts["lost"], counts["refused"]) == (0, 0), counts
     deadline = time.monotonic() + 120
     while before & set(pooler_addresses(stack)) and time.monotonic() < deadline:
         time.sleep(1)
@@ -255,6 +262,29 @@ def test_down_leaves_nothing(stack: LocalStack) -> None:
     down = stack.toolchain("down")
     assert down.returncode == 0, down.stdout + down.stderr
     assert stack.leftovers() == []
+
+
+@contextmanager
+def transactions(stack: LocalStack) -> Generator[dict[str, Any]]:
+    """Transactions of a second through the pooler meanwhile; afterwards what became of them."""
+    request = {"connection": stack.through_pooler(), "clients": 6, "seconds": 1.0}
+    group = stack.outputs["application_security_group_id"]
+    run = ["-m", "localcloud", "run", "--security-group", group, "--"]
+    counts: dict[str, Any] = {}
+    with subprocess.Popen(
+        [sys.executable, *run, sys.executable, "tests/e2e/transactions.py"],
+        cwd=REPOSITORY,
+        env=stack.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        yield counts
+        answer, _ = process.communicate()
+    counts.update(json.loads(answer))
 
 
 def pooler_addresses(stack: LocalStack) -> list[str]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-LISTEN_PORT = 6543
+LISTEN_PORT, HEALTH_PORT = 6543, 8008
 CONFIG = "/etc/pgbouncer/pgbouncer.ini"
-REFRESHER = "/usr/local/lib/pgkeep/refresh_credentials.py"
+REFRESHER = "/usr/local/lib/pgkeep/hosts/refresh_credentials.py"
 
 
 def settings(host: Any) -> dict[str, str]:
@@ -32,7 +32,12 @@ def test_pgbouncer_is_installed_and_new_enough(host: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["pgbouncer.service", "pgkeep-credentials.timer", "apt-daily-upgrade.timer"]
+    "unit",
+    [
+        *("pgbouncer.service", "pgkeep-agent.service"),
+        *("pgkeep-credentials.timer", "apt-daily-upgrade.timer"),
+        *("pgkeep-power@reboot.path", "pgkeep-power@poweroff.path"),
+    ],
 )
 def test_unit_is_enabled_and_running(host: Any, unit: str) -> None:
     service = host.service(unit)
@@ -69,7 +74,7 @@ def test_pgbouncer_does_not_run_as_root_and_cannot_become_more(host: Any) -> Non
     assert re.search(r"(?m)^CapBnd:\s*0+$", status)
 
 
-@pytest.mark.parametrize("name", ["userlist.txt", "server.pem", "listen.ini"])
+@pytest.mark.parametrize("name", ["userlist.txt", "server.pem", "listen.ini", "health.pgpass"])
 def test_credentials_are_in_memory_only_and_pgbouncers_alone(host: Any, name: str) -> None:
     file = host.file(f"/run/pgbouncer/{name}")
     assert (file.user, file.mode) == ("postgres", 0o600)
@@ -86,7 +91,7 @@ def test_user_list_holds_verifiers_only(host: Any) -> None:
 
 def test_no_password_verifier_or_private_key_is_on_disk(host: Any) -> None:
     """But for the host's own SSH keys."""
-    pattern = r"SCRAM-SHA-256\$[0-9]+:|-----BEGIN ([A-Z]+ )?PRIVATE KEY-----|\"password\""
+    pattern = r"SCRAM-SHA-256\$[0-9]+:|-----BEGIN ([A-Z]+ )?PRIVATE KEY-----|\"password\" *:"
     found = host.run(
         "grep --recursive --files-with-matches --binary-files=text --extended-regexp "
         f"--exclude-dir=ssh -- '{pattern}' /etc /home /root /srv /var/lib/cloud /var/lib/postgresql "
@@ -110,6 +115,7 @@ def test_nothing_listens_but_ssh_and_the_pooler_on_its_own_address(host: Any) ->
     assert ("pgbouncer", f"{address}:{LISTEN_PORT}") in listening
     assert listening <= {
         ("pgbouncer", f"{address}:{LISTEN_PORT}"),
+        ("python3", f"{address}:{HEALTH_PORT}"),
         ("sshd", "0.0.0.0:22"),
         ("sshd", "[::]:22"),
     }
@@ -170,3 +176,16 @@ def test_no_password_opens_ssh_and_root_never_does(host: Any) -> None:
 def test_metadata_service_wants_a_token(host: Any) -> None:
     command = "curl --silent --output /dev/null --write-out '%{http_code}' --max-time 5"
     assert output(host, f"{command} http://169.254.169.254/latest/meta-data/") == "401"
+
+
+def test_the_health_endpoint_has_proven_a_query(host: Any) -> None:
+    address = output(host, "sed -n 's/^listen_addr = //p' /run/pgbouncer/listen.ini")
+    shown = output(host, f"curl --silent --max-time 5 http://{address}:{HEALTH_PORT}/health")
+    assert shown == '{"query": true, "pooler": true, "draining": false}'
+
+
+def test_the_agent_runs_as_pgbouncers_user(host: Any) -> None:
+    process = output(host, "systemctl show --property=MainPID --value pgkeep-agent.service")
+    status = host.file(f"/proc/{process}/status").content_string
+    assert re.search(r"(?m)^CapBnd:\s*0+$", status)
+    assert output(host, f"stat --format=%U /proc/{process}") == "postgres"
