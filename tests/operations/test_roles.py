@@ -125,7 +125,7 @@ def test_workload_roles_reach_no_other_database(deployment: Deployment) -> None:
 def test_no_password_reaches_the_server_log_and_verifiers_match(deployment: Deployment) -> None:
     deployment.apply()
     users = deployment.secret("pooler-users")["users"]
-    assert sorted(users) == ["node_pass_app_1", "node_pass_readonly_1"]
+    assert sorted(users) == ["node_pass_app_1", "node_pass_health_1", "node_pass_readonly_1"]
     with deployment.server.superuser() as superuser:
         held = dict(
             superuser.execute(
