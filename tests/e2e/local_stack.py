@@ -85,6 +85,24 @@ class LocalStack:
             check=False,
         )
 
+    def run_pgkeep(self, *arguments: str) -> subprocess.CompletedProcess:
+        """The command line, as a user of this stack types it."""
+        return subprocess.run(
+            [sys.executable, "-m", "pgkeep", *arguments],
+            cwd=REPOSITORY,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def pgkeep(self, *arguments: str) -> str:
+        """What the command prints; it must succeed."""
+        ended = self.run_pgkeep(*arguments)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
     @cached_property
     def engine_environment(self) -> dict[str, str]:
         """The environment of plain `pulumi`, as `eval "$(make env)"` gives it."""

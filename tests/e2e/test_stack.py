@@ -11,7 +11,6 @@ import secrets
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.local_stack import REPOSITORY, LocalStack
+from tests.e2e.local_stack import LocalStack
 
 pytestmark = pytest.mark.root
 
@@ -129,50 +128,48 @@ def test_buyers_has_the_indexes_of_the_guide(stack: LocalStack) -> None:
     )
 
 
-def test_the_backup_restores_into_an_empty_database(stack: LocalStack) -> None:
-    client = stack.aws("lambda")
-    invoked = client.invoke(
-        FunctionName=stack.outputs["backup_function"], Payload=json.dumps({"class": "daily"})
-    )
-    result = json.loads(invoked["Payload"].read())
-    assert "FunctionError" not in invoked, result
-    assert result["row_counts"]["node_pass.buyers"] == 1
-    archive = stack.folder / "backup.dump"
-    stack.aws("s3").download_file(stack.outputs["backup_bucket"], result["key"], str(archive))
-    assert archive.stat().st_size == result["size_bytes"]
+def test_a_backup_is_listed_verified_and_proven_by_restoring_it(stack: LocalStack) -> None:
+    made = json.loads(stack.pgkeep("backup", "run", "--class", "pre-migration", "--json"))
+    assert made["row_counts"]["node_pass.buyers"] == 1
+    assert json.loads(stack.pgkeep("backup", "verify", made["id"], "--json"))["whole"]
 
-    owner = stack.direct("migrator")
-    master = json.loads(
-        stack.aws("secretsmanager").get_secret_value(SecretId=stack.outputs["master_secret_name"])[
-            "SecretString"
-        ]
-    )
-    owner.update(user=master["username"], password=master["password"])
-    made = stack.query("migration_security_group_id", owner, ["CREATE DATABASE restored"])
-    assert "error" not in made["results"][0], made
-    with zipfile.ZipFile(REPOSITORY / ".build/postgresql-client-17-x86_64.zip") as layer:
-        layer.extractall(stack.folder / "layer")
-    client_folder = stack.folder / "layer" / "pg"
-    for program in client_folder.rglob("*"):
-        program.chmod(0o755)
-    target = {**owner, "dbname": "restored"}
-    restore = stack.in_group(
-        "migration_security_group_id",
-        [
-            str(client_folder / "lib/ld-linux-x86-64.so.2"),
-            *("--library-path", str(client_folder / "lib")),
-            # Owner and grants come from the role manifest, as the guides' restore scripts have it.
-            *(str(client_folder / "bin/pg_restore"), "--no-owner", "--no-acl", "--exit-on-error"),
-            *("--dbname", " ".join(f"{k}={v}" for k, v in target.items() if k != "password")),
-            str(archive),
-        ],
-        env={"PGPASSWORD": target["password"]},
-    )
-    assert restore.returncode == 0, restore.stderr
+    stack.pgkeep("restore", "--from", made["id"], "--to", "restored")
     counted = stack.query(
-        "migration_security_group_id", target, ["SELECT count(*) FROM node_pass.buyers"]
+        "migration_security_group_id",
+        {**stack.direct("migrator"), "dbname": "restored"},
+        ["SELECT license_id FROM node_pass.buyers", "DROP TABLE node_pass.buyers"],
     )
-    assert counted["results"][0]["rows"] == [[1]]
+    # Owner and grants came with it: the migrator acts as the owner there too.
+    assert counted["results"][0]["rows"] == [["NODE-1"]]
+
+    listed = json.loads(stack.pgkeep("backup", "list", "--json"))["recovery_points"]
+    (dump,) = [point for point in listed if point["id"] == made["id"]]
+    assert (dump["class"], dump["proven"]) == ("pre-migration", True)
+    assert {point["kind"] for point in listed} >= {"dump", "point-in-time", "snapshot"}
+    decided = json.loads(stack.pgkeep("backup", "prune", "--dry-run", "--json"))["decisions"]
+    assert [one["keep"] for one in decided] == [True]
+
+
+def test_a_restore_over_the_present_database_and_the_way_back(stack: LocalStack) -> None:
+    refused = stack.run_pgkeep("restore", "--to", "node_pass", "--confirm", "yes")
+    assert refused.returncode == 1
+    assert "was not confirmed: type node_pass when asked" in refused.stderr
+    stack.query(
+        "application_security_group_id",
+        stack.through_pooler(),
+        ["UPDATE buyers SET tier = 'spoiled' WHERE license_id = 'NODE-1'"],
+    )
+    answer = json.loads(
+        stack.pgkeep("restore", "--to", "node_pass", "--confirm", "node_pass", "--json")
+    )
+    assert answer["proven"]
+    read = ["SELECT tier FROM buyers WHERE license_id = 'NODE-1'", "DELETE FROM buyers"]
+    restored = stack.query("application_security_group_id", stack.through_pooler(), read)
+    assert restored["results"][0]["rows"] == [["gold"]]
+    assert restored["results"][1]["sqlstate"] == "42501"
+    stack.pgkeep("restore", "--back-to", answer["set_aside_as"], "--confirm", "node_pass")
+    back = stack.query("application_security_group_id", stack.through_pooler(), read)
+    assert back["results"][0]["rows"] == [["spoiled"]]
 
 
 def test_the_backup_schedule_points_at_the_function(stack: LocalStack) -> None:
