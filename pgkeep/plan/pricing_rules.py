@@ -315,10 +315,16 @@ def _backup_replication(_urn: str, inputs: Properties, _inventory: Inventory) ->
     )
 
 
+def _snapshot(_urn: str, _inputs: Properties, _inventory: Inventory) -> Iterator[Usage]:
+    yield Usage("RDS snapshot", "rds.backup-storage", "by the size of what it holds")
+
+
 _REPLICATED = "aws:rds/instanceAutomatedBackupsReplication"
 RULES: Mapping[str, Rule] = {
     "aws:rds/instance:Instance": _database,
     f"{_REPLICATED}:InstanceAutomatedBackupsReplication": _backup_replication,
+    "aws:rds/snapshot:Snapshot": _snapshot,
+    "aws:rds/snapshotCopy:SnapshotCopy": _snapshot,
     "aws:autoscaling/group:Group": _hosts,
     "aws:ec2/natGateway:NatGateway": _nat,
     "aws:ec2/eip:Eip": _address,

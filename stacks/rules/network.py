@@ -50,14 +50,15 @@ def _ways_out(settings: Settings) -> Iterator[Refusal]:
     if (
         not network.internet
         and settings.environment != "local"
-        and settings.pooler.image_id is None
+        and not settings.pooler.image_has_packages
     ):
         yield Refusal(
             field,
             value,
-            "a way out unless pooler.image_id names an image",
+            "a way out unless pooler.image_has_packages is true",
             "Debian's image has no PgBouncer and hosts could not fetch it",
-            "Give the network NAT, or name an image that has PgBouncer.",
+            "Give the network NAT, or bake an image (docs/pooler.md), name it in pooler.image_id "
+            "and set pooler.image_has_packages.",
         )
     if not network.internet and not network.uses_endpoints:
         yield Refusal(

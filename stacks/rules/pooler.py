@@ -113,6 +113,15 @@ def _machines(settings: Settings) -> Iterator[Refusal]:
             "an image of another processor does not boot",
             f"Set it to {actual!r} or change pooler.instance_type.",
         )
+    # The local cloud's own image has the packages.
+    if pooler.image_has_packages and pooler.image_id is None and settings.environment != "local":
+        yield Refusal(
+            "pooler.image_has_packages",
+            True,
+            "only with pooler.image_id",
+            "Debian's own image has no PgBouncer, and hosts would install nothing",
+            "Name the image that `python -m hosts.image` made.",
+        )
 
 
 def _pools(settings: Settings) -> Iterator[Refusal]:

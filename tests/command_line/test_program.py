@@ -69,7 +69,7 @@ def test_a_refusal_of_the_program_is_raised_and_the_next_run_is_not_disturbed() 
             settings("prod"),
             "eu-west-1",
             lambda token, arguments: (
-                {"names": ["eu-west-1a"]}
+                {"names": ["eu-west-1a"], "zoneIds": ["euw1-az1"]}
                 if token.endswith("getAvailabilityZones")
                 else aws_answers(settings("prod"), "eu-west-1")(token, arguments)
             ),
@@ -83,12 +83,17 @@ def test_a_question_without_an_answer_names_the_function() -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "partition"),
-    [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+    ("region", "partition", "dns_suffix"),
+    [
+        ("eu-west-1", "aws", "amazonaws.com"),
+        ("cn-north-1", "aws-cn", "amazonaws.com.cn"),
+        ("us-gov-west-1", "aws-us-gov", "amazonaws.com"),
+    ],
 )
-def test_the_partition_is_the_regions(region: str, partition: str) -> None:
+def test_the_partition_is_the_regions(region: str, partition: str, dns_suffix: str) -> None:
     answer = aws_answers(settings("dev"), region)
-    assert answer("aws:index/getPartition:getPartition", {}) == {"partition": partition}
+    found = answer("aws:index/getPartition:getPartition", {})
+    assert found == {"partition": partition, "dnsSuffix": dns_suffix}
 
 
 def test_an_existing_network_is_answered_with_the_subnets_of_the_settings() -> None:

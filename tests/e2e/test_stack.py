@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.local_stack import LocalStack
+from tests.e2e.local_stack import REPOSITORY, LocalStack
 
 pytestmark = pytest.mark.root
 

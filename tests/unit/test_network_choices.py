@@ -33,7 +33,8 @@ def changed(environment: str, network: dict[str, Any], **others: Any) -> Recorde
     [("none", []), ("single", [1]), ("one_per_zone", [1, 2])],
 )
 def test_nat_gateways(nat: str, gateways: list[int]) -> None:
-    pooler = {"image_id": "ami-0123456789abcdef0"} if nat == "none" else {}
+    baked = {"image_id": "ami-0123456789abcdef0", "image_has_packages": True}
+    pooler = baked if nat == "none" else {}
     recorder = changed("dev", {"nat": nat}, pooler=raw_settings("dev")["pooler"] | pooler)
     assert sorted(recorder.of_type(NAT)) == [f"network-nat-{number}" for number in gateways]
     # A host's way to the Debian mirror is open only where there is one.

@@ -47,6 +47,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "network__nat": "none",
             "network__interface_endpoints": False,
             "pooler__image_id": "ami-0123456789abcdef0",
+            "pooler__image_has_packages": True,
         },
         "network.nat: 'none'",
         "a way out, or interface endpoints",

@@ -423,8 +423,16 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"network__nat": "none"},
         "network.nat",
         "'none'",
-        "a way out unless pooler.image_id names an image",
+        "a way out unless pooler.image_has_packages is true",
         "Debian's image has no PgBouncer",
+    ),
+    (
+        "dev",
+        {"pooler__image_has_packages": True},
+        "pooler.image_has_packages",
+        "True",
+        "only with pooler.image_id",
+        "Debian's own image has no PgBouncer",
     ),
     (
         "prod",
