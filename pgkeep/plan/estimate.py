@@ -99,6 +99,11 @@ class Estimate:
         )
 
     @property
+    def total(self) -> str:
+        """`after` as it is shown, marked where a charge has no price."""
+        return money(self.after) + (" + ?" if self.unpriced else "")
+
+    @property
     def prices(self) -> tuple[Price, ...]:
         """Every price that was used."""
         lines = (p.price for r in self.resources for p in (*r.before, *r.after, *r.by_use))

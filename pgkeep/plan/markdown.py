@@ -76,12 +76,14 @@ def _summary(report: Report) -> str:
     parts = parts or ["nothing changes"]
     parts.append(f"{counts[Operation.SAME]} unchanged")
     estimate = report.estimate
-    if estimate.before:
+    if estimate.unpriced:
+        parts.append(f"**${estimate.total}** a month, not all prices are known")
+    elif estimate.before:
         difference = estimate.after - estimate.before
         sign = "+" if difference > 0 else ""
-        parts.append(f"**${money(estimate.after)}** a month ({sign}{money(difference)} to now)")
+        parts.append(f"**${estimate.total}** a month ({sign}{money(difference)} to now)")
     elif estimate.after:
-        parts.append(f"**${money(estimate.after)}** a month")
+        parts.append(f"**${estimate.total}** a month")
     if report.plan.offline:
         parts.append("offline: compared with nothing, everything is shown as new")
     return " · ".join(parts)
@@ -149,14 +151,14 @@ def _costs(report: Report) -> Iterator[str]:
     if not rows:
         return
     estimate = report.estimate
-    yield f"<details><summary>Cost: ${money(estimate.after)} a month</summary>"
+    yield f"<details><summary>Cost: ${estimate.total} a month</summary>"
     yield ""
     yield "| Resource | What | Now | Planned | Difference |"
     yield "|---|---|--:|--:|--:|"
     for row in rows:
         yield _cost(row)
     yield (
-        f"| **Total** | | {money(estimate.before)} | **{money(estimate.after)}** "
+        f"| **Total** | | {money(estimate.before)} | **{estimate.total}** "
         f"| {money(estimate.after - estimate.before)} |"
     )
     yield ""

@@ -181,8 +181,7 @@ def _costs(console: Console, report: Report, verbose: bool) -> None:
         if row.unknown:
             cells[-2 if changed else -1] += " + ?"
         table.add_row(row.title, Text(row.what), *cells)
-    total = [estimate.before, estimate.after] if changed else [estimate.after]
-    cells = [money(number) for number in total]
+    cells = [money(estimate.before), estimate.total] if changed else [estimate.total]
     if changed:
         cells.append(_signed(money(estimate.after - estimate.before)))
     table.add_row("Total", "", *cells, style="bold")
