@@ -30,61 +30,59 @@ def created(type_: str, **inputs: Any) -> Decimal:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "usd"),
+    ("region", "inputs", "usd"),
     [
-        # 730 h of 0.268, 100 GiB of 0.127
-        ({"instanceClass": "db.r7g.large", "allocatedStorage": 100}, "208.34"),
-        # 730 h of 0.536, 100 GiB of 0.254
-        ({"instanceClass": "db.r7g.large", "allocatedStorage": 100, "multiAz": True}, "416.68"),
-        # + 3,000 IOPS of 0.022 and 100 MiB/s of 0.088 above 12,000 and 500 (from 400 GiB on)
+        # 730 h of 0.252, 100 GiB of 0.127
+        ("eu-west-1", {"allocatedStorage": 100}, "196.66"),
+        # 730 h of 0.504, 100 GiB of 0.254
+        ("eu-west-1", {"allocatedStorage": 100, "multiAz": True}, "393.32"),
+        # 730 h of 0.225, 400 GiB of 0.115, 3,000 IOPS of 0.02 above 12,000 (from 400 GiB on)
+        ("us-east-1", {"allocatedStorage": 400, "iops": 15_000}, "270.25"),
+        # All IOPS of io2 are paid: 730 h of 0.225, 100 GiB of 0.125, 1,000 IOPS of 0.1
+        ("us-east-1", {"allocatedStorage": 100, "storageType": "io2", "iops": 1000}, "276.75"),
+        # Performance Insights of 7 days is free
         (
+            "eu-west-1",
             {
-                "instanceClass": "db.r7g.large",
-                "allocatedStorage": 400,
-                "iops": 15_000,
-                "storageThroughput": 600,
-            },
-            "321.24",
-        ),
-        # All IOPS of io2 are paid: 730 h of 0.268, 100 GiB of 0.138, 1,000 IOPS of 0.11
-        (
-            {
-                "instanceClass": "db.r7g.large",
-                "allocatedStorage": 100,
-                "storageType": "io2",
-                "iops": 1000,
-            },
-            "319.44",
-        ),
-        # Performance Insights of 93 days: 2 vCPU of 1.6463, 2 x 2 months of 0.0692
-        (
-            {
-                "instanceClass": "db.r7g.large",
-                "allocatedStorage": 100,
-                "performanceInsightsEnabled": True,
-                "performanceInsightsRetentionPeriod": 93,
-            },
-            "211.9094",
-        ),
-        (
-            {
-                "instanceClass": "db.r7g.large",
                 "allocatedStorage": 100,
                 "performanceInsightsEnabled": True,
                 "performanceInsightsRetentionPeriod": 7,
             },
-            "208.34",
+            "196.66",
         ),
     ],
 )
-def test_a_database_costs_exactly(inputs: dict[str, Any], usd: str) -> None:
-    assert created(DATABASE, **{"storageType": "gp3", **inputs}) == Decimal(usd)
+def test_a_database_costs_exactly(region: str, inputs: dict[str, Any], usd: str) -> None:
+    database = {"instanceClass": "db.r6g.large", "storageType": "gp3", **inputs}
+    assert created(DATABASE, region=region, **database) == Decimal(usd)
+
+
+def test_each_part_of_a_database_without_a_price_is_said() -> None:
+    inputs = {
+        "instanceClass": "db.r6g.large",
+        "allocatedStorage": 400,
+        "storageType": "gp3",
+        "iops": 15_000,
+        "storageThroughput": 600,
+        "performanceInsightsEnabled": True,
+        "performanceInsightsRetentionPeriod": 93,
+    }
+    found = cost_of(step("create", DATABASE, "db", None, inputs))
+    # 730 h of 0.252, 400 GiB of 0.127
+    assert found.after == Decimal("234.76")
+    assert found.total == "234.76 + ?"
+    assert found.unpriced == (
+        "rds:Instance db: 100 MiB/s above the baseline",
+        "rds:Instance db: 3,000 IOPS above the baseline",
+        "rds:Instance db: Performance Insights, 2 vCPU, first month",
+        "rds:Instance db: Performance Insights, 2 vCPU, 2 further months",
+    )
 
 
 def test_a_replica_inherits_what_it_does_not_say() -> None:
     primary = {
         "identifier": "db",
-        "instanceClass": "db.r7g.large",
+        "instanceClass": "db.r6g.large",
         "allocatedStorage": 100,
         "storageType": "gp3",
         "multiAz": True,
@@ -95,7 +93,7 @@ def test_a_replica_inherits_what_it_does_not_say() -> None:
         step("create", DATABASE, "replica", None, replica),
     )
     # 730 h of 0.069, 100 GiB of 0.127
-    assert both.after - Decimal("416.68") == Decimal("63.07")
+    assert both.after - Decimal("393.32") == Decimal("63.07")
 
 
 def test_hosts_cost_what_the_template_beside_them_says() -> None:
@@ -123,7 +121,6 @@ def test_hosts_cost_what_the_template_beside_them_says() -> None:
         ("aws:kms/key:Key", {"enableKeyRotation": True}, "1"),
         ("aws:secretsmanager/secret:Secret", {"replicas": [{"region": "eu-central-1"}]}, "0.8"),
         ("aws:cloudwatch/metricAlarm:MetricAlarm", {"period": 60}, "0.1"),
-        ("aws:cloudwatch/metricAlarm:MetricAlarm", {"period": 10}, "0.3"),
         ("aws:s3/bucket:Bucket", {}, "0"),
         ("aws:iam/role:Role", {}, "0"),
     ],
@@ -133,6 +130,8 @@ def test_other_resources(type_: str, inputs: dict[str, Any], usd: str) -> None:
 
 
 def test_a_resource_in_another_region_has_its_price() -> None:
+    alarm = created("aws:cloudwatch/metricAlarm:MetricAlarm", region="us-west-2", period=10)
+    assert alarm == Decimal("0.3")
     # 730 h of 0.239, 100 GiB of 0.115 in us-east-1
     inputs = {"instanceClass": "db.r7g.large", "allocatedStorage": 100, "storageType": "gp3"}
     assert created(DATABASE, region="us-east-1", **inputs) == Decimal("185.97")
@@ -143,30 +142,30 @@ def test_a_resource_of_another_region_is_named_and_priced_there() -> None:
         step("create", "aws:kms/key:Key", "here", None, {}),
         step("create", DATABASE, "there", None, {
             "region": "eu-central-1",
-            "instanceClass": "db.t4g.medium",
+            "instanceClass": "db.t4g.micro",
             "allocatedStorage": 20,
             "storageType": "gp3",
         }),
     )  # fmt: skip
-    # 1, and in Frankfurt 730 h of 0.074 and 20 GiB of 0.137
-    assert found.after == Decimal("57.76")
+    # 1, and in Frankfurt 730 h of 0.019 and 20 GiB of 0.137
+    assert found.after == Decimal("17.61")
     lines = {line.what for cost in found.resources for line in cost.after}
     assert lines == {
         "key",
-        "db.t4g.medium Single-AZ in eu-central-1",
+        "db.t4g.micro Single-AZ in eu-central-1",
         "20 GiB gp3 Single-AZ in eu-central-1",
     }
 
 
 def test_the_difference_to_now() -> None:
-    old = {"instanceClass": "db.r7g.large", "allocatedStorage": 100, "storageType": "gp3"}
+    old = {"instanceClass": "db.r6g.large", "allocatedStorage": 100, "storageType": "gp3"}
     new = {**old, "multiAz": True}
     found = cost_of(step("update", DATABASE, "db", old, new))
-    assert (found.before, found.after) == (Decimal("208.34"), Decimal("416.68"))
+    assert (found.before, found.after) == (Decimal("196.66"), Decimal("393.32"))
     deleted = cost_of(step("delete", DATABASE, "db", old))
-    assert (deleted.before, deleted.after) == (Decimal("208.34"), Decimal(0))
+    assert (deleted.before, deleted.after) == (Decimal("196.66"), Decimal(0))
     kept = cost_of(step("delete", DATABASE, "db", old, retainOnDelete=True))
-    assert (kept.before, kept.after) == (Decimal("208.34"), Decimal("208.34"))
+    assert (kept.before, kept.after) == (Decimal("196.66"), Decimal("196.66"))
 
 
 def test_no_known_price_is_said_and_counts_nothing() -> None:
@@ -210,5 +209,5 @@ def test_money_is_rounded_only_where_it_is_shown() -> None:
     assert money(Decimal("1234.565")) == "1,234.56"
     assert money(Decimal("-0.3")) == "-0.30"
     assert source_of(logged("unchanged").estimate.prices) == (
-        "the table shipped with pgkeep, of 2025-06-18 to 2026-08-01"
+        "the table shipped with pgkeep, of 2026-03-23 to 2026-09-16"
     )

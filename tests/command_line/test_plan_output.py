@@ -135,8 +135,17 @@ def test_markdown_is_stable_marked_and_short() -> None:
     assert "**no final snapshot is taken (skipFinalSnapshot)**" in text
     assert "| `rds-not-public`<br>critical | rds:Instance database-instance |" in text
     assert "($-" not in text
-    assert "**$139.08** a month (-208.46 to now)" in text
+    assert "**$139.08 + ?** a month, not all prices are known" in text
+    assert "- no price known: rds:Instance database-instance: db.m7i.large Single-AZ" in text
     assert text.count("<details>") == text.count("</details>") > 0
+
+
+def test_markdown_says_the_difference_where_all_prices_are_known() -> None:
+    queue = step("create", QUEUE, "queue", None, {})
+    deleted = step("delete", "aws:kms/key:Key", "old", {})
+    kept = step("create", "aws:ec2/natGateway:NatGateway", "nat", None, {})
+    text = markdown(make_report(made(queue, deleted, kept), shipped_table()))
+    assert "**$35.04** a month (+34.04 to now)" in text
 
 
 def test_markdown_leaves_out_properties_before_it_is_too_long() -> None:

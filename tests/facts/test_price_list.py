@@ -112,7 +112,6 @@ def test_every_query_is_of_an_item_of_the_table() -> None:
         "rds.instance",
         "rds.storage",
         "rds.iops",
-        "rds.throughput",
         "ec2.instance",
         "ebs.storage",
         "nat.hour",
@@ -124,3 +123,4 @@ def test_every_query_is_of_an_item_of_the_table() -> None:
     query = query_of("rds.iops/io2/multi-az")
     assert query
     assert query.usage == "RDS:Multi-AZ-PIOPS-IO2"
+    assert query_of("rds.throughput/gp3/single-az")
