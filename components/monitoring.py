@@ -13,10 +13,12 @@ from components.deployment import Deployment
 from components.operation_function import OperationFunction
 from components.pooler import Pooler
 from stacks.connection_budget import max_connections
+from workloads.contract import Objectives
 
 _GIB = 1024**3
 _MIB = 1024**2
 _MINUTE = 60
+_HOUR = 60 * _MINUTE
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Monitoring(pulumi.ComponentResource):
         replicas: Mapping[str, int],
         operations: Sequence[OperationFunction],
         pooler: Pooler,
+        objectives: Objectives,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Make the alarms.
@@ -82,6 +85,8 @@ class Monitoring(pulumi.ComponentResource):
         alarms += [alarm for operation in operations for alarm in _function(operation)]
         alarms.append(_unhealthy_hosts(pooler))
         alarms += _pools(deployment)
+        if deployment.settings.restore_test.enabled:
+            alarms += _restore_test(deployment, objectives)
         for alarm in alarms:
             alarm_name = deployment.name(alarm.label)
             aws.cloudwatch.MetricAlarm(
@@ -249,3 +254,55 @@ def _pools(deployment: Deployment) -> list[Alarm]:
         )
         for (label, metric, threshold), what in thresholds.items()
     ]
+
+
+def _restore_test(deployment: Deployment, objectives: Objectives) -> list[Alarm]:
+    """What the function publishes: operations/restore/restore_test.py."""
+    days = min(
+        deployment.settings.restore_test.maximum_age_days, objectives.restore_test_max_age_days
+    )
+    dimensions = {"Database": deployment.settings.database.name}
+    alarms = [
+        Alarm(
+            "restore-test-age",
+            f"No restore was proven for over {days} days: see the function restore-test",
+            "pgkeep",
+            "RestoreTestAgeDays",
+            dimensions,
+            days,
+            statistic="Maximum",
+            period_seconds=_HOUR,
+            periods=1,
+            # The function says the age every ten minutes; silence means that nobody looks.
+            missing="breaching",
+        ),
+        Alarm(
+            "restore-test-failed",
+            "The last restore test failed: see its report in the backup bucket",
+            "pgkeep",
+            "RestoreTestSuccess",
+            dimensions,
+            1,
+            statistic="Minimum",
+            comparison="LessThanThreshold",
+            periods=1,
+            # Until the next test says something else.
+            missing="ignore",
+        ),
+    ]
+    if objectives.rto_seconds is not None:
+        alarms.append(
+            Alarm(
+                "restore-test-rto",
+                f"A restore to a point in time took over {objectives.rto_seconds} s, the "
+                "workload's objective",
+                "pgkeep",
+                "RestoreTestRtoSeconds",
+                {**dimensions, "Kind": "point-in-time"},
+                objectives.rto_seconds,
+                statistic="Maximum",
+                periods=1,
+                missing="ignore",
+            )
+        )
+    return alarms

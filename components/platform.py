@@ -34,6 +34,7 @@ from components.protection import guard
 from components.read_replica import ReadReplica
 from components.regional_replica import DatabaseRegionalReplica
 from components.renames import keep_renamed
+from components.restore_test import RestoreTest
 from components.security_groups import POSTGRESQL_PORT, SecurityGroups
 from components.service_endpoints import ServiceEndpoints
 from components.workload_roles import WorkloadRoles
@@ -177,6 +178,25 @@ class Platform(pulumi.ComponentResource):
             writer_role_arn=backup.operation.role.arn,
             opts=child,
         )
+        restore_tests = (
+            [
+                RestoreTest(
+                    "restore-test",
+                    deployment,
+                    database=database,
+                    subnet_group_name=deployment.name("database"),
+                    master_secret_arn=master.secret_arn,
+                    objectives=contract.objectives.recovery,
+                    code=code,
+                    keys=keys,
+                    scratch_security_group_id=groups.group_id("restore-test"),
+                    opts=child,
+                    **functions_placement,
+                )
+            ]
+            if settings.restore_test.enabled
+            else []
+        )
         pooler = Pooler(
             "pooler",
             deployment,
@@ -237,8 +257,10 @@ class Platform(pulumi.ComponentResource):
                 migrations.operation,
                 backup.operation,
                 certificates.operation,
+                *(test.operation for test in restore_tests),
             ],
             pooler=pooler,
+            objectives=contract.objectives,
             opts=child,
         )
         DatabaseEvents(
@@ -281,6 +303,10 @@ class Platform(pulumi.ComponentResource):
             "backup_bucket": storage.bucket.bucket,
             "backup_copies_bucket_arn": storage.copies_bucket_arn,
             "backup_function": backup.operation.function.name,
+            "restore_test_function": (
+                restore_tests[0].operation.function.name if restore_tests else None
+            ),
+            "recovery_objectives": contract.objectives.recovery,
             "backup_retention_days": settings.backups.retention_days,
             "role_secret_names": roles.secret_names,
             "roles_function": roles.operation.function.name,

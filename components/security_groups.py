@@ -23,6 +23,7 @@ _GROUPS = {
     "functions": "The functions that operate the database",
     "database": "The primary database",
     "replica": "The read replicas",
+    "restore-test": "The scratch instance of the restore test: reaches nothing",
     "endpoints": "The interface endpoints of AWS services",
 }
 
@@ -42,7 +43,7 @@ class Flow(NamedTuple):
         return "-".join(filter(None, (self.source, "to", self.target, self.purpose)))
 
 
-def flows(pooler_port: int, health_port: int, *, endpoints: bool) -> list[Flow]:
+def flows(pooler_port: int, health_port: int, *, endpoints: bool, restore_test: bool) -> list[Flow]:
     """Everything that is allowed between the groups; `endpoints` are interface endpoints."""
     to_endpoints = [
         Flow("pooler", "endpoints", HTTPS_PORT),
@@ -59,6 +60,7 @@ def flows(pooler_port: int, health_port: int, *, endpoints: bool) -> list[Flow]:
         Flow("migration", "replica", POSTGRESQL_PORT),
         Flow("analytics", "replica", POSTGRESQL_PORT),
         Flow("administration", "pooler", SSH_PORT),
+        *([Flow("functions", "restore-test", POSTGRESQL_PORT)] if restore_test else ()),
         *(to_endpoints if endpoints else ()),
     ]
 
@@ -96,6 +98,8 @@ class SecurityGroups(pulumi.ComponentResource):
                 continue
             if group == "endpoints" and not network.uses_endpoints:
                 continue
+            if group == "restore-test" and not deployment.settings.restore_test.enabled:
+                continue
             self._ids[group] = aws.ec2.SecurityGroup(
                 f"{name}-{group}",
                 name=deployment.name(group),
@@ -105,7 +109,12 @@ class SecurityGroups(pulumi.ComponentResource):
                 opts=self._opts,
             ).id
         pooler = deployment.settings.pooler
-        for flow in flows(pooler.port, pooler.health_port, endpoints=network.uses_endpoints):
+        for flow in flows(
+            pooler.port,
+            pooler.health_port,
+            endpoints=network.uses_endpoints,
+            restore_test=deployment.settings.restore_test.enabled,
+        ):
             self._allow(flow)
         if network.internet:
             self._https_out("pooler", "debian", "Debian packages and security upgrades over HTTPS")

@@ -15,7 +15,7 @@ from components.security_groups import HTTPS_PORT, SecurityGroups
 
 # What functions in the VPC do with the backup bucket and its objects.
 _OBJECT_ACTIONS = ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
-_BUCKET_ACTIONS = ("s3:ListBucketMultipartUploads",)
+_BUCKET_ACTIONS = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,28 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
     with what the roles allow.
     """
     prefix = deployment.settings.prefix
+    restore_test = InterfaceService(
+        "rds",
+        (
+            "rds:AddTagsToResource",
+            "rds:DeleteDBInstance",
+            "rds:DescribeDBInstances",
+            "rds:RestoreDBInstanceToPointInTime",
+        ),
+        # Only the restore test's own role says which instances.
+        tuple(
+            deployment.arn("rds", resource)
+            for resource in (
+                f"db:{deployment.settings.database.instance_name(prefix)}",
+                f"db:{prefix}-restore-test",
+                "og:default:*",
+                f"pg:{prefix}-*",
+                f"subgrp:{prefix}-*",
+            )
+        ),
+    )
     return [
+        *([restore_test] if deployment.settings.restore_test.enabled else ()),
         InterfaceService(
             "secretsmanager",
             (

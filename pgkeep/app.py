@@ -6,6 +6,7 @@ Commands are imported when they run, so that `pgkeep --help` and each command st
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -167,11 +168,22 @@ def explain(
 def restore(
     *,
     source: Annotated[
-        str, typer.Option("--from", metavar="ID", help="A backup's id, or latest.")
+        str,
+        typer.Option("--from", metavar="ID", help="A backup's id, latest, or snapshot:ID."),
     ] = "latest",
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="TIME", help="To this moment (ISO 8601 with zone, or latest) instead."
+        ),
+    ] = None,
     target: Annotated[
         str | None,
-        typer.Option("--to", metavar="DATABASE", help="A new or empty database, or the present."),
+        typer.Option(
+            "--to",
+            metavar="TARGET",
+            help="A new or empty database, the present one, or instance:NAME.",
+        ),
     ] = None,
     stack: Annotated[str, typer.Option(envvar="PGKEEP_STACK", help="Which stack.")] = "local",
     tables: Annotated[
@@ -184,8 +196,12 @@ def restore(
         bool, typer.Option("--no-owner", help="Leave owners and grants out.")
     ] = False,
     drop_afterwards: Annotated[
-        bool, typer.Option("--drop-afterwards", help="A restore test: drop the database made.")
+        bool, typer.Option("--drop-afterwards", help="A restore test: drop what was made.")
     ] = False,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write the report as a page (Markdown)."),
+    ] = None,
     back_to: Annotated[
         str | None,
         typer.Option("--back-to", metavar="DATABASE", help="Undo a restore over the present."),
@@ -208,6 +224,22 @@ def restore(
         return
     if target is None:
         raise CommandError("--to is missing: name the database to restore into.")
+    if at is not None or source.startswith("snapshot:") or target.startswith("instance:"):
+        from pgkeep import restore_instance_command
+
+        restore_instance_command.run(
+            restore_instance_command.request(
+                stack=stack,
+                source=source,
+                at=at,
+                target=target,
+                through=through,
+                drop_afterwards=drop_afterwards,
+                as_json=as_json,
+                report_file=report_file,
+            )
+        )
+        return
     restore_command.run(
         restore_command.Request(
             stack=stack,
@@ -220,6 +252,7 @@ def restore(
             through=through,
             drop_afterwards=drop_afterwards,
             as_json=as_json,
+            report_file=report_file,
         )
     )
 

@@ -108,8 +108,10 @@ class DeployedStack:
         return str(document["username"]), str(document["password"])
 
     @contextmanager
-    def reach(self) -> Generator[Endpoint]:
+    def reach(self, other_host: str | None = None) -> Generator[Endpoint]:
         """The primary as this machine reaches it: directly, through a tunnel, or the local cloud's.
+
+        `other_host` is another instance behind the same security groups.
 
         Raises:
             CommandError: the tunnel is wrong or the local cloud does not run.
@@ -120,7 +122,8 @@ class DeployedStack:
             client_programs()
         except RefusedError as refused:
             raise CommandError(str(refused)) from None
-        host, port = str(self.outputs["database_endpoint"]), int(self.outputs["database_port"])
+        host = other_host or str(self.outputs["database_endpoint"])
+        port = int(self.outputs["database_port"])
         if self.through is not None:
             address, _, number = self.through.rpartition(":")
             if not address or not number.isdecimal():

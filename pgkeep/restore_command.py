@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,7 +19,8 @@ from rich.progress import TimeRemainingColumn
 from operations.backup.children import Login
 from operations.backup.manifest import Manifest
 from operations.database import Endpoint
-from operations.restore import Options, Restored, Selection, databases, report, restore
+from operations.restore import Options, Restored, Selection, databases, page, report, restore
+from operations.restore.objectives import Objectives
 from operations.restore.proof import prove
 from operations.restore.report import Report
 from pgkeep.backup import run_command
@@ -35,6 +37,7 @@ from pgkeep.failures import CommandError, ExitCode
 # guides cryptowallet and node-pass: restoring over production asks for this word.
 PRODUCTION_WORD = "RESTORE_PRODUCTION"
 _MAINTENANCE_DATABASE = "postgres"
+_KINDS = {"dump": "Backup", "point-in-time": "Restore to", "snapshot": "Snapshot"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Request:
     through: str | None
     drop_afterwards: bool
     as_json: bool
+    report_file: Path | None = None
 
 
 def run(request: Request) -> None:
@@ -72,10 +76,7 @@ def run(request: Request) -> None:
                 made, aside = _over_present(request, stack, endpoint, backup)
             else:
                 made = _into_other(request, stack, endpoint, backup, request.target)
-    if request.as_json:
-        print_json({**asdict(made), "report": made.key, "set_aside_as": aside})
-    else:
-        _print(made, aside)
+    show(made, as_json=request.as_json, report_file=request.report_file, set_aside_as=aside)
     if not made.proven:
         raise typer.Exit(ExitCode.REFUSED)
 
@@ -167,7 +168,14 @@ def _into_other(
             tables=None if request.selection.everything else restored.tables,
             workers=request.workers,
         )
-        made = report.make(backup, restored, proof, target=name, started_at=started_at)
+        made = report.make(
+            backup,
+            restored,
+            proof,
+            target=name,
+            started_at=started_at,
+            objectives=objectives(stack),
+        )
         report.write(made, s3=stack.client("s3"), bucket=stack.bucket)
         if request.drop_afterwards and made_here:
             databases.drop(connection, name)
@@ -235,6 +243,26 @@ def _failed(made: Report) -> str:
     return "; ".join(findings[:3]) + ("; ..." if len(findings) > 3 else "")
 
 
+def objectives(stack: DeployedStack) -> Objectives:
+    """What the stack's workload asks of a restore."""
+    return Objectives.of(stack.outputs.get("recovery_objectives"))
+
+
+def show(made: Report, *, as_json: bool, report_file: Path | None, **more: object) -> None:
+    """Print the report, and write its page where the user wants it."""
+    if report_file is not None:
+        report_file.write_text(page.markdown(asdict(made)))
+    if as_json:
+        print_json({**asdict(made), "report": made.key, **more})
+    else:
+        aside = more.get("set_aside_as")
+        _print(made, None if aside is None else str(aside))
+
+
+def _what(made: Report) -> str:
+    return made.restored_to if made.kind == "point-in-time" else made.backup_id
+
+
 def _print(made: Report, aside: str | None) -> None:
     for name, seconds in made.steps.items():
         console.print(f"{name:<28} {seconds:>8.1f} s")
@@ -247,10 +275,13 @@ def _print(made: Report, aside: str | None) -> None:
         console.print(f"[yellow]not checked[/yellow] {note}", soft_wrap=True)
     state = "[green]proven[/green]" if made.proven else "[red]not what was backed up[/red]"
     console.print(
-        f"Backup {made.backup_id} in database {made.target}: {state}. "
-        f"RTO {made.rto_seconds:.0f} s, data {made.rpo_seconds:.0f} s old.",
+        f"{_KINDS[made.kind]} {_what(made)} in {made.target}: {state}. "
+        f"RTO {made.rto_seconds:.0f} s, RPO {made.rpo_seconds:.0f} s.",
         soft_wrap=True,
     )
+    for name, one in made.objectives.items():
+        kept = "[green]kept[/green]" if one["met"] else "[yellow]missed[/yellow]"
+        console.print(f"Objective {name.upper()} {one['objective_seconds']} s: {kept}")
     if aside is not None:
         console.print(
             f"The database before is {aside}. The way back: pgkeep restore --back-to {aside}",

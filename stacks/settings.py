@@ -22,6 +22,7 @@ from stacks.network_settings import NetworkSettings
 from stacks.operations_settings import FunctionSettings, MonitoringSettings, SecretSettings
 from stacks.pooler_settings import PoolerSettings
 from stacks.replica_settings import ReplicaSettings
+from stacks.restore_test_settings import RestoreTestSettings
 from stacks.rules import refusals
 from stacks.schema import Environment, SettingsGroup, rules_error, setting
 
@@ -63,6 +64,9 @@ class Settings(SettingsGroup):
     pooler: PoolerSettings = setting("The PgBouncer hosts", why="applications connect there")
     backups: BackupSettings = setting(
         "Logical backups", default=BackupSettings(), why="the second of three kinds of backup"
+    )
+    restore_test: RestoreTestSettings = setting(
+        "Restore tests", default=RestoreTestSettings(), why="backups count once they are proven"
     )
     functions: FunctionSettings = setting(
         "Operation functions", default=FunctionSettings(), why="they operate the database"

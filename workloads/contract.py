@@ -186,10 +186,34 @@ class Migration(_Model):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+class Objectives(_Model):
+    """What the workload asks of its backups. Seconds are unset where it asks for nothing."""
+
+    rto_seconds: int | None = Field(
+        default=None, gt=0, description="Longest time until the data is back."
+    )
+    rpo_seconds: int | None = Field(
+        default=None, gt=0, description="Longest time whose changes may be lost."
+    )
+    restore_test_max_age_days: int = Field(
+        default=90,
+        gt=0,
+        le=90,
+        description="Age of the last proven restore; guide cryptowallet: 90 days at most.",
+    )
+
+    @property
+    def recovery(self) -> dict[str, int]:
+        """Those that a restore is compared with."""
+        seconds = {"rto_seconds": self.rto_seconds, "rpo_seconds": self.rpo_seconds}
+        return {name: value for name, value in seconds.items() if value is not None}
+
+
 class WorkloadContract(RoleSet):
     """One application's demands, as its `contract.yaml` states them."""
 
     description: str
+    objectives: Objectives = Objectives()
 
     def role_manifest(self, secret_arns: Mapping[str, str]) -> RoleManifest:
         """The manifest with `secret_arns` (role name -> ARN or name of its secret) filled in.

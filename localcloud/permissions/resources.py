@@ -113,6 +113,7 @@ def _databases(operation: str, parameters: Parameters, prefix: str) -> Resources
             ("DBParameterGroupName", "pg"),
             ("DBSubnetGroupName", "subgrp"),
             ("DBClusterIdentifier", "cluster"),
+            ("ResourceName", "db"),
         )
         if (value := parameters.get(field))
     ]

@@ -91,14 +91,57 @@ def prove(
                 there = {table.label for table in found.tables}
                 known = {table.label for table in backup.tables}
                 findings.extend(f"{name} was not in the backup" for name in sorted(there - known))
-        for name, examine in _DATABASE_CHECKS.items():
-            with _check(proof, name, 0) as findings:
-                examined, wrong = examine(connection)
-                findings.extend(wrong)
-            _examined(proof, examined)
+        _check_database(proof, connection)
         _check_extensions(proof, backup, found)
         _check_indexes(proof, connection)
     return proof
+
+
+def prove_without_manifest(source: str, *, connect: Connect) -> tuple[Proof, dict[str, int]]:
+    """What can be said of a database that was restored as part of an instance.
+
+    Args:
+        source: what it was restored from, for the proof's `backup_id`.
+        connect: makes a session that may read every table.
+
+    Returns:
+        The proof, and the rows of every table by `schema.table`: counted, compared with nothing.
+    """
+    proof = Proof(source)
+    counts: dict[str, int] = {}
+    with connect() as connection:
+        connection.autocommit = True
+        row = connection.execute("SHOW server_encoding").fetchone()
+        for setting in session_settings(str(row[0]) if row else "UTF8"):
+            connection.execute(setting.encode())
+        found = catalog.read(connection, on_standby=False)
+        with _check(proof, "every row can be read", len(found.tables)) as findings:
+            for table in found.tables:
+                try:
+                    counts[table.label] = _count(connection, table)
+                except psycopg.errors.DataCorrupted as error:
+                    findings.append(f"{table.label}: {error.diag.message_primary}")
+        _check_database(proof, connection)
+        _check_indexes(proof, connection)
+    return proof, counts
+
+
+def _count(connection: psycopg.Connection[Any], table: Table) -> int:
+    query: sql.Composable = sql.SQL("SELECT count(*) FROM ONLY {}").format(
+        sql.Identifier(table.schema, table.name)
+    )
+    if table.condition:
+        query += sql.SQL(" ") + sql.SQL(table.condition)  # pyright: ignore[reportArgumentType]
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _check_database(proof: Proof, connection: psycopg.Connection[Any]) -> None:
+    for name, examine in _DATABASE_CHECKS.items():
+        with _check(proof, name, 0) as findings:
+            examined, wrong = examine(connection)
+            findings.extend(wrong)
+        _examined(proof, examined)
 
 
 @contextmanager

@@ -1,0 +1,46 @@
+"""Settings of the restore test that runs by itself."""
+
+from __future__ import annotations
+
+from stacks.schema import SettingsGroup, setting
+
+_GUIDE = "guide cryptowallet: backup restore testing every 90 days"
+
+
+class RestoreTestSettings(SettingsGroup):
+    """On schedule a point in time and the newest dump are restored to a scratch instance and
+    proven; the instance is deleted afterwards.
+    """
+
+    enabled: bool = setting(
+        "Test restores by itself",
+        default=True,
+        why="a backup that was never restored is a hope",
+        source=_GUIDE,
+    )
+    schedule: str = setting(
+        "When a test begins",
+        default="cron(0 6 ? * SUN *)",
+        pattern=r"^cron\([^()]+\)$",
+        why="an expression of EventBridge Scheduler, evaluated in UTC; a rate would begin at once, "
+        "before there is a backup",
+        source="AWS EventBridge Scheduler user guide: schedule types",
+    )
+    maximum_age_days: int = setting(
+        "Alarm when the last proven test is older",
+        default=90,
+        unit="days",
+        ge=1,
+        le=90,
+        why="no longer than the guide allows",
+        source=_GUIDE,
+    )
+    scratch_oldest_hours: int = setting(
+        "A scratch instance that is older is deleted and the test has failed",
+        default=6,
+        unit="hours",
+        ge=1,
+        le=48,
+        why="it costs as much as the primary; very large databases take hours to restore",
+        source="AWS RDS user guide: restoring a DB instance to a specified time",
+    )
