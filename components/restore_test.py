@@ -121,6 +121,7 @@ def _database_statements(
 ) -> list[Statement]:
     source = deployment.arn("rds", f"db:{database.identifier}")
     scratch = deployment.arn("rds", f"db:{scratch_identifier(deployment)}")
+    via = deployment.via("rds")
     major = deployment.settings.database.engine_version.partition(".")[0]
     return [
         allow("SeeInstances", ["rds:DescribeDBInstances"], [source, scratch]),
@@ -144,13 +145,11 @@ def _database_statements(
         # AWS RDS user guide: AWS KMS key management, authorizing use of a customer managed key.
         allow(
             "EncryptScratch",
-            ["kms:CreateGrant", "kms:DescribeKey"],
+            ["kms:CreateGrant"],
             [keys.database.arn],
-            {
-                **deployment.via("rds"),
-                "Bool": {"kms:GrantIsForAWSResource": "true"},
-            },
+            {**via, "Bool": {"kms:GrantIsForAWSResource": "true"}},
         ),
+        allow("SeeScratchKey", ["kms:DescribeKey"], [keys.database.arn], via),
     ]
 
 
