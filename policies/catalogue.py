@@ -9,6 +9,7 @@ from . import (
     bucket_protection,
     buckets,
     database_copies,
+    database_grants,
     database_observation,
     databases,
     grants,
@@ -38,5 +39,6 @@ RULES: Final[tuple[Rule, ...]] = (
     *alarms.RULES,
     *permissions.RULES,
     *privileges.RULES,
-    *grants.RULES,
+    *database_grants.with_all_doors(grants.RULES),
+    *database_grants.RULES,
 )

@@ -40,8 +40,8 @@ MISSING: Final = {
     "SEC-04": "SSM documents",
     "SNS-01": "accounts that a topic may be shared with",
     "LOG-01": "deletion protection of log groups",
-    "DBG-01": "grants outside role manifests: postgresql resources and SQL migrations",
-    "DBG-05": "grants outside role manifests: postgresql resources and SQL migrations",
+    "DBG-08": "limits of roles that a manifest or SQL makes",
+    "DBG-10": "triggers that guard audit tables from their owner",
     "IAM-04": "subjects of OIDC providers",
 }
 _THEMES: Final = {

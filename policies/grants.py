@@ -26,6 +26,22 @@ def _no_deletion(invocation: Resource, _context: Context) -> Iterator[Outcome]:
                 yield from _judged(invocation, f"triggers.{key}", value)
 
 
+def manifests(invocation: Resource) -> list[dict[str, object]]:
+    """The role manifests of an invocation that can be read; `NO_DELETION` refuses the others."""
+    found: list[dict[str, object]] = []
+    triggers = invocation.get("triggers")
+    values = [invocation.get("input")]
+    if isinstance(triggers, dict):
+        values += cast("dict[str, object]", triggers).values()
+    for value in values:
+        try:
+            payload = parse_json(value) if isinstance(value, str) and value else value
+            found += [one for one in find(_nested(payload)) if one not in found]
+        except MalformedDocumentError:
+            continue
+    return found
+
+
 def _judged(invocation: Resource, place: str, value: object) -> Iterator[Outcome]:
     try:
         payload = parse_json(value) if isinstance(value, str) and value else value
@@ -53,17 +69,26 @@ def _nested(payload: object) -> object:
 NO_DELETION: Final = Rule(
     id="db-app-cannot-delete",
     title="Applications cannot delete rows",
-    what="No application role of a role manifest reaches DELETE or TRUNCATE: by grant, ALL, "
-    "membership, ownership or PUBLIC.",
+    what="No application role of a role manifest, a postgresql provider or migrations reaches "
+    "DELETE or TRUNCATE: by grant, ALL, default privileges, membership (INHERIT, SET, ADMIN), "
+    "ownership, PUBLIC, or a function, trigger or rule with another's rights.",
     why="A defect or an injection in the application could then destroy data; an application "
     "deletes by a status or a timestamp, and retention deletes later under review.",
-    remediation="take the privilege, membership or ownership out of the workload's contract "
-    "(workloads/<workload>/); delete through the retention role.",
+    remediation="take the privilege, membership or ownership out of the workload's contract or "
+    "migrations (workloads/<workload>/); delete through the retention role.",
     severity=Severity.CRITICAL,
     catalogue=("DBG-01", "DBG-05"),
     controls=("4.6", "squawk/ban-truncate-cascade"),
     types=(INVOCATION,),
     never_exempt_in=frozenset({Environment.PROD}),
+    settings_schema={
+        "deletingRoles": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Roles that are meant to delete (owner, migrator, retention), where no "
+            "role manifest says so.",
+        }
+    },
     check_resource=_no_deletion,
 )
 

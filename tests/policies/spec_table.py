@@ -20,6 +20,17 @@ ELSEWHERE: Final = {
     "iam-no-wildcard-resources",
     "iam-no-wildcard-trust",
     "db-app-cannot-delete",
+    "db-audit-append-only",  # all of SQL and its rules: test_sql*.py, test_database_*.py
+    "db-definer-functions-closed",
+    "db-extensions-allowed",
+    "db-grants-named",
+    "db-login-role-limits",
+    "db-migrations-keep-data",
+    "db-no-elevated-roles",
+    "db-no-grant-options",
+    "db-no-public-grants",
+    "db-row-security",
+    "db-sql-decidable",
     "iam-no-users",  # every resource of its types is refused: test_agreement.py
     "net-no-default-vpc",  # every resource of its type is refused: test_agreement.py
 }

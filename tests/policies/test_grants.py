@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from policies.evaluation import Kind, Verdict
 from policies.inventory import Resource
 from tests.policies.good_stack import (
     INVOCATION,
@@ -15,11 +16,23 @@ from tests.policies.good_stack import (
     UNKNOWN_STRING,
     notes,
     resource,
-    verdicts,
-    violations,
 )
+from tests.policies.good_stack import verdicts as all_verdicts
 
 REFUSED = [("db-app-cannot-delete", "roles")]
+
+
+def verdicts(changed: Resource) -> list[Verdict]:
+    """Of the rule itself; others judge the same grants for other reasons."""
+    return [one for one in all_verdicts(changed) if one.rule.id == "db-app-cannot-delete"]
+
+
+def violations(changed: Resource) -> list[tuple[str, str]]:
+    return [
+        (one.rule.id, one.urn.rpartition("::")[2])
+        for one in verdicts(changed)
+        if one.kind is Kind.VIOLATION
+    ]
 
 
 def manifest(*more_roles: Any, app: dict[str, Any] | None = None, **top: Any) -> dict[str, Any]:

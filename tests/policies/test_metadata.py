@@ -16,7 +16,7 @@ CONTROL = re.compile(
     r"|\d+(\.\d+){1,2}"  # CIS AWS, CIS PostgreSQL
     r"|[a-z0-9]+(-[a-z0-9]+)+"  # AWSGuard, AWS Config
     r"|[a-z]+([A-Z][a-z]+)+"  # compliance-policies
-    r"|squawk/[a-z-]+"
+    r"|squawk/[a-z-]+|splinter/\d{4}|pgspot/PS\d{3}"
 )
 
 

@@ -261,7 +261,7 @@ def test_what_no_rule_judges_is_one_advisory_note_a_type(pack: Any) -> None:
         )
         for number, kind in enumerate(
             ["aws:dynamodb/table:Table"] * 2
-            + ["postgresql:index/extension:Extension"]
+            + ["mysql:index/database:Database"]
             + ["aws:rds/subnetGroup:SubnetGroup", "random:index/randomId:RandomId"]
         )
     ]
@@ -271,8 +271,8 @@ def test_what_no_rule_judges_is_one_advisory_note_a_type(pack: Any) -> None:
     assert [note.message.partition(". ")[0] for note in found] == [
         "policy-coverage-complete: aws:dynamodb/table:Table holds data, and no rule judges its "
         "type (not covered: 2)",
-        "policy-coverage-complete: postgresql:index/extension:Extension is of the provider "
-        "postgresql, which no rule knows (not covered: 1)",
+        "policy-coverage-complete: mysql:index/database:Database is of the provider "
+        "mysql, which no rule knows (not covered: 1)",
     ]
 
 

@@ -1,0 +1,98 @@
+"""The role manifest as a door: what the roles function will make of the database.
+
+Its reader is lenient: what is malformed is refused by `grants.py`, which reads it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from ..values import one_or_many
+from .model import Database, DefaultGrant, Grant, Kind, Membership, Object, Place, Relation
+from .privileges import all_privileges, created
+
+EVERY_OBJECT = "*"
+_KINDS = {"table": Kind.TABLE, "view": Kind.TABLE, "sequence": Kind.SEQUENCE, "schema": Kind.SCHEMA}
+_ATTRIBUTES = {"superuser": "SUPERUSER", "create_role": "CREATEROLE"}
+
+
+def owner_of(manifest: Mapping[str, object]) -> str:
+    """The role that owns what migrations create."""
+    return next((_text(one, "name") for one in _roles(manifest) if one.get("kind") == "owner"), "")
+
+
+def schema_of(manifest: Mapping[str, object]) -> str:
+    """The workload's schema."""
+    return _text(manifest, "schema") or "public"
+
+
+def fill(database: Database, manifest: Mapping[str, object], via: Place) -> None:
+    """Add the roles of a manifest with their memberships, ownerships and grants."""
+    owner, schema = owner_of(manifest), schema_of(manifest)
+    for fields in _roles(manifest):
+        role = database.role(_text(fields, "name"), via)
+        role.kind = _text(fields, "kind").lower() or "unknown"
+        role.login = fields.get("login") is not False
+        role.attributes |= {
+            name for key, name in _ATTRIBUTES.items() if fields.get(key) not in (None, False)
+        }
+    if owner:
+        target = Object(Kind.SCHEMA, schema)
+        database.owners[target], database.owners_via[target] = owner, via
+        created(database, target, owner, via)
+    for fields in _roles(manifest):
+        name = _text(fields, "name")
+        for group in _texts(fields.get("member_of")):
+            database.memberships[group, name, owner] = Membership(group, name, owner, via)
+        for member in _texts(fields.get("members")):
+            database.memberships[name, member, owner] = Membership(name, member, owner, via)
+        for grant in one_or_many(fields.get("grants")):
+            if isinstance(grant, dict):
+                mapping = cast("dict[str, object]", grant)
+                _grant(database, mapping, name, (owner or name, schema), via)
+
+
+def _grant(
+    database: Database,
+    grant: Mapping[str, object],
+    role: str,
+    own: tuple[str, str],
+    via: Place,
+) -> None:
+    """`own` is the manifest's owner and schema."""
+    owner, own_schema = own
+    kind = _KINDS.get((_text(grant, "object_type") or "table").lower().rstrip("s"), Kind.OTHER)
+    schema = _text(grant, "schema") or own_schema
+    listed = [text.upper() for text in _texts(grant.get("privileges"))]
+    every = "ALL" in listed or "ALL PRIVILEGES" in listed
+    grantable = grant.get("with_grant_option") is True
+    for name in _texts(grant.get("objects")):
+        bare = kind in (Kind.SCHEMA, Kind.OTHER)
+        target = Object(kind, name if bare else f"{schema}.{name}")
+        if kind in (Kind.TABLE, Kind.SEQUENCE) and target.name not in database.relations:
+            database.relations[target.name] = Relation(target, owner, via)
+            created(database, target, owner, via)
+        for privilege in all_privileges(target) if every else listed:
+            given = Grant(role, privilege, target, owner, via, grantable, as_all=every)
+            database.add(given)
+            if name == EVERY_OBJECT and not bare:
+                key = (owner, schema, kind, role, privilege)
+                database.defaults[key] = DefaultGrant(*key, via, grantable, every)
+
+
+def _roles(manifest: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    for entry in one_or_many(manifest.get("roles")):
+        if isinstance(entry, dict):
+            fields = cast("dict[str, object]", entry)
+            if _text(fields, "name"):
+                yield fields
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in one_or_many(value) if isinstance(one, str)]
+
+
+def _text(fields: Mapping[str, object], key: str) -> str:
+    value = fields.get(key)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,181 @@
+"""GRANT and REVOKE as PostgreSQL carries them out, and what a role holds.
+
+src/backend/utils/adt/acl.c (select_best_grantor, aclupdate, recursive_revoke, aclnewowner).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from .membership import Memberships
+from .model import PRIVILEGES, PUBLIC, Database, Grant, Kind, Object, Place
+
+
+class StillNeededError(Exception):
+    """A REVOKE without CASCADE of a privilege that its holder has passed on."""
+
+
+def all_privileges(target: Object | Kind) -> tuple[str, ...]:
+    """What ALL means on an object."""
+    return PRIVILEGES[target.kind if isinstance(target, Object) else target]
+
+
+def created(database: Database, target: Object, owner: str, via: Place) -> None:
+    """Give a new object the privileges of its owner and the default ones."""
+    for privilege in all_privileges(target):
+        database.add(Grant(owner, privilege, target, owner, via, grantable=True))
+    if target.kind is Kind.FUNCTION and not _public_is_revoked(database, owner):
+        database.add(Grant(PUBLIC, "EXECUTE", target, owner, via, implied=True))
+    for default in list(database.defaults.values()):
+        applies = (default.owner, default.kind) == (owner, target.kind)
+        # (Without a role: what a default takes away from PUBLIC.)
+        if applies and default.role and default.schema in ("", target.schema):
+            database.add(
+                Grant(default.role, default.privilege, target, owner, via, default.grantable)
+            )
+
+
+def _public_is_revoked(database: Database, owner: str) -> bool:
+    return (owner, "", Kind.FUNCTION, "", "EXECUTE") in database.defaults
+
+
+def holds(
+    database: Database, memberships: Memberships, role: str, privilege: str, target: Object
+) -> bool:
+    """`has_table_privilege` and its kin: by itself, by what it inherits, by PUBLIC."""
+    if memberships.is_superuser(role):
+        return True
+    identities = memberships.inherited(role)
+    if privilege == "DELETE" and target.kind is Kind.TABLE and "pg_write_all_data" in identities:
+        return True
+    return any(
+        grant.privilege == privilege and (grant.role in identities or grant.role == PUBLIC)
+        for grant in database.on(target)
+    )
+
+
+def best_grantor(
+    database: Database, current: str, target: Object, privileges: Iterable[str]
+) -> tuple[str, frozenset[str]]:
+    """As whom `current` grants on `target`, and which of `privileges` it may grant.
+
+    An owner whose rights it has comes first; otherwise the role that may pass on the most.
+    """
+    wanted = frozenset(privileges)
+    memberships = Memberships(database)
+    owner = database.owner(target)
+    identities = memberships.inherited(current)
+    if owner is None or owner in identities or memberships.is_superuser(current):
+        return owner or current, wanted
+    best, most = current, frozenset[str]()
+    for role in identities:
+        options = wanted & {
+            grant.privilege
+            for grant in database.on(target)
+            if grant.role == role and grant.grantable
+        }
+        if options == wanted:
+            return role, options
+        if len(options) > len(most):
+            best, most = role, options
+    return best, most
+
+
+def grant(
+    database: Database,
+    current: str,
+    target: Object,
+    privileges: Iterable[str],
+    roles: Iterable[str],
+    *,
+    via: Place,
+    grantable: bool = False,
+    as_all: bool = False,
+) -> None:
+    """GRANT privileges ON target TO roles, said by `current`."""
+    grantor, allowed = best_grantor(database, current, target, privileges)
+    for role in roles:
+        for privilege in sorted(allowed):
+            database.add(Grant(role, privilege, target, grantor, via, grantable, as_all=as_all))
+
+
+def revoke(
+    database: Database,
+    current: str,
+    target: Object,
+    privileges: Iterable[str],
+    roles: Iterable[str],
+    *,
+    option_only: bool = False,
+    cascade: bool = False,
+) -> None:
+    """REVOKE privileges ON target FROM roles, said by `current`.
+
+    Only what the same grantor gave goes. Raises `StillNeededError` as PostgreSQL does.
+    """
+    grantor, allowed = best_grantor(database, current, target, privileges)
+    for role in roles:
+        for privilege in sorted(allowed):
+            _revoke(database, (target, role, privilege, grantor), option_only, cascade)
+
+
+def _revoke(
+    database: Database, key: tuple[Object, str, str, str], option_only: bool, cascade: bool
+) -> None:
+    held = database.grants.get(key)
+    if held is None:
+        return
+    if option_only:
+        database.grants[key] = replace(held, grantable=False)
+    else:
+        del database.grants[key]
+    target, role, privilege, _ = key
+    if not held.grantable or database.owner(target) == role:
+        return
+    if any(
+        one.role == role and one.privilege == privilege and one.grantable
+        for one in database.on(target)
+    ):
+        return
+    for dependent in [
+        one for one in database.on(target) if one.grantor == role and one.privilege == privilege
+    ]:
+        if not cascade:
+            database.grants[key] = held
+            raise StillNeededError(f"{role} has passed {privilege} on {target} on")
+        inner = (target, dependent.role, privilege, role)
+        _revoke(database, inner, option_only=False, cascade=True)
+
+
+def change_owner(database: Database, target: Object, owner: str) -> None:
+    """ALTER … OWNER TO: what the old owner held and granted is the new one's."""
+    old = database.owner(target)
+    if target.kind is Kind.FUNCTION:
+        database.functions[target.name].owner = owner
+    elif target.kind in (Kind.TABLE, Kind.SEQUENCE):
+        database.relations[target.name].owner = owner
+    else:
+        database.owners[target] = owner
+    if old is None or old == owner:
+        return
+    for one in list(database.on(target)):
+        del database.grants[one.object, one.role, one.privilege, one.grantor]
+        changed = replace(
+            one,
+            role=owner if one.role == old else one.role,
+            grantor=owner if one.grantor == old else one.grantor,
+        )
+        database.add(changed)
+
+
+def dropped(database: Database, target: Object) -> None:
+    """Forget an object and all that was granted on it."""
+    for one in list(database.on(target)):
+        del database.grants[one.object, one.role, one.privilege, one.grantor]
+    if target.kind is Kind.FUNCTION:
+        database.functions.pop(target.name, None)
+    elif target.kind in (Kind.TABLE, Kind.SEQUENCE):
+        database.relations.pop(target.name, None)
+    else:
+        database.owners.pop(target, None)
