@@ -103,6 +103,12 @@ def check(
         list[str] | None,
         typer.Option("--plan", metavar="FILE", help="A plan of `pulumi preview --json`."),
     ] = None,
+    sql: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILES", help="SQL migrations in their order: files, or a folder of them."
+        ),
+    ] = None,
     environment: Annotated[
         str | None,
         typer.Option(help="Judge as local, dev, staging or prod, whatever the stack's name says."),
@@ -126,9 +132,9 @@ def check(
         bool, typer.Option("--verbose", "-v", help="Every note, not only the first ones.")
     ] = False,
 ) -> None:
-    """Judge stacks, states or plans with the policy pack's rules, without the engine.
+    """Judge stacks, states, plans or SQL with the policy pack's rules, without the engine.
 
-    A stack's program runs under mocks. Exit code: 0, 1 when a mandatory rule is violated, 2 when
+    A stack's program runs under mocks, and its workload's migrations are judged with it. Exit code: 0, 1 when a mandatory rule is violated, 2 when
     an input is unusable.
     """
     from pgkeep.check.command import Request, run
@@ -138,6 +144,7 @@ def check(
             stacks=stacks or [],
             states=state or [],
             plans=plan_file or [],
+            sql=sql or [],
             environment=environment,
             exemptions=exemptions,
             config=config,

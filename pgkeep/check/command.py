@@ -34,6 +34,7 @@ class Request:
     sarif: str | None
     junit: str | None
     verbose: bool
+    sql: Sequence[str] = ()
 
 
 def run(request: Request) -> None:
@@ -61,12 +62,16 @@ def _judge(request: Request) -> list[Judged]:
     from pgkeep.stack_files import stack_names
 
     options = _options(request)
-    foreign = bool(request.states or request.plans)
-    names = list(dict.fromkeys(request.stacks)) or ([] if foreign else stack_names())
+    # A shell writes the files of `--sql *.sql` as one option and arguments.
+    more = [name for name in request.stacks if request.sql and name.endswith(".sql")]
+    foreign = bool(request.states or request.plans or request.sql)
+    stacks = [name for name in dict.fromkeys(request.stacks) if name not in more]
+    names = stacks or ([] if foreign else stack_names())
     return [
         *judging.judge_all(names, options),
         *(judging.judge_state(path, options) for path in request.states),
         *(judging.judge_plan(path, options) for path in request.plans),
+        *judging.judge_sql([*request.sql, *more], options),
     ]
 
 

@@ -11,6 +11,7 @@ from pgkeep.failures import CommandError, ExitCode
 from pgkeep.stack_files import StackFile, read_stack, stack_names
 from policies.catalogue import RULES
 from policies.coverage import NotCovered, covered_types, not_covered
+from policies.database.migrations import MIGRATIONS
 from policies.evaluation import EXEMPTIONS_RULE, Judge, Kind, Verdict
 from policies.existing import evaluate_existing
 from policies.inventory import Resource, Stack
@@ -133,8 +134,38 @@ def judge_stack(name: str, options: Options) -> Judged:
             document.left_out.append((resource, "is only read, and was not judged"))
         else:
             document.resources.append(resource)
+    from pgkeep.check.sql import of_workload
+
+    # The engine never sees what the migrations say: they travel in the functions' archive.
+    document.resources.append(of_workload(file.load().workload))
     # The settings know the environment; the stack's name says it too.
     return _judged(document, options, Phase.PREVIEW, file, Environment(file.load().environment))
+
+
+def judge_sql(paths: Sequence[str], options: Options) -> list[Judged]:
+    """Judge SQL files, in the order in which they are applied; each is a source of its own.
+
+    Raises:
+        CommandError: a file is unusable.
+    """
+    from pgkeep.check.sql import doors
+
+    judged: list[Judged] = []
+    for door in doors(paths):
+        document = Document(door.files[0], "", "", [door.resource])
+        whole = _judged(document, options, Phase.PREVIEW, None, None)
+        rest = list(whole.findings)
+        for file in reversed(door.files):
+            own = [one for one in rest if one.urn.rpartition(":")[0] == file]
+            # What is said of no statement (an exemption that nothing needs) is told of the first.
+            own, rest = (rest, []) if file == door.files[0] else (own, _without(rest, own))
+            judged.append(Judged(file, whole.environment, 1, own, []))
+    order = {file: number for number, file in enumerate(paths)}
+    return sorted(judged, key=lambda one: order.get(one.source, len(order)))
+
+
+def _without(findings: list[Finding], taken: list[Finding]) -> list[Finding]:
+    return [one for one in findings if one not in taken]
 
 
 def judge_state(path: str, options: Options) -> Judged:
@@ -206,7 +237,7 @@ def _judged(
     return Judged(
         source=document.source,
         environment=where,
-        resource_count=len(resources),
+        resource_count=sum(one.type != MIGRATIONS for one in resources),
         findings=sorted([*map(_finding, verdicts), *problems], key=_rank),
         # Programs declare in no certain order.
         not_covered=sorted(
@@ -293,6 +324,10 @@ def _check_setting(source: str, rule_id: str, key: str, value: object) -> None:
             f"{', '.join(schema) or 'none'}."
         )
     least, most = schema[key].get("minimum"), schema[key].get("maximum")
+    if schema[key].get("type") == "array":
+        items = cast("list[object]", value) if isinstance(value, list) else [None]
+        if not all(isinstance(item, str) for item in items):
+            raise CommandError(f"{source}, {rule_id}: {key} = {value!r} refused: a list of texts.")
     if schema[key].get("type") == "integer":
         fits = isinstance(value, int) and not isinstance(value, bool)
         low = not isinstance(least, int) or (fits and cast("int", value) >= least)

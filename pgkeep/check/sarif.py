@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,8 @@ _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _MOST_RESULTS: Final = 25_000
 # GitHub's own bounds: critical above 9.0, high from 7.0, medium from 4.0.
 _SECURITY_SEVERITY: Final = {"critical": "9.5", "high": "8.0", "medium": "5.0"}
+# What a statement of SQL has for a URN.
+_STATEMENT: Final = re.compile(r"(?!urn:)(?P<file>.+):(?P<line>\d+)")
 _LEVEL: Final = {"critical": "error", "high": "error", "medium": "warning"}
 
 
@@ -73,17 +76,23 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _result(one: Judged, finding: Finding, number: int, known: dict[str, int]) -> dict[str, Any]:
     file = one.stack_file.label if one.stack_file else one.source
+    line = line_for(finding.rule.remediation, known)
+    subject = finding.urn
+    if statement := _STATEMENT.fullmatch(finding.urn):
+        file, line = statement["file"], int(statement["line"])
+        # Lines move; what was found does not.
+        subject = f"{file}\0{finding.message.replace(finding.urn, file)}"
     location: dict[str, Any] = {
         "physicalLocation": {
             "artifactLocation": {"uri": _uri(file)},
-            "region": {"startLine": line_for(finding.rule.remediation, known)},
+            "region": {"startLine": line},
         }
     }
-    if finding.urn:
+    if finding.urn and not statement:
         logical = {"fullyQualifiedName": printable(finding.urn), "kind": "resource"}
         location["logicalLocations"] = [logical]
     # The same finding in the next run: neither line nor message, which may change.
-    identity = "\0".join((one.environment, finding.rule_id, finding.urn))
+    identity = "\0".join((one.environment, finding.rule_id, subject))
     return {
         "ruleId": finding.rule_id,
         "ruleIndex": number,
