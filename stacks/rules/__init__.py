@@ -15,6 +15,7 @@ from stacks.rules import (
     origins,
     pooler,
     replicas,
+    restore_test,
     storage,
 )
 from stacks.schema import Refusal
@@ -34,6 +35,7 @@ _THEMES = (
     pooler,
     backups,
     copies,
+    restore_test,
 )
 
 

@@ -124,11 +124,6 @@ GUARDS = (
         "deleting the stack must not delete its backups",
         "s3-not-emptied",
     ),
-    _required(
-        "restore_test.enabled",
-        lambda settings: settings.restore_test.enabled,
-        "a backup that was never restored is a hope (guide cryptowallet: every 90 days)",
-    ),
     Guard(
         "backups.object_lock.mode",
         lambda settings: settings.backups.object_lock.mode != "off",

@@ -12,15 +12,8 @@ from tests.unit.test_network import tags
 
 KEYS = "arn:aws:kms:eu-west-1:123456789012:key/keys-"
 HERE = "eu-west-1:123456789012"
-FUNCTIONS = (
-    "master-credentials",
-    "roles",
-    "migrations",
-    "backup",
-    "pooler-certificates",
-    "restore-test",
-)
-IN_VPC = ("roles", "migrations", "backup", "restore-test")
+FUNCTIONS = ("master-credentials", "roles", "migrations", "backup", "pooler-certificates")
+IN_VPC = ("roles", "migrations", "backup")
 ACCOUNT = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
@@ -150,41 +143,6 @@ def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
             ),
             *secrets("Read", "roles-backup"),
         ]
-    if purpose == "restore-test":
-        bucket = f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1"
-        source, scratch = (f"arn:aws:rds:{HERE}:db:{prefix}{end}" for end in ("", "-restore-test"))
-        return [
-            allow("SeeInstances", ["rds:DescribeDBInstances"], [source, scratch]),
-            allow(
-                "RestoreToScratch",
-                ["rds:RestoreDBInstanceToPointInTime"],
-                [
-                    source,
-                    scratch,
-                    f"arn:aws:rds:{HERE}:og:default:postgres-17",
-                    f"arn:aws:rds:{HERE}:pg:{prefix}-postgres17",
-                    f"arn:aws:rds:{HERE}:subgrp:{prefix}-database",
-                ],
-            ),
-            allow("OwnScratch", ["rds:AddTagsToResource", "rds:DeleteDBInstance"], [scratch]),
-            allow(
-                "EncryptScratch",
-                ["kms:CreateGrant"],
-                [f"{KEYS}database"],
-                Condition={**via("rds"), "Bool": {"kms:GrantIsForAWSResource": "true"}},
-            ),
-            allow("SeeScratchKey", ["kms:DescribeKey"], [f"{KEYS}database"], Condition=via("rds")),
-            allow("FindBackups", ["s3:ListBucket"], [bucket]),
-            allow("ReadBackups", ["s3:GetObject"], [f"{bucket}/*"]),
-            allow("AddReports", ["s3:PutObject"], [f"{bucket}/reports/*"]),
-            allow(
-                "BackupsKey",
-                ["kms:Decrypt", "kms:GenerateDataKey"],
-                [f"{KEYS}backups"],
-                Condition=via("s3"),
-            ),
-            *secrets("Read", "master-credentials-secret"),
-        ]
     return [
         allow(
             "PublishAuthority",
@@ -251,18 +209,6 @@ def expected_environment(environment: str, purpose: str) -> dict[str, str]:
                 {"daily": DAILY_DAYS[environment], "weekly": 84, "monthly": 365, "manual": 90}
             ),
         },
-        "restore-test": {
-            **DATABASE,
-            **CA,
-            "DB_INSTANCE_IDENTIFIER": prefix,
-            "SCRATCH_INSTANCE_IDENTIFIER": f"{prefix}-restore-test",
-            "SCRATCH_SECURITY_GROUP_ID": "security-groups-restore-test-id",
-            "SCRATCH_OLDEST_HOURS": "6",
-            "MASTER_SECRET_ARN": secret("master-credentials-secret"),
-            "BACKUP_BUCKET": f"{prefix}-backups-123456789012-eu-west-1",
-            "KMS_KEY_ARN": f"{KEYS}backups",
-            "RECOVERY_OBJECTIVES": '{"rto_seconds": 900, "rpo_seconds": 600}',
-        },
         "pooler-certificates": {
             "AUTHORITY_SECRET_ARN": secret("pooler-certificates-authority"),
             "SERVER_SECRET_ARN": secret("pooler-certificates-server"),
@@ -287,13 +233,11 @@ def test_a_function(deployed: Deployed, environment: str, purpose: str) -> None:
     layer = "arn:aws:lambda/layerVersion:LayerVersion/function-code-"
     layers = {
         "backup": [f"{layer}rds-ca", f"{layer}postgresql-client"],
-        "restore-test": [f"{layer}rds-ca", f"{layer}postgresql-client"],
         "roles": [f"{layer}rds-ca"],
         "migrations": [f"{layer}rds-ca"],
     }
-    large = 1024 if environment == "local" else 2048
-    memory = {"backup": large, "restore-test": large}
-    slow = ("master-credentials", "migrations", "backup", "restore-test")
+    memory = {"backup": 1024 if environment == "local" else 2048}
+    slow = ("master-credentials", "migrations", "backup")
     assert inputs == {
         "name": function,
         "runtime": "python3.13",
@@ -336,7 +280,6 @@ def test_what_stands_around_a_function(deployed: Deployed, environment: str, pur
 
 
 SCHEDULES = [
-    ("restore-test", "continue", "cron(0/10 * * * ? *)", '{"action": "continue"}'),
     ("backup", "daily", "cron(0 2 * * ? *)", '{"class": "daily"}'),
     ("backup", "weekly", "cron(30 2 ? * SUN *)", '{"class": "weekly"}'),
     ("backup", "monthly", "cron(0 3 1 * ? *)", '{"class": "monthly"}'),
@@ -353,8 +296,6 @@ SCHEDULES = [
 
 def test_schedules(deployed: Deployed, environment: str) -> None:
     prefix = f"pgkeep-{environment}"
-    test = "cron(0 6 ? * SUN *)" if environment == "prod" else "cron(0 6 1 * ? *)"
-    timers = [*SCHEDULES, ("restore-test", "start", test, '{"action": "start"}')]
     assert deployed(environment).of_type("aws:scheduler/schedule:Schedule") == {
         f"{purpose}-schedule-{label}": {
             "name": f"{prefix}-{purpose}-{label}",
@@ -371,13 +312,11 @@ def test_schedules(deployed: Deployed, environment: str) -> None:
                 "retryPolicy": {"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 3600},
             },
         }
-        for purpose, label, expression, event in timers
+        for purpose, label, expression, event in SCHEDULES
     }
 
 
-@pytest.mark.parametrize(
-    "purpose", ["backup", "master-credentials", "pooler-certificates", "restore-test"]
-)
+@pytest.mark.parametrize("purpose", ["backup", "master-credentials", "pooler-certificates"])
 def test_a_timer_may_invoke_its_function_only(
     deployed: Deployed, environment: str, purpose: str
 ) -> None:

@@ -98,36 +98,6 @@ def expected(environment: str) -> dict[str, dict[str, Any]]:
             treatMissingData="notBreaching",
             **quick,
         )
-    database = {"Database": "node_pass"}
-    found["restore-test-age"] = alarm(
-        "RestoreTestAgeDays",
-        database,
-        90,
-        namespace="pgkeep",
-        statistic="Maximum",
-        period=3600,
-        evaluationPeriods=1,
-        treatMissingData="breaching",
-    )
-    found["restore-test-failed"] = alarm(
-        "RestoreTestSuccess",
-        database,
-        1,
-        namespace="pgkeep",
-        statistic="Minimum",
-        comparisonOperator="LessThanThreshold",
-        evaluationPeriods=1,
-        treatMissingData="ignore",
-    )
-    found["restore-test-rto"] = alarm(
-        "RestoreTestRtoSeconds",
-        {**database, "Kind": "point-in-time"},
-        900,
-        namespace="pgkeep",
-        statistic="Maximum",
-        evaluationPeriods=1,
-        treatMissingData="ignore",
-    )
     return found
 
 

@@ -15,7 +15,6 @@ FLOWS = {
     ("pooler", "database", 5432),
     ("pooler", "replica", 5432),
     ("functions", "database", 5432),
-    ("functions", "restore-test", 5432),
     ("migration", "database", 5432),
     ("migration", "replica", 5432),
     ("analytics", "replica", 5432),
