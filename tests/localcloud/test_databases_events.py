@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.localcloud import databases_cloud
 from tests.localcloud.databases_cloud import DatabasesCloud, refused
 
 pytestmark = pytest.mark.root
+PATIENCE_SECONDS = 20
 cloud = databases_cloud.cloud
 
 
@@ -24,6 +26,17 @@ class Subscriber:
         self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+
+    def receive_until(self, message: str) -> list[dict[str, Any]]:
+        """The events since the last call; waits for one, because topics are told one by one."""
+        found: list[dict[str, Any]] = []
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            found += self.receive()
+            if any(event["Event Message"] == message for event in found):
+                break
+            time.sleep(0.1)
+        return found
 
     def receive(self) -> list[dict[str, Any]]:
         """The events since the last call."""
@@ -82,7 +95,7 @@ def test_an_instances_life_is_told(
     cloud.wait("watched")
     cloud.rds.delete_db_instance(DBInstanceIdentifier="watched", FinalDBSnapshotIdentifier="final")
     cloud.gone("watched")
-    told = everything.receive()
+    told = everything.receive_until("DB instance deleted")
     assert messages(told, "watched") == [
         "DB instance created",
         "Backing up DB instance",
@@ -98,7 +111,9 @@ def test_an_instances_life_is_told(
     assert created["Event Source"] == "db-instance"
     assert created["Source ARN"] == "arn:aws:rds:eu-west-1:123456789012:db:watched"
     # The other subscription is for some categories of one instance.
-    assert messages(deletions.receive(), "watched") == ["DB instance deleted"]
+    assert messages(deletions.receive_until("DB instance deleted"), "watched") == [
+        "DB instance deleted"
+    ]
 
 
 def test_the_events_can_be_read_later(cloud: DatabasesCloud, everything: Subscriber) -> None:
