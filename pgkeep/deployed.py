@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from operations import aws_clients
 from operations.database import Endpoint
 from pgkeep.failures import CommandError
 from toolchain.environment import (
@@ -90,9 +91,11 @@ class DeployedStack:
         return boto3.Session(region_name=str(self.outputs["region"]))
 
     def client(self, service: Any, config: botocore.config.Config | None = None) -> Any:
-        """A client of an AWS service in the stack's region."""
+        """A client of an AWS service in the stack's region; patient unless `config` says else."""
         endpoint = local_endpoint() if self.name == LOCAL_STACK else None
-        return self.session.client(service, endpoint_url=endpoint, config=config)
+        return self.session.client(
+            service, endpoint_url=endpoint, config=config or aws_clients.patient()
+        )
 
     def secret(self, name: str) -> dict[str, Any]:
         """The JSON of one secret."""

@@ -5,6 +5,7 @@ Read in the transaction of the exported snapshot, from the catalogs that pg_dump
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,12 +95,7 @@ def read(connection: psycopg.Connection[Any], *, on_standby: bool) -> Catalog:
 
 
 # As pg_dump: no catalogs, no temporary tables, of extensions only what they marked as the user's.
-_TABLES = """
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
-       CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END,
-       CASE WHEN c.reltoastrelid <> 0
-            THEN pg_catalog.pg_relation_size(c.reltoastrelid) ELSE 0 END,
-       e.condition
+_FROM_TABLES = """
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN (SELECT pg_catalog.unnest(extconfig) AS oid,
@@ -111,7 +107,18 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
         SELECT FROM pg_catalog.pg_depend d
          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
            AND d.deptype = 'e'))
- ORDER BY n.nspname, c.relname
+"""
+
+# The sizes wait for the tables' locks, so names are read without them.
+_NAMES = f"SELECT n.nspname, c.relname {_FROM_TABLES} AND c.relkind = 'r'"
+
+_TABLES = f"""
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
+       CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END,
+       CASE WHEN c.reltoastrelid <> 0
+            THEN pg_catalog.pg_relation_size(c.reltoastrelid) ELSE 0 END,
+       e.condition
+{_FROM_TABLES} ORDER BY n.nspname, c.relname
 """
 
 _COLUMNS = """
@@ -166,19 +173,23 @@ def _base_type(types: dict[int, tuple[str, int, str]], oid: int) -> str:
     return _base_type(types, base) if kind == _DOMAIN else name
 
 
-def lock(connection: psycopg.Connection[Any], tables: tuple[Table, ...]) -> None:
+def names(connection: psycopg.Connection[Any]) -> set[tuple[str, str]]:
+    """Schema and name of every table whose rows a backup holds."""
+    return set(connection.execute(_NAMES).fetchall())
+
+
+def lock(connection: psycopg.Connection[Any], tables: Collection[tuple[str, str]]) -> None:
     """Keep every table from being altered or dropped, as pg_dump does; reads and writes go on.
 
     Raises:
         OperationError: a change of a table's definition did not end within LOCK_WAIT_SECONDS.
+        psycopg.errors.UndefinedTable: one is gone.
     """
+    ordered = sorted(tables)
     connection.execute(f"SET lock_timeout = '{LOCK_WAIT_SECONDS}s'".encode())
     try:
-        for first in range(0, len(tables), _TABLES_A_LOCK):
-            names = [
-                sql.Identifier(table.schema, table.name)
-                for table in tables[first : first + _TABLES_A_LOCK]
-            ]
+        for first in range(0, len(ordered), _TABLES_A_LOCK):
+            names = [sql.Identifier(*name) for name in ordered[first : first + _TABLES_A_LOCK]]
             connection.execute(
                 sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(
                     sql.SQL(", ONLY ").join(names)

@@ -8,15 +8,24 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from operations.backup import catalog, cluster_globals, manifest, segments, session, sweeper
+from operations.backup import (
+    catalog,
+    cluster_globals,
+    definitions,
+    manifest,
+    segments,
+    session,
+    sweeper,
+)
 from operations.backup.children import Children, Login
 from operations.backup.fingerprints import ALGORITHM, Fingerprint
 from operations.backup.manifest import Manifest, RowsInObject, TableRecord
@@ -35,7 +44,6 @@ if TYPE_CHECKING:
 SCHEDULED_CLASSES = ("daily", "weekly", "monthly")
 #: Pre-migration backups stay until a person removes them (guide spike-land).
 CLASSES = (*SCHEDULED_CLASSES, "pre-migration", "manual")
-_READ_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -87,14 +95,15 @@ def run(
     Raises:
         OperationError: the class is unknown, another run holds the lock, a program failed, or the
             time limit came. What psycopg or S3 raise comes through. Then there is no manifest,
-            no unfinished upload, and what was uploaded expires with its class.
+            no unfinished upload, and what was uploaded is marked by retention after two days.
     """
     if backup_class not in CLASSES:
         raise OperationError(f"class is {backup_class!r}; it must be one of {', '.join(CLASSES)}")
     dimensions = {"Database": endpoint.database, "Class": backup_class}
     try:
+        # Its time runs from here: connecting may take a minute.
+        backup = _Run(backup_class, endpoint, connect, target, s3, kms, options)
         with connect() as connection:
-            backup = _Run(backup_class, endpoint, connect, target, s3, kms, options)
             made = backup.run(connection)
     except BaseException as error:
         log_metrics(
@@ -130,6 +139,7 @@ class _Shared:
 
     def stop(self) -> None:
         """End everything that is still at work."""
+        self.uploads.stop()
         self.children.stop()
         self.sessions.stop()
 
@@ -154,29 +164,42 @@ class _Run:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
     done_bytes: int = 0
+    shared: _Shared | None = None
 
     def run(self, connection: psycopg.Connection[Any]) -> Manifest:
         """Dump, then write the manifest."""
         identifier = f"{self.started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        snapshot = session.export(connection)
-        sweeper.abort_uploads(self.s3, self.target.bucket, self.endpoint.database, CLASSES)
-        found = catalog.read(connection, on_standby=snapshot.on_standby)
-        catalog.lock(connection, found.tables)
-        shared = self._share(connection, snapshot, identifier)
-        try:
-            with TimeLimit(self.options.time_limit_seconds, shared.stop) as limit:
-                try:
-                    pieces, others = self._dump(found, shared)
-                    others["globals"] = self._globals(connection, shared)
-                    made = self._manifest(identifier, found, shared, pieces, others)
-                finally:
-                    limit.check()
-                writer = shared.uploads.open(made.key)
-                writer.write(manifest.encode(made, self.kms, self.target.mac_key))
-                writer.close()
-                return made
-        finally:
-            shared.close()
+        parts = ExitStack()
+        limit = TimeLimit(self._seconds_left(), lambda: self._stop(connection))
+        with limit, parts:
+            try:
+                snapshot = session.export(connection)
+                limit.check()
+                sweeper.abort_uploads(self.s3, self.target.bucket, self.endpoint.database, CLASSES)
+                found = catalog.read(connection, on_standby=snapshot.on_standby)
+                shared = self._share(connection, snapshot, identifier)
+                self.shared = shared
+                parts.callback(shared.close)
+                limit.check()
+                pieces, others = self._dump(found, shared)
+                others["globals"] = self._globals(connection, shared)
+                made = self._manifest(identifier, found, shared, pieces, others)
+            finally:
+                limit.check()
+            writer = shared.uploads.open(made.key)
+            writer.write(manifest.encode(made, self.kms, self.target.mac_key))
+            writer.close()
+            return made
+
+    def _seconds_left(self) -> float | None:
+        limit = self.options.time_limit_seconds
+        return None if limit is None else max(limit - (time.monotonic() - self.started), 0.0)
+
+    def _stop(self, connection: psycopg.Connection[Any]) -> None:
+        """End the run from another thread."""
+        if self.shared is not None:
+            self.shared.stop()
+        session.cancel(connection)
 
     def _share(
         self, connection: psycopg.Connection[Any], snapshot: Snapshot, identifier: str
@@ -209,13 +232,13 @@ class _Run:
         )
         pieces = segments.plan(found.tables, self.options.workers)
         total = sum(piece.size_bytes for piece in pieces)
-        others = {"schema": ["--section=pre-data", "--section=post-data"]}
+        others: dict[str, Sequence[str]] = {"schema": definitions.SCHEMA}
         if found.large_object_count:
-            others["large_objects"] = ["--section=data", "--exclude-table-data=*.*"]
+            others["large_objects"] = definitions.LARGE_OBJECTS
         with ThreadPoolExecutor(self.options.workers, thread_name_prefix="dump") as pool:
             try:
                 dumps = {
-                    name: pool.submit(_pg_dump, shared, name, self.options, words)
+                    name: pool.submit(self._definitions, shared, name, words)
                     for name, words in others.items()
                 }
                 rows = [
@@ -233,6 +256,14 @@ class _Run:
                 shared.stop()
                 raise
         return [one.result() for one in rows], {name: one.result() for name, one in dumps.items()}
+
+    def _definitions(self, shared: _Shared, name: str, words: Sequence[str]) -> StoredObject:
+        return definitions.dump(
+            shared.children,
+            shared.uploads.open(f"{shared.folder}/{name}.dump"),
+            [*words, f"--snapshot={shared.snapshot.name}"],
+            self.options.compression_level,
+        )
 
     def _piece(
         self, dumper: RowDumper, piece: segments.Piece, key: str, total_bytes: int
@@ -275,7 +306,7 @@ class _Run:
             snapshot_lsn=shared.snapshot.lsn,
             server_version=shared.snapshot.server_version,
             encoding=shared.snapshot.encoding,
-            client_version=_client_version(shared.children),
+            client_version=definitions.client_version(shared.children),
             hash_algorithm=ALGORITHM,
             schema_key=others["schema"].key,
             globals_key=others["globals"].key,
@@ -286,26 +317,6 @@ class _Run:
             objects=(*others.values(), *(piece.stored for piece in pieces)),
             skipped=tuple((one.name, one.reason) for one in found.skipped),
         )
-
-
-def _pg_dump(shared: _Shared, name: str, options: Options, sections: list[str]) -> StoredObject:
-    """The sections of the database that rows are not, as pg_dump's custom format."""
-    words = [
-        "--format=custom",
-        f"--compress=zstd:{options.compression_level}",
-        f"--snapshot={shared.snapshot.name}",
-        "--no-password",
-        *sections,
-    ]
-    writer = shared.uploads.open(f"{shared.folder}/{name}.dump")
-    try:
-        with shared.children.output("pg_dump", words) as output:
-            while block := output.read(_READ_BYTES):
-                writer.write(block)
-        return writer.close()
-    except BaseException:
-        writer.abort()
-        raise
 
 
 def _table_records(found: catalog.Catalog, pieces: list[DumpedPiece]) -> tuple[TableRecord, ...]:
@@ -330,8 +341,3 @@ def _table_records(found: catalog.Catalog, pieces: list[DumpedPiece]) -> tuple[T
             )
         )
     return tuple(records)
-
-
-def _client_version(children: Children) -> str:
-    with children.output("pg_dump", ["--version"]) as output:
-        return output.read().decode().strip().rsplit(" ", maxsplit=1)[-1]

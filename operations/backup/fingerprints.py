@@ -28,6 +28,9 @@ _HASHED_DIRECTLY = frozenset(
 )
 
 
+_TRANSACTION_TIMEOUT_FROM = 170_000
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """How many rows, and the sum of their hashes; None where the hash was left out."""
@@ -41,9 +44,14 @@ class Fingerprint:
         return Fingerprint(self.rows + other.rows, both)
 
 
-def session_settings(encoding: str) -> tuple[str, ...]:
-    """What makes text and hashes the same in every session, as in pg_dump's own."""
+def session_settings(encoding: str, server_version: int) -> tuple[str, ...]:
+    """What makes text and hashes the same in every session, as in pg_dump's own.
+
+    Limits of the role or the database end no session; `server_version` as PostgreSQL counts it.
+    """
+    newer = ("SET transaction_timeout = 0",) if server_version >= _TRANSACTION_TIMEOUT_FROM else ()
     return (
+        *newer,
         f"SET client_encoding = {sql.Literal(encoding).as_string()}",
         "SET DateStyle = 'ISO'",
         "SET IntervalStyle = 'postgres'",

@@ -10,11 +10,12 @@ import base64
 import hashlib
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperationError
+from operations.structured_log import log
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -29,6 +30,9 @@ _PART_STEPS: Sequence[tuple[int, int]] = (
     (1_000, 32 * MIB),
     (7_000, 64 * MIB),
 )
+# What S3 says to a second try of a request whose first one succeeded.
+_ALREADY_DONE = ("PreconditionFailed", "NoSuchUpload")
+_LAST_PARTS_SECONDS = 5
 LARGEST_OBJECT_BYTES = sum(parts * size for parts, size in _PART_STEPS)
 
 
@@ -81,19 +85,27 @@ class Uploads:
     memory_bytes: int = 64 * MIB
     _pool: ThreadPoolExecutor = field(init=False)
     _memory: _Memory = field(init=False)
+    _stopped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Start the threads."""
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="upload")
         self._memory = _Memory(self.memory_bytes)
+        # botocore tries again for a minute; a run that is stopped has less.
+        self.s3.meta.events.register("before-send.s3.UploadPart", self._before_part)
 
     def open(self, key: str) -> ObjectWriter:
         """A writer of one new object."""
         return ObjectWriter(self, key)
 
+    def stop(self) -> None:
+        """Send no more bytes, not even a second try of those on their way."""
+        self._stopped = True
+
     def shutdown(self) -> None:
-        """Wait for the threads."""
-        self._pool.shutdown()
+        """End the threads. After `stop` a request that hangs is left to its own timeout."""
+        self.s3.meta.events.unregister("before-send.s3.UploadPart", self._before_part)
+        self._pool.shutdown(wait=not self._stopped, cancel_futures=True)
 
     def submit(self, size_bytes: int, send: Any, *arguments: Any) -> Future[Any]:
         """Run `send` in a thread, once its bytes fit into the memory."""
@@ -101,6 +113,21 @@ class Uploads:
         future = self._pool.submit(send, *arguments)
         future.add_done_callback(lambda _: self._memory.give_back(size_bytes))
         return future
+
+    def is_stored(self, key: str, size_bytes: int) -> bool:
+        """Whether the object is there, whole.
+
+        Only this run writes under its own random folder, and S3 compares the SHA-256 before it
+        stores, so that name and size tell. A listing needs no right to read backups.
+        """
+        found = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+        return [(one.get("Key"), one.get("Size")) for one in found.get("Contents", [])] == [
+            (key, size_bytes)
+        ]
+
+    def _before_part(self, **_: object) -> None:
+        if self._stopped:
+            raise OperationError("the run was stopped")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -124,7 +151,7 @@ class ObjectWriter:
         self._filled = 0
         self._digest = hashlib.sha256()
         self._upload: dict[str, Any] | None = None
-        self._sent: list[tuple[StoredPart, Future[Any]]] = []
+        self._sent: list[tuple[StoredPart, Future[str]]] = []
         self.size_bytes = 0
 
     def write(self, block: bytes) -> None:
@@ -144,42 +171,65 @@ class ObjectWriter:
             return self._put()
         if self._filled:
             self._send()
-        answers = [future.result() for _, future in self._sent]
-        self._uploads.s3.complete_multipart_upload(
+        parts = [
+            {"PartNumber": number, "ETag": future.result(), "ChecksumSHA256": _base64(part)}
+            for number, (part, future) in enumerate(self._sent, start=1)
+        ]
+        self._create_object(
+            self._uploads.s3.complete_multipart_upload,
             **self._upload,
-            IfNoneMatch="*",
-            MultipartUpload={
-                "Parts": [
-                    {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": _base64(part)}
-                    for number, ((part, _), answer) in enumerate(
-                        zip(self._sent, answers, strict=True), start=1
-                    )
-                ]
-            },
+            MultipartUpload={"Parts": parts},
         )
         self._upload = None
         parts = tuple(part for part, _ in self._sent)
         return StoredObject(self._key, self.size_bytes, self._digest.hexdigest(), parts)
 
     def abort(self) -> None:
-        """Leave nothing of an object that is not closed."""
-        for _, future in self._sent:
-            future.cancel()
-        for _, future in self._sent:
-            if not future.cancelled():
-                future.exception()
-        if self._upload is not None:
-            self._uploads.s3.abort_multipart_upload(**self._upload)
-            self._upload = None
+        """Leave nothing of an object that is not closed.
+
+        Raises nothing, so that the reason of the failure is what is told. What S3 does not let go
+        of now, the next run sweeps, and the bucket's lifecycle after a day.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        upload, self._upload = self._upload, None
+        if upload is None:
+            return
+        sent = [future for _, future in self._sent if not future.cancel()]
+        # A part that arrives after the end of its upload would stay.
+        wait(sent, timeout=_LAST_PARTS_SECONDS)
+        try:
+            self._uploads.s3.abort_multipart_upload(**upload)
+        except (BotoCoreError, ClientError) as error:
+            log("upload_left", key=self._key, error=f"{type(error).__name__}: {error}")
+
+    def _create_object(self, request: Any, **parameters: Any) -> None:
+        """The request that makes the object exist.
+
+        An answer may be lost after S3 did what it was asked; the second try is then told that the
+        object exists, or that the upload is over.
+        """
+        from botocore.exceptions import ClientError
+
+        try:
+            request(**parameters, IfNoneMatch="*")
+        except ClientError as error:
+            answer: Any = error.response
+            code = answer.get("Error", {}).get("Code")
+            again = answer.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+            if code not in _ALREADY_DONE or not again:
+                raise
+            if not self._uploads.is_stored(self._key, self.size_bytes):
+                raise
 
     def _put(self) -> StoredObject:
         body = b"".join(self._blocks)
         part = StoredPart(len(body), hashlib.sha256(body).hexdigest())
-        self._uploads.s3.put_object(
+        self._create_object(
+            self._uploads.s3.put_object,
             **self._uploads.options,
             Key=self._key,
             Body=body,
-            IfNoneMatch="*",
             ChecksumSHA256=_base64(part),
         )
         return StoredObject(self._key, len(body), part.sha256, (part,))
@@ -213,10 +263,12 @@ class ObjectWriter:
 
     def _upload_part(
         self, upload: dict[str, Any], number: int, body: bytes, part: StoredPart
-    ) -> Any:
-        return self._uploads.s3.upload_part(
+    ) -> str:
+        # The ETag alone is kept: ten thousand whole answers would be megabytes.
+        answer = self._uploads.s3.upload_part(
             **upload, PartNumber=number, Body=body, ChecksumSHA256=_base64(part)
         )
+        return answer["ETag"]
 
 
 class _Memory:

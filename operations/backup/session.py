@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from operations.backup import catalog
 from operations.backup.fingerprints import session_settings
 from operations.errors import OperationError
 
@@ -20,6 +21,16 @@ Connect = Callable[[], "psycopg.Connection[Any]"]
 
 # Any number that nothing else in the database uses: "pgkeepbk" as bytes.
 _LOCK = int.from_bytes(b"pgkeepbk", "big", signed=True)
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_CANCEL_SECONDS = 5
+# How often tables may come or go between reading their names and locking them.
+_TRIES = 5
+# The server notices within 90 s that a killed run is gone, and frees its lock for the next one.
+_ALIVE = (
+    "SET tcp_keepalives_idle = 60",
+    "SET tcp_keepalives_interval = 10",
+    "SET tcp_keepalives_count = 3",
+)
 
 
 @dataclass(frozen=True)
@@ -35,25 +46,47 @@ class Snapshot:
 
 
 def export(connection: psycopg.Connection[Any]) -> Snapshot:
-    """Open the transaction that all others import.
+    """Open the transaction that all others import, with all tables locked against changes.
+
+    The locks come before the snapshot: an ALTER TABLE that rewrites a table and commits after the
+    snapshot was taken leaves the table empty for it (PostgreSQL's manual, 13.6 Caveats).
 
     Raises:
-        OperationError: another backup of this database is running.
+        OperationError: another backup of this database is running, a table is being changed, or
+            tables come and go too fast.
     """
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
+    connection.autocommit = True
     encoding = _text(connection, "SHOW server_encoding")
-    for setting in session_settings(encoding):
+    settings = (*session_settings(encoding, connection.info.server_version), *_ALIVE)
+    for setting in settings:
         connection.execute(setting.encode())
     _lock(connection)
     standby = _text(connection, "SELECT pg_catalog.pg_is_in_recovery()::text") == "true"
     where = "pg_last_wal_replay_lsn" if standby else "pg_current_wal_insert_lsn"
-    query = f"SELECT pg_catalog.pg_export_snapshot(), pg_catalog.now(), pg_catalog.{where}()::text"
-    row = connection.execute(query.encode()).fetchone()
-    if row is None:
-        raise AssertionError("pg_export_snapshot() always returns a row")
-    name, taken_at, lsn = row
-    return Snapshot(name, taken_at, lsn, connection.info.server_version, encoding, standby)
+    query = (
+        "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.statement_timestamp(), "
+        f"pg_catalog.{where}()::text"
+    )
+    for _ in range(_TRIES):
+        tables = catalog.names(connection)
+        connection.execute(_BEGIN.encode())
+        try:
+            catalog.lock(connection, tables)
+        except psycopg.errors.UndefinedTable:
+            connection.execute("ROLLBACK")
+            continue
+        row = connection.execute(query.encode()).fetchone()
+        if row is None:
+            raise AssertionError("pg_export_snapshot() always returns a row")
+        name, taken_at, lsn = row
+        if catalog.names(connection) <= tables:
+            version = connection.info.server_version
+            return Snapshot(name, taken_at, lsn, version, encoding, standby)
+        connection.execute("ROLLBACK")
+    raise OperationError(
+        f"tables were made and dropped during each of {_TRIES} tries to lock them all; no backup "
+        "was made. Start it again when no migration is running"
+    )
 
 
 def _lock(connection: psycopg.Connection[Any]) -> None:
@@ -83,10 +116,16 @@ def _text(connection: psycopg.Connection[Any], query: str) -> str:
 def import_statements(snapshot: Snapshot) -> list[str]:
     """What a session says to see the snapshot."""
     return [
-        *session_settings(snapshot.encoding),
-        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        *session_settings(snapshot.encoding, snapshot.server_version),
+        _BEGIN,
         f"SET TRANSACTION SNAPSHOT {sql.Literal(snapshot.name).as_string()}",
     ]
+
+
+def cancel(connection: psycopg.Connection[Any]) -> None:
+    """Cancel what a session of another thread is doing; nothing happens when it is gone."""
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
 
 @dataclass
@@ -113,8 +152,7 @@ class Sessions:
     def stop(self) -> None:
         """Cancel what the sessions are doing; their threads get an error."""
         for connection in self._all:
-            with suppress(psycopg.Error):
-                connection.cancel_safe(timeout=5)
+            cancel(connection)
 
     def close(self) -> None:
         """End all sessions."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from operations.structured_log import log
@@ -25,7 +26,8 @@ def abort_uploads(s3: S3Client, bucket: str, database: str, backup_classes: Sequ
         for page in pages:
             for upload in page.get("Uploads", []):
                 key, upload_id = upload.get("Key", ""), upload.get("UploadId", "")
-                s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
+                with suppress(s3.exceptions.NoSuchUpload):
+                    s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
                 log("upload_swept", bucket=bucket, key=key)
                 aborted += 1
     return aborted

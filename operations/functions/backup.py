@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import boto3
 
-from operations import environment, secret_store
+from operations import aws_clients, environment, secret_store
 from operations.backup import SCHEDULED_CLASSES, BackupTarget, Options, run
 from operations.database import Endpoint, connect_with_secret
 from operations.errors import OperationError
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
             endpoint, secrets, secret, application_name="pgkeep backup"
         ),
         target=target,
-        s3=boto3.client("s3"),
+        s3=boto3.client("s3", config=aws_clients.patient()),
         options=Options(
             time_limit_seconds=max(
                 context.get_remaining_time_in_millis() / 1000 - _CLEAN_UP_SECONDS, 1

@@ -159,7 +159,7 @@ def _examined(proof: Proof, count: int) -> None:
 
 
 def _prepare(connection: psycopg.Connection[Any], backup: Manifest) -> None:
-    for setting in session_settings(backup.encoding):
+    for setting in session_settings(backup.encoding, connection.info.server_version):
         connection.execute(setting.encode())
 
 

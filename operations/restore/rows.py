@@ -93,7 +93,7 @@ class RowLoader:
         if connection is None:
             connection = self.connect()
             connection.autocommit = True
-            for setting in session_settings(self.backup.encoding):
+            for setting in session_settings(self.backup.encoding, connection.info.server_version):
                 connection.execute(setting.encode())
             self._sessions.append(connection)
             self._local.connection = connection

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,6 @@ import pytest
 import zstandard
 
 import workloads
-from operations import postgresql_client_layer
 from operations.backup import (
     BackupTarget,
     children,
@@ -31,6 +29,7 @@ from operations.errors import OperationError
 from operations.functions import backup as backup_function
 from operations.migrations import run as migrate
 from tests.operations.conftest import Deployment
+from tests.operations.site import unpack_client_layer
 
 pytestmark = pytest.mark.root
 
@@ -40,12 +39,7 @@ BUCKET = "pgkeep-backups-of-a-test"
 @pytest.fixture(scope="session")
 def client_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The layer, unpacked as Lambda does."""
-    folder = tmp_path_factory.mktemp("opt")
-    with zipfile.ZipFile(postgresql_client_layer.build("x86_64")) as layer:
-        for entry in layer.infolist():
-            path = Path(layer.extract(entry, folder))
-            path.chmod(entry.external_attr >> 16 & 0o777)
-    return folder / "pg"
+    return unpack_client_layer(tmp_path_factory.mktemp("opt"))
 
 
 @pytest.fixture

@@ -3,96 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
-import psycopg
 import pytest
 
-from operations import postgresql_client, postgresql_client_layer
 from operations.backup import BackupTarget, Manifest, run
-from operations.backup import Options as BackupOptions
 from operations.backup.children import Login
 from operations.backup.store import Store
 from operations.backup.verify import verify
-from operations.database import Endpoint
 from operations.errors import OperationError
-from operations.restore import Options, Restored, Selection, databases, restore
-from operations.restore.proof import Proof, prove
+from operations.restore import Options, Selection, databases, restore
 from tests.operations.postgres_server import PostgresServer
+from tests.operations.site import PASSWORD, RESTORED, SOURCE, USER, Site, unpack_client_layer
 
 pytestmark = pytest.mark.root
 
 BUCKET = "pgkeep-backups-of-a-restore-test"
 NASTY = Path(__file__).parent / "databases" / "nasty.sql"
-USER, PASSWORD = "stranger_admin", "password-of-a-test"
-SOURCE, RESTORED = "node_pass", "restored"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def client_layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The layer's programs, unpacked as Lambda does."""
-    folder = tmp_path_factory.mktemp("opt")
-    with zipfile.ZipFile(postgresql_client_layer.build("x86_64")) as layer:
-        for entry in layer.infolist():
-            path = Path(layer.extract(entry, folder))
-            path.chmod(entry.external_attr >> 16 & 0o777)
+    folder = unpack_client_layer(tmp_path_factory.mktemp("opt"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PGKEEP_POSTGRESQL_CLIENT", str(folder / "pg"))
+        patch.setenv("PGKEEP_POSTGRESQL_CLIENT", str(folder))
         yield
-
-
-@dataclasses.dataclass
-class Site:
-    """A source database, an empty target and a bucket."""
-
-    server: PostgresServer
-    s3: Any
-    target: BackupTarget
-
-    def endpoint(self, database: str) -> Endpoint:
-        return dataclasses.replace(self.server.endpoint, database=database)
-
-    def connect(self, database: str = RESTORED) -> psycopg.Connection[Any]:
-        return self.endpoint(database).connect(USER, PASSWORD)
-
-    def backup(self, workers: int = 2) -> Manifest:
-        return run(
-            "manual",
-            self.endpoint(SOURCE),
-            connect=lambda: self.connect(SOURCE),
-            target=self.target,
-            s3=self.s3,
-            options=BackupOptions(workers=workers),
-        )
-
-    def restore(self, backup: Manifest, **options: Any) -> Restored:
-        with self.server.superuser() as connection:
-            databases.drop(connection, RESTORED)
-            databases.create(connection, RESTORED, backup)
-        return restore(
-            backup,
-            s3=self.s3,
-            bucket=BUCKET,
-            login=Login(self.endpoint(RESTORED), USER, PASSWORD),
-            connect=self.connect,
-            options=Options(**options),
-        )
-
-    def prove(self, backup: Manifest, **options: Any) -> Proof:
-        return prove(backup, connect=self.connect, **options)
-
-    def dump(self, database: str) -> list[str]:
-        """pg_dump's own text, without the token that differs from run to run."""
-        words = [*postgresql_client.command("pg_dump"), "--host", str(self.server.socket_folder)]
-        words += ["--port", str(self.server.endpoint.port), "--username", "rdsadmin", database]
-        text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-        return [line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unre"))]
 
 
 @pytest.fixture
