@@ -112,7 +112,8 @@ def prove_without_manifest(source: str, *, connect: Connect) -> tuple[Proof, dic
     with connect() as connection:
         connection.autocommit = True
         row = connection.execute("SHOW server_encoding").fetchone()
-        for setting in session_settings(str(row[0]) if row else "UTF8"):
+        encoding = str(row[0]) if row else "UTF8"
+        for setting in session_settings(encoding, connection.info.server_version):
             connection.execute(setting.encode())
         found = catalog.read(connection, on_standby=False)
         with _check(proof, "every row can be read", len(found.tables)) as findings:

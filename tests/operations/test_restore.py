@@ -82,6 +82,8 @@ def test_a_nasty_database_comes_back_the_same(nasty: Site) -> None:
 def test_a_backup_under_writes_shows_one_moment(plain: Site) -> None:
     """Every writer adds a buyer with an order, or moves both: any mixture breaks the sums."""
     stop = threading.Event()
+    with plain.server.superuser(SOURCE) as connection:
+        connection.execute("SELECT setval('buyers_id_seq', 1000000)")
 
     def write() -> None:
         with plain.connect(SOURCE) as connection:
