@@ -88,6 +88,10 @@ def request(
             "digits and single hyphens and begins with a letter."
         )
     snapshot = source.removeprefix(SNAPSHOT) if source.startswith(SNAPSHOT) else None
+    if at is not None and snapshot is None and source != LATEST:
+        raise CommandError(
+            f"--at {at} refused with --from {source}: a dump shows one moment only. Leave one out."
+        )
     if (at is None) == (snapshot is None):
         raise CommandError(
             f"--to {INSTANCE}NAME needs either --at TIME or --from {SNAPSHOT}ID. A dump is "

@@ -30,7 +30,7 @@ def run(stack_name: str, *, as_json: bool) -> None:
         points = [
             *recovery_points.dumps(found, proven, now),
             *recovery_points.of_instance(
-                stack.client("rds"), str(stack.outputs["database_identifier"]), now
+                stack.client("rds"), str(stack.outputs["database_identifier"]), proven, now
             ),
         ]
     points.sort(key=lambda point: point.taken_at, reverse=True)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from operations.backup.store import Found
+from operations.restore.report import POINT_IN_TIME
 
 _GIB = 1024**3
 
@@ -56,7 +57,9 @@ def dumps(found: Found, proven: Mapping[str, datetime], now: datetime) -> Iterat
         )
 
 
-def of_instance(rds: Any, identifier: str, now: datetime) -> Iterator[RecoveryPoint]:
+def of_instance(
+    rds: Any, identifier: str, proven: Mapping[str, datetime], now: datetime
+) -> Iterator[RecoveryPoint]:
     """Point-in-time recovery and snapshots of an RDS instance."""
     (instance,) = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
     latest = instance.get("LatestRestorableTime")
@@ -68,7 +71,7 @@ def of_instance(rds: Any, identifier: str, now: datetime) -> Iterator[RecoveryPo
             taken_at=latest,
             rpo_seconds=(now - latest).total_seconds(),
             size_bytes=None,
-            proven_at=None,
+            proven_at=proven.get(POINT_IN_TIME),
             note=f"any moment of the last {instance['BackupRetentionPeriod']} days",
         )
     pages = rds.get_paginator("describe_db_snapshots").paginate(DBInstanceIdentifier=identifier)
@@ -84,6 +87,6 @@ def of_instance(rds: Any, identifier: str, now: datetime) -> Iterator[RecoveryPo
                 taken_at=taken_at,
                 rpo_seconds=(now - taken_at).total_seconds(),
                 size_bytes=snapshot.get("AllocatedStorage", 0) * _GIB,
-                proven_at=None,
+                proven_at=proven.get(snapshot["DBSnapshotIdentifier"]),
                 note="size is the allocated storage",
             )

@@ -137,7 +137,7 @@ class LocalStack:
         assert shown.returncode == 0, shown.stderr
         return json.loads(shown.stdout)
 
-    def aws(self, service: str) -> Any:
+    def aws(self, service: str, **options: Any) -> Any:
         """A boto3 client of the local cloud."""
         return boto3.client(
             service,
@@ -145,6 +145,7 @@ class LocalStack:
             region_name="eu-west-1",
             aws_access_key_id="local",
             aws_secret_access_key="local",
+            **options,
         )
 
     def secret(self, role: str) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "backup_bucket": "pgkeep-local-backups-123456789012-eu-west-1",
         "backup_copies_bucket_arn": None,
         "backup_function": "pgkeep-local-backup",
+        "restore_test_function": None,
+        "recovery_objectives": {"rto_seconds": 900, "rpo_seconds": 600},
         "backup_retention_days": settings("local").backups.retention_days,
         "role_secret_names": {
             kind: f"pgkeep-local/node_pass/{kind}"

@@ -1,0 +1,168 @@
+"""`pgkeep restore` to new instances: what is refused, with what to do instead."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from operations.errors import OperationError
+from operations.restore import instances, page
+from operations.restore.instances import Target, Window
+from operations.restore.objectives import Objectives
+from pgkeep.failures import CommandError
+from pgkeep.restore_instance_command import moment, request
+
+HOUR = [datetime(2026, 11, 21, hour, tzinfo=UTC) for hour in range(24)]
+
+
+def asked(**change: Any) -> Any:
+    options: dict[str, Any] = {
+        "stack": "local",
+        "source": "latest",
+        "at": "latest",
+        "target": "instance:scratch",
+        "through": None,
+        "drop_afterwards": False,
+        "as_json": False,
+        "report_file": None,
+    }
+    return request(**{**options, **change})
+
+
+def test_a_moment_or_a_snapshot_and_never_both() -> None:
+    assert (asked().at, asked().snapshot, asked().identifier) == ("latest", None, "scratch")
+    of_snapshot = asked(at=None, source="snapshot:rds:nightly")
+    assert (of_snapshot.at, of_snapshot.snapshot) == (None, "rds:nightly")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"target": "restored"}, "comes back as a whole instance. Give --to instance:NAME"),
+        ({"target": "instance:"}, "up to 63 lower-case letters"),
+        ({"target": "instance:Scratch"}, "up to 63 lower-case letters"),
+        ({"target": "instance:a--b"}, "up to 63 lower-case letters"),
+        ({"target": f"instance:{'a' * 64}"}, "up to 63 lower-case letters"),
+        ({"at": None}, "needs either --at TIME or --from snapshot:ID"),
+        ({"source": "snapshot:x"}, "needs either --at TIME or --from snapshot:ID"),
+        ({"source": "20261121T0200"}, "a dump shows one moment only"),
+        ({"through": "127.0.0.1:15432"}, "a tunnel leads to one host"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(change: dict[str, Any], match: str) -> None:
+    with pytest.raises(CommandError, match=match):
+        asked(**change)
+
+
+def test_a_name_may_have_63_characters() -> None:
+    assert asked(target=f"instance:{'a' * 63}").identifier == "a" * 63
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-21T14:30:00", "2026-11-21", ""])
+def test_a_time_without_its_zone_is_refused(text: str) -> None:
+    with pytest.raises(CommandError, match="give a time with its zone as ISO 8601"):
+        moment(text)
+
+
+def test_a_time_is_taken_in_its_zone() -> None:
+    assert moment("latest") is None
+    assert moment("2026-11-21T14:30:00+02:00") == datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+
+
+def test_the_ends_of_the_window_are_inside_and_the_refusal_shows_it() -> None:
+    window = Window(HOUR[3], HOUR[9])
+    assert [instances.moment_in(window, end) for end in (HOUR[3], HOUR[9])] == [HOUR[3], HOUR[9]]
+    shown = "2026-11-21T03:00:00Z to 2026-11-21T09:00:00Z"
+    with pytest.raises(OperationError, match=f"02:00:00Z is before the restore window.*{shown}"):
+        instances.moment_in(window, HOUR[2])
+    with pytest.raises(OperationError, match=f"10:00:00Z is after the restore window.*{shown}"):
+        instances.moment_in(window, HOUR[10])
+
+
+class Rds:
+    """One instance, and snapshots."""
+
+    def __init__(self, instance: dict[str, Any] | None, *snapshots: dict[str, Any]) -> None:
+        self.instance = instance
+        self.snapshots = list(snapshots)
+        self.called: list[str] = []
+
+    def describe_db_instances(self, **_: str) -> dict[str, Any]:
+        if self.instance is None:
+            raise ClientError({"Error": {"Code": "DBInstanceNotFound"}}, "DescribeDBInstances")
+        return {"DBInstances": [self.instance]}
+
+    def describe_db_snapshots(self, **_: str) -> dict[str, Any]:
+        return {"DBSnapshots": self.snapshots}
+
+    def delete_db_instance(self, **_: Any) -> None:
+        self.called.append("delete")
+
+
+SOURCE = {"DBInstanceIdentifier": "pgkeep-prod"}
+SNAPSHOT = {"DBInstanceIdentifier": "pgkeep-prod", "Status": "available"}
+
+
+@pytest.mark.parametrize(
+    ("rds", "match"),
+    [
+        (Rds(None), "there is no snapshot nightly"),
+        (Rds(None, {**SNAPSHOT, "DBInstanceIdentifier": "other"}), "is of other, not of pgkeep-pr"),
+        (Rds(None, {**SNAPSHOT, "Status": "creating"}), "is creating; wait until it is available"),
+        (Rds({}, SNAPSHOT), "instance scratch exists; a restore never replaces one"),
+    ],
+)
+def test_a_snapshot_that_cannot_be_used_is_refused(rds: Rds, match: str) -> None:
+    with pytest.raises(OperationError, match=match):
+        instances.restore_snapshot(rds, SOURCE, Target("scratch", "restore"), "nightly")
+
+
+def test_only_what_was_made_here_is_deleted() -> None:
+    present = {"DBInstanceIdentifier": "pgkeep-prod", "DBInstanceStatus": "available"}
+    rds = Rds({**present, "TagList": [{"Key": "pgkeep:owner", "Value": "platform"}]})
+    with pytest.raises(OperationError, match="it has no tag pgkeep:scratch"):
+        instances.delete(rds, "pgkeep-prod")
+    assert rds.called == []
+    rds.instance = {**present, "TagList": [{"Key": "pgkeep:scratch", "Value": "restore"}]}
+    assert instances.delete(rds, "scratch")
+    assert rds.called == ["delete"]
+    assert instances.delete(Rds(None), "scratch")
+
+
+def test_the_page_says_what_was_found_and_what_was_asked() -> None:
+    text = page.markdown(
+        {
+            "kind": "dump",
+            "backup_id": "b-1",
+            "database": "node_pass",
+            "target": "proof",
+            "restored_to": "2026-11-21T02:00:00+00:00",
+            "started_at": "2026-11-21T06:00:00+00:00",
+            "finished_at": "2026-11-21T06:20:00+00:00",
+            "proven": False,
+            "rto_seconds": 1200.0,
+            "rpo_seconds": 14400.0,
+            "steps": {"rows": 1100.5, "proof": 99.5},
+            "checks": [
+                {"name": "rows", "examined": 2, "passed": False, "findings": ["a|b is missing"]},
+                {"name": "indexes valid", "examined": 7, "passed": True, "findings": []},
+            ],
+            "left_out": ["amcheck is not to be had here"],
+            "row_counts": {},
+            "objectives": Objectives(900, 86_400).compare(1200.0, 14_400.0),
+        }
+    )
+    for line in (
+        "# Restore of node_pass: NOT proven",
+        "| RTO (time to get the data back) | 900 | 1200 | **no** |",
+        "| RPO (data lost by going this way) | 86400 | 14400 | yes |",
+        "| rows | 1100.5 |",
+        "| rows | 2 | **1 findings** |",
+        "| indexes valid | 7 | holds |",
+        "- a\\|b is missing",
+        "- amcheck is not to be had here",
+    ):
+        assert line in text.splitlines()
