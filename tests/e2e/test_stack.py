@@ -168,7 +168,8 @@ def test_a_restore_over_the_present_database_and_the_way_back(stack: LocalStack)
     assert restored["results"][0]["rows"] == [["gold"]]
     assert restored["results"][1]["sqlstate"] == "42501"
     stack.pgkeep("restore", "--back-to", answer["set_aside_as"], "--confirm", "node_pass")
-    back = stack.query("application_security_group_id", stack.through_pooler(), read)
+    mend = "UPDATE buyers SET tier = 'gold' WHERE license_id = 'NODE-1'"
+    back = stack.query("application_security_group_id", stack.through_pooler(), [read[0], mend])
     assert back["results"][0]["rows"] == [["spoiled"]]
 
 
