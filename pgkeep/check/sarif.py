@@ -43,7 +43,6 @@ def document(judged: Sequence[Judged]) -> str:
         "tool": {
             "driver": {
                 "name": "pgkeep",
-                "informationUri": "https://github.com/pgkeep/pgkeep",
                 "rules": [_rule(rule) for rule in rules],
             }
         },
