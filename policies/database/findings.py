@@ -127,7 +127,7 @@ def _passed_on(database: Database, choices: Choices) -> Iterator[Finding]:
     for default in database.defaults.values():
         if not is_application(database, default.role, choices.deleting_roles):
             continue
-        if default.grantable and default.role:
+        if default.grantable:
             found = f"lets {default.role} pass {default.privilege} of each {default.kind} on"
             yield Finding(rule, default.via, found, limit, default.role)
         if default.as_all:

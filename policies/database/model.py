@@ -214,6 +214,11 @@ class Database:
         default_factory=dict[tuple[str, str, Kind, str, str], DefaultGrant]
     )
     """By owner, schema, kind, role and privilege."""
+    withheld: set[tuple[str, Kind, str, str]] = field(
+        default_factory=set[tuple[str, Kind, str, str]]
+    )
+    """Owner, kind, role and privilege: what the owner's default privileges take from PostgreSQL's
+    own ones (itself everything, PUBLIC the execution of functions)."""
     extensions: dict[str, tuple[str, Place]] = field(default_factory=dict[str, tuple[str, Place]])
     """Schema and place of each one."""
 

@@ -23,21 +23,22 @@ def all_privileges(target: Object | Kind) -> tuple[str, ...]:
 
 def created(database: Database, target: Object, owner: str, via: Place) -> None:
     """Give a new object the privileges of its owner and the default ones."""
+    withheld = {
+        (role, privilege)
+        for one, kind, role, privilege in database.withheld
+        if (one, kind) == (owner, target.kind)
+    }
     for privilege in all_privileges(target):
-        database.add(Grant(owner, privilege, target, owner, via, grantable=True))
-    if target.kind is Kind.FUNCTION and not _public_is_revoked(database, owner):
+        if (owner, privilege) not in withheld:
+            database.add(Grant(owner, privilege, target, owner, via, grantable=True))
+    if target.kind is Kind.FUNCTION and (PUBLIC, "EXECUTE") not in withheld:
         database.add(Grant(PUBLIC, "EXECUTE", target, owner, via, implied=True))
     for default in list(database.defaults.values()):
         applies = (default.owner, default.kind) == (owner, target.kind)
-        # (Without a role: what a default takes away from PUBLIC.)
-        if applies and default.role and default.schema in ("", target.schema):
+        if applies and default.schema in ("", target.schema):
             database.add(
                 Grant(default.role, default.privilege, target, owner, via, default.grantable)
             )
-
-
-def _public_is_revoked(database: Database, owner: str) -> bool:
-    return (owner, "", Kind.FUNCTION, "", "EXECUTE") in database.defaults
 
 
 def holds(
@@ -60,23 +61,23 @@ def best_grantor(
 ) -> tuple[str, frozenset[str]]:
     """As whom `current` grants on `target`, and which of `privileges` it may grant.
 
-    An owner whose rights it has comes first; otherwise the role that may pass on the most.
+    The first role that it has the rights of, itself before others, and that may pass all of them
+    on; otherwise the one that may pass on the most. An owner may pass on everything.
     """
     wanted = frozenset(privileges)
     memberships = Memberships(database)
     owner = database.owner(target)
-    identities = memberships.inherited(current)
-    if owner is None or owner in identities or memberships.is_superuser(current):
+    if owner is None or owner == current or memberships.is_superuser(current):
         return owner or current, wanted
     best, most = current, frozenset[str]()
-    for role in identities:
+    for role in memberships.inherited(current):
         options = wanted & {
             grant.privilege
             for grant in database.on(target)
             if grant.role == role and grant.grantable
         }
-        if options == wanted:
-            return role, options
+        if role == owner or options == wanted:
+            return role, wanted
         if len(options) > len(most):
             best, most = role, options
     return best, most

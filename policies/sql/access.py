@@ -139,13 +139,28 @@ def _join(
 
 def _leave(session: Session, group: str, member: str) -> None:
     grantor = _grantor(session, group, None)
-    session.database.memberships.pop((group, member, grantor), None)
+    if session.database.memberships.pop((group, member, grantor), None) is not None:
+        _take_back(session, group, member)
+
+
+def _take_back(session: Session, group: str, former: str) -> None:
+    """End the memberships that `former` gave while it administered the group (CASCADE)."""
+    memberships = session.database.memberships
+    if any(
+        one.admin and one.member == former for one in memberships.values() if one.group == group
+    ):
+        return
+    for key, one in list(memberships.items()):
+        if (one.group, one.grantor) == (group, former) and key in memberships:
+            del memberships[key]
+            _take_back(session, group, one.member)
 
 
 def _without(session: Session, group: str, member: str, option: str) -> None:
     key = (group, member, _grantor(session, group, None))
     if known := session.database.memberships.get(key):
         session.database.memberships[key] = replace(known, **{option: False})
+        _take_back(session, group, member)
 
 
 def drop_role(session: Session, node: Any) -> None:
@@ -227,7 +242,8 @@ def default_privileges(session: Session, node: Any) -> None:
     action = node.action
     kind = object_kind(action.objtype)
     listed = [str(one.priv_name).upper() for one in action.privileges or ()]
-    defaults = session.database.defaults
+    database = session.database
+    defaults = database.defaults
     for owner, schema, role in (
         (owner, schema, role)
         for owner in owners
@@ -246,13 +262,10 @@ def default_privileges(session: Session, node: Any) -> None:
                 defaults[key] = replace(defaults[key], grantable=False)
             elif not action.grant_option:
                 defaults.pop(key, None)
-            # What PostgreSQL itself gives to PUBLIC can only be taken away for all schemas.
-            if (kind, role, privilege, schema) == (Kind.FUNCTION, PUBLIC, "EXECUTE", ""):
-                revoked = (owner, "", kind, "", privilege)
-                if action.is_grant:
-                    defaults.pop(revoked, None)
-                elif not action.grant_option:
-                    defaults[revoked] = DefaultGrant(*revoked, session.place)
+            # PostgreSQL's own defaults can only be taken away for all schemas.
+            if not schema and role in (owner, PUBLIC) and not action.grant_option:
+                change = database.withheld.discard if action.is_grant else database.withheld.add
+                change((owner, kind, role, privilege))
 
 
 def set_variable(session: Session, node: Any) -> None:
@@ -340,9 +353,10 @@ def drop_owned(session: Session, node: Any) -> None:
     for target, owner in list(database.owners.items()):
         if owner in roles:
             dropped(database, target)
-    for key, one in list(database.grants.items()):
+    for one in list(database.grants.values()):
         if one.role in roles:
-            del database.grants[key]
+            revoke(database, session.role, one.object, [one.privilege], [one.role], cascade=True)
     for default, one in list(database.defaults.items()):
         if one.role in roles or one.owner in roles:
             del database.defaults[default]
+    database.withheld = {one for one in database.withheld if one[0] not in roles}
