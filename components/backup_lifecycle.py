@@ -1,16 +1,24 @@
-"""How long backups and what surrounds them are kept, as S3's lifecycle rules."""
+"""How long backups and what surrounds them are kept, as S3's lifecycle rules.
+
+Age alone removes no backup: the rules ask for a tag as well, which the retention function puts on
+backups that are not the last good or the last proven one of their database.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from components.bucket import LifecycleRule
 from stacks.backup_settings import BackupClass, BackupSettings
 
 # Parts of an upload that broke off; a backup lasts 15 minutes at most.
 _ABORT_UPLOADS_AFTER_DAYS = 1
+# As operations/backup/expiry.py puts it.
+_TAG, _EXPIRED, _ABANDONED = "pgkeep:expired", "true", "abandoned"
 
 
 def lifecycle(backups: BackupSettings, *, transitions: bool = True) -> list[LifecycleRule]:
-    """A rule for each class, by the first part of its keys, and one for what is left behind.
+    """Rules for each class, by the first part of its keys, and some for what is left behind.
 
     Args:
         transitions: whether backups move to the storage class of their class; copies are written
@@ -18,11 +26,15 @@ def lifecycle(backups: BackupSettings, *, transitions: bool = True) -> list[Life
     """
     rules: list[LifecycleRule] = []
     for name, class_ in backups.classes.items():
-        rule = _class_rule(name, class_, transitions)
-        if "expiration" in rule or "transitions" in rule:
-            rules.append(rule)
+        rules.extend(_class_rules(name, class_, transitions))
     return [
         *rules,
+        {
+            "id": "expire-abandoned",
+            "status": "Enabled",
+            "filter": {"tag": {"key": _TAG, "value": _ABANDONED}},
+            "expiration": {"days": 1},
+        },
         *leftovers(backups.noncurrent_retention_days),
     ]
 
@@ -49,16 +61,20 @@ def leftovers(noncurrent_days: int) -> list[LifecycleRule]:
     ]
 
 
-def _class_rule(name: str, class_: BackupClass, transitions: bool) -> LifecycleRule:
-    rule: LifecycleRule = {
-        "id": f"expire-{name}" if class_.retention_days else f"move-{name}",
-        "status": "Enabled",
-        "filter": {"prefix": f"{name}/"},
-    }
+def _class_rules(name: str, class_: BackupClass, transitions: bool) -> Iterator[LifecycleRule]:
     if class_.retention_days is not None:
-        rule["expiration"] = {"days": class_.retention_days}
+        yield {
+            "id": f"expire-{name}",
+            "status": "Enabled",
+            "filter": {"and_": {"prefix": f"{name}/", "tags": {_TAG: _EXPIRED}}},
+            "expiration": {"days": class_.retention_days},
+        }
     if transitions and class_.storage_class != "STANDARD":
-        rule["transitions"] = [
-            {"days": class_.transition_after_days, "storage_class": class_.storage_class}
-        ]
-    return rule
+        yield {
+            "id": f"move-{name}",
+            "status": "Enabled",
+            "filter": {"prefix": f"{name}/"},
+            "transitions": [
+                {"days": class_.transition_after_days, "storage_class": class_.storage_class}
+            ],
+        }

@@ -12,6 +12,7 @@ from components import existing_network
 from components.alarm_topic import AlarmTopic
 from components.backup_function import BackupFunction
 from components.backup_names import bucket_name
+from components.backup_retention import BackupRetention
 from components.backup_storage import BackupStorage
 from components.ca_bundle import read_ca_bundle
 from components.database import Database
@@ -171,6 +172,9 @@ class Platform(pulumi.ComponentResource):
             opts=child,
             **functions_placement,
         )
+        retention = BackupRetention(
+            "backup-retention", deployment, code=code, keys=keys, opts=child
+        )
         storage = BackupStorage(
             "backups",
             deployment,
@@ -256,6 +260,7 @@ class Platform(pulumi.ComponentResource):
                 roles.operation,
                 migrations.operation,
                 backup.operation,
+                retention.operation,
                 certificates.operation,
                 *(test.operation for test in restore_tests),
             ],
@@ -307,6 +312,7 @@ class Platform(pulumi.ComponentResource):
                 restore_tests[0].operation.function.name if restore_tests else None
             ),
             "recovery_objectives": contract.objectives.recovery,
+            "backup_retention_function": retention.operation.function.name,
             "backup_retention_days": settings.backups.retention_days,
             "role_secret_names": roles.secret_names,
             "roles_function": roles.operation.function.name,

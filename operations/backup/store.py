@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from operations.backup import manifest
@@ -24,6 +25,9 @@ class NoBackup:
 
     folder: str
     reason: str
+    keys: tuple[str, ...]
+    last_modified: datetime
+    has_manifest: bool
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,21 @@ class Store:
         others: list[NoBackup] = []
         for folder, keys in self._folders(database):
             key = f"{folder}/{manifest.NAME}"
-            if key not in keys:
-                others.append(NoBackup(folder, "it has no manifest: the run did not reach its end"))
-                continue
-            try:
-                backup = self.read(key)
-            except OperationError as error:
-                others.append(NoBackup(folder, str(error)))
-                continue
-            missing = [one.key for one in backup.objects if one.key not in keys]
-            if missing:
-                others.append(NoBackup(folder, f"{missing[0]} is gone from the bucket"))
-            else:
-                backups.append(backup)
+            reason = "it has no manifest: the run did not reach its end"
+            if key in keys:
+                try:
+                    backup = self.read(key)
+                except OperationError as error:
+                    reason = str(error)
+                else:
+                    missing = [one.key for one in backup.objects if one.key not in keys]
+                    if not missing:
+                        backups.append(backup)
+                        continue
+                    reason = f"{missing[0]} is gone from the bucket"
+            others.append(
+                NoBackup(folder, reason, tuple(sorted(keys)), max(keys.values()), key in keys)
+            )
         backups.sort(key=lambda one: one.taken_at, reverse=True)
         return Found(tuple(backups), tuple(others))
 
@@ -94,18 +100,18 @@ class Store:
             f"bucket {self.bucket} has no backup {identifier!r}; the newest are: {newest}"
         )
 
-    def _folders(self, database: str | None) -> Iterator[tuple[str, set[str]]]:
-        """Folders of backups with the keys in them."""
+    def _folders(self, database: str | None) -> Iterator[tuple[str, dict[str, datetime]]]:
+        """Folders of backups with the keys in them, and when each was written."""
         for backup_class in CLASSES:
             prefix = f"{backup_class}/{database}/" if database else f"{backup_class}/"
-            keys: dict[str, set[str]] = {}
+            keys: dict[str, dict[str, datetime]] = {}
             pages = self.s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=prefix
             )
             for page in pages:
                 for entry in page.get("Contents", []):
-                    key = entry.get("Key", "")
+                    key, written = entry.get("Key", ""), entry.get("LastModified")
                     parts = key.split("/")
-                    if len(parts) > 3:
-                        keys.setdefault("/".join(parts[:3]), set()).add(key)
+                    if len(parts) > 3 and written is not None:
+                        keys.setdefault("/".join(parts[:3]), {})[key] = written
             yield from sorted(keys.items())

@@ -69,7 +69,7 @@ def prune(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove backups whose retention has ended; never the last good or the last proven one."""
+    """Mark backups whose retention has ended, for S3 to remove; never the last good or proven."""
     from pgkeep.backup import prune_command
 
     prune_command.run(stack, dry_run=dry_run, as_json=as_json)

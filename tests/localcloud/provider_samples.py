@@ -530,6 +530,18 @@ SAMPLES = (
                     "status": "Enabled",
                     "abortIncompleteMultipartUpload": {"daysAfterInitiation": 1},
                 },
+                {
+                    "id": "marked",
+                    "status": "Enabled",
+                    "filter": {"and": {"prefix": "daily/", "tags": {"pgkeep:expired": "true"}}},
+                    "expiration": {"days": 35},
+                },
+                {
+                    "id": "abandoned",
+                    "status": "Enabled",
+                    "filter": {"tag": {"key": "pgkeep:expired", "value": "abandoned"}},
+                    "expiration": {"days": 1},
+                },
             ],
         },
         lambda _: {

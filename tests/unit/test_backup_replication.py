@@ -9,8 +9,9 @@ from tests.unit.conftest import Deployed
 from tests.unit.recorder import deploy
 from tests.unit.test_backup_settings import ELSEWHERE
 from tests.unit.test_backup_storage import (
+    ABANDONED,
     KEY,
-    class_rule,
+    class_rules,
     deny,
     encryption,
     inputs_of_bucket,
@@ -109,10 +110,11 @@ def test_prod_is_copied_to_a_guarded_bucket_of_another_region(deployed: Deployed
     assert recorder.inputs("backups-copies-lifecycle") == {
         "bucket": COPIES,
         "rules": [
-            class_rule("daily", 30),
-            class_rule("weekly", 84),
-            class_rule("monthly", 365),
-            class_rule("manual", 90),
+            *class_rules("daily", 30),
+            *class_rules("weekly", 84),
+            *class_rules("monthly", 365),
+            *class_rules("manual", 90),
+            ABANDONED,
             *leftovers("prod"),
         ],
         **THERE,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from components import backup_lifecycle
+from operations.backup import expiry
+from stacks.backup_settings import BackupSettings
 from stacks.settings import load
 from tests.unit.conftest import Deployed
 from tests.unit.recorder import Recorder, deploy
@@ -67,17 +71,35 @@ def leftovers(environment: str) -> list[dict[str, Any]]:
     ]
 
 
-def class_rule(class_: str, days: int | None, storage_class: str = "") -> dict[str, Any]:
-    rule: dict[str, Any] = {
-        "id": f"expire-{class_}" if days else f"move-{class_}",
-        "status": "Enabled",
-        "filter": {"prefix": f"{class_}/"},
-    }
+def class_rules(class_: str, days: int | None, storage_class: str = "") -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = []
     if days:
-        rule["expiration"] = {"days": days}
+        rules.append(
+            {
+                "id": f"expire-{class_}",
+                "status": "Enabled",
+                "filter": {"and": {"prefix": f"{class_}/", "tags": {"pgkeep:expired": "true"}}},
+                "expiration": {"days": days},
+            }
+        )
     if storage_class:
-        rule["transitions"] = [{"days": 30, "storageClass": storage_class}]
-    return rule
+        rules.append(
+            {
+                "id": f"move-{class_}",
+                "status": "Enabled",
+                "filter": {"prefix": f"{class_}/"},
+                "transitions": [{"days": 30, "storageClass": storage_class}],
+            }
+        )
+    return rules
+
+
+ABANDONED = {
+    "id": "expire-abandoned",
+    "status": "Enabled",
+    "filter": {"tag": {"key": "pgkeep:expired", "value": "abandoned"}},
+    "expiration": {"days": 1},
+}
 
 
 def deny(sid: str, action: str | list[str], resource: Any, **more: Any) -> dict[str, Any]:
@@ -186,20 +208,28 @@ def test_each_class_moves_and_expires_on_its_own_and_pre_migration_never_expires
     assert deployed(environment).inputs("backups-lifecycle") == {
         "bucket": name(environment),
         "rules": [
-            class_rule("daily", DAILY_DAYS[environment]),
-            class_rule("weekly", 84, "STANDARD_IA"),
-            class_rule("monthly", 365, "GLACIER_IR"),
-            class_rule("pre-migration", None, "STANDARD_IA"),
-            class_rule("manual", 90, "STANDARD_IA"),
+            *class_rules("daily", DAILY_DAYS[environment]),
+            *class_rules("weekly", 84, "STANDARD_IA"),
+            *class_rules("monthly", 365, "GLACIER_IR"),
+            *class_rules("pre-migration", None, "STANDARD_IA"),
+            *class_rules("manual", 90, "STANDARD_IA"),
+            ABANDONED,
             *leftovers(environment),
         ],
     }
 
 
+def test_the_lifecycle_goes_by_the_tag_that_retention_puts() -> None:
+    text = json.dumps(backup_lifecycle.lifecycle(BackupSettings()))
+    assert f'"tags": {{"{expiry.TAG}": "{expiry.EXPIRED}"}}' in text
+    assert f'"tag": {{"key": "{expiry.TAG}", "value": "{expiry.ABANDONED}"}}' in text
+
+
 def test_a_class_that_neither_moves_nor_expires_has_no_rule() -> None:
     settings = changed("dev", backups__pre_migration__storage_class="STANDARD")
     rules = deploy(load(settings, "dev")).inputs("backups-lifecycle")["rules"]
-    assert "pre-migration/" not in [rule["filter"]["prefix"] for rule in rules]
+    assert "move-pre-migration" not in [rule["id"] for rule in rules]
+    assert "expire-pre-migration" not in [rule["id"] for rule in rules]
 
 
 def test_the_policy(deployed: Deployed, environment: str) -> None:

@@ -12,7 +12,10 @@ from tests.unit.test_network import tags
 
 KEYS = "arn:aws:kms:eu-west-1:123456789012:key/keys-"
 HERE = "eu-west-1:123456789012"
-FUNCTIONS = ("master-credentials", "roles", "migrations", "backup", "pooler-certificates")
+FUNCTIONS = (
+    "master-credentials", "roles", "migrations", "backup", "backup-retention", "pooler-certificates",
+)  # fmt: skip
+CLASSES = ("daily", "weekly", "monthly", "pre-migration", "manual")
 IN_VPC = ("roles", "migrations", "backup")
 ACCOUNT = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
@@ -143,6 +146,25 @@ def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
             ),
             *secrets("Read", "roles-backup"),
         ]
+    if purpose == "backup-retention":
+        bucket = f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1"
+        return [
+            allow("FindBackups", ["s3:ListBucket"], [bucket]),
+            allow(
+                "ReadManifests",
+                ["s3:GetObject"],
+                [
+                    *(f"{bucket}/{class_}/*/manifest.json" for class_ in CLASSES),
+                    f"{bucket}/reports/restore/*.json",
+                ],
+            ),
+            allow(
+                "MarkBackups",
+                ["s3:GetObjectTagging", "s3:PutObjectTagging"],
+                [f"{bucket}/{class_}/*" for class_ in CLASSES],
+            ),
+            allow("ReadManifestsKey", ["kms:Decrypt"], [f"{KEYS}backups"], Condition=via("s3")),
+        ]
     return [
         allow(
             "PublishAuthority",
@@ -208,6 +230,10 @@ def expected_environment(environment: str, purpose: str) -> dict[str, str]:
             "RETENTION_DAYS": json.dumps(
                 {"daily": DAILY_DAYS[environment], "weekly": 84, "monthly": 365, "manual": 90}
             ),
+        },
+        "backup-retention": {
+            "BACKUP_BUCKET": f"{prefix}-backups-123456789012-eu-west-1",
+            "DB_NAME": "node_pass",
         },
         "pooler-certificates": {
             "AUTHORITY_SECRET_ARN": secret("pooler-certificates-authority"),
@@ -283,6 +309,7 @@ SCHEDULES = [
     ("backup", "daily", "cron(0 2 * * ? *)", '{"class": "daily"}'),
     ("backup", "weekly", "cron(30 2 ? * SUN *)", '{"class": "weekly"}'),
     ("backup", "monthly", "cron(0 3 1 * ? *)", '{"class": "monthly"}'),
+    ("backup-retention", "daily", "cron(0 6 * * ? *)", "{}"),
     ("master-credentials", "rotate", "cron(0 5 1 1/3 ? *)", '{"action": "rotate"}'),
     (
         "pooler-certificates",

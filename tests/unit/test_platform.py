@@ -40,6 +40,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "backup_function": "pgkeep-local-backup",
         "restore_test_function": None,
         "recovery_objectives": {"rto_seconds": 900, "rpo_seconds": 600},
+        "backup_retention_function": "pgkeep-local-backup-retention",
         "backup_retention_days": settings("local").backups.retention_days,
         "role_secret_names": {
             kind: f"pgkeep-local/node_pass/{kind}"
@@ -58,6 +59,7 @@ def test_components(deployed: Deployed, environment: str) -> None:
     assert {type_.removeprefix("pgkeep:components:") for type_ in types} == prod_only | {
         "AlarmTopic",
         "BackupFunction",
+        "BackupRetention",
         "BackupRecords",
         "BackupStorage",
         "Database",

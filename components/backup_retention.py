@@ -1,0 +1,86 @@
+"""The function that marks backups whose retention has ended, for S3's lifecycle to remove."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+
+from components.backup_names import backup_bucket_arn, bucket_name
+from components.deployment import Deployment
+from components.encryption_keys import EncryptionKeys
+from components.function_code import FunctionCode
+from components.function_schedule import FunctionSchedule, Timer
+from components.iam import allow
+from components.operation_function import FunctionSpec, OperationFunction
+
+# After the last of the night's backups.
+_SCHEDULE = "cron(0 6 * * ? *)"
+
+
+class BackupRetention(pulumi.ComponentResource):
+    """The function reads manifests and reports, and tags: it can neither read rows nor delete."""
+
+    operation: OperationFunction
+
+    def __init__(
+        self,
+        name: str,
+        deployment: Deployment,
+        *,
+        code: FunctionCode,
+        keys: EncryptionKeys,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Make the function and its schedule; it needs no way to the database."""
+        super().__init__("pgkeep:components:BackupRetention", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        bucket_arn = backup_bucket_arn(deployment)
+        classes = [f"{bucket_arn}/{class_}" for class_ in deployment.settings.backups.classes]
+        self.operation = OperationFunction(
+            name,
+            deployment,
+            FunctionSpec(
+                purpose="backup-retention",
+                handler="operations.functions.backup_retention.handler",
+                description="Marks backups that may go; S3's lifecycle removes what is marked",
+                environment={
+                    "BACKUP_BUCKET": bucket_name(deployment),
+                    "DB_NAME": deployment.settings.database.name,
+                },
+                statements=[
+                    allow("FindBackups", ["s3:ListBucket"], [bucket_arn]),
+                    allow(
+                        "ReadManifests",
+                        ["s3:GetObject"],
+                        [
+                            *(f"{prefix}/*/manifest.json" for prefix in classes),
+                            f"{bucket_arn}/reports/restore/*.json",
+                        ],
+                    ),
+                    allow(
+                        "MarkBackups",
+                        ["s3:GetObjectTagging", "s3:PutObjectTagging"],
+                        [f"{prefix}/*" for prefix in classes],
+                    ),
+                    allow(
+                        "ReadManifestsKey",
+                        ["kms:Decrypt"],
+                        [keys.backups.arn],
+                        deployment.via("s3"),
+                    ),
+                ],
+            ),
+            code=code,
+            keys=keys,
+            opts=child,
+        )
+        FunctionSchedule(
+            f"{name}-schedule",
+            deployment,
+            self.operation,
+            [Timer("daily", _SCHEDULE, json.dumps({}))],
+            keys=keys,
+            opts=child,
+        )
+        self.register_outputs({})
