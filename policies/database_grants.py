@@ -90,12 +90,6 @@ def _judge(stack: Stack, choices: Choices) -> _Found:
         elif known:
             roles = dict(known[0][1])
         notes += _run(database, door, roles)
-        choices = Choices(
-            choices.deleting_roles | {_RUNNER},
-            choices.tenant_columns,
-            choices.audit_tables,
-            choices.extensions,
-        )
     found = [
         one
         for one in findings(database, choices)

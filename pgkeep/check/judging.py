@@ -150,22 +150,18 @@ def judge_sql(paths: Sequence[str], options: Options) -> list[Judged]:
     """
     from pgkeep.check.sql import doors
 
-    judged: list[Judged] = []
+    judged: dict[str, Judged] = {}
     for door in doors(paths):
         document = Document(door.files[0], "", "", [door.resource])
         whole = _judged(document, options, Phase.PREVIEW, None, None)
         rest = list(whole.findings)
-        for file in reversed(door.files):
+        for file in door.files:
             own = [one for one in rest if one.urn.rpartition(":")[0] == file]
-            # What is said of no statement (an exemption that nothing needs) is told of the first.
-            own, rest = (rest, []) if file == door.files[0] else (own, _without(rest, own))
-            judged.append(Judged(file, whole.environment, 1, own, []))
-    order = {file: number for number, file in enumerate(paths)}
-    return sorted(judged, key=lambda one: order.get(one.source, len(order)))
-
-
-def _without(findings: list[Finding], taken: list[Finding]) -> list[Finding]:
-    return [one for one in findings if one not in taken]
+            judged[file] = Judged(file, whole.environment, 1, own, [])
+            rest = [one for one in rest if one not in own]
+        # What is said of no statement (an exemption that nothing needs) is told of the first.
+        judged[door.files[0]].findings += rest
+    return list(judged.values())
 
 
 def judge_state(path: str, options: Options) -> Judged:

@@ -46,13 +46,14 @@ def is_application(database: Database, name: str, deleting_roles: frozenset[str]
     """Whether a role must not delete: every role, unless it is said to be one that may.
 
     That is a kind of the role manifest (an owner that logs in is no mere owner of objects), or the
-    argument. PostgreSQL's own roles nobody logs in as.
+    argument. PostgreSQL's own roles nobody logs in as, and names in parentheses stand for whoever
+    applies migrations or resources.
     """
     if name in deleting_roles or name in DELETING_ROLES or name in HARMLESS_ROLES:
         return False
     role = database.roles.get(name)
     if role is None or not role.kind:
-        return not name.startswith("pg_")
+        return not name.startswith(("pg_", "("))
     return role.kind not in DELETING_KINDS or (role.kind == "owner" and role.login)
 
 
