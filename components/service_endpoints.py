@@ -37,6 +37,10 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
     with what the roles allow.
     """
     prefix = deployment.settings.prefix
+    secrets = [f"{prefix}/*"]
+    if deployment.settings.database.master_password == "managed_by_rds":  # noqa: S105
+        # RDS names the secret that it makes for the master; the role names the one secret.
+        secrets.append("rds!db-*")
     restore_test = InterfaceService(
         "rds",
         (
@@ -67,7 +71,7 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
                 "secretsmanager:PutSecretValue",
                 "secretsmanager:UpdateSecretVersionStage",
             ),
-            (deployment.arn("secretsmanager", f"secret:{prefix}/*"),),
+            tuple(deployment.arn("secretsmanager", f"secret:{name}") for name in secrets),
         ),
         # The pooler hosts' log and metrics, and that they are ready or drained.
         InterfaceService(

@@ -105,6 +105,14 @@ def test_endpoints_are_those_of_the_services_that_are_called(
         assert actions <= passed, (endpoint, actions - passed)
 
 
+def test_the_endpoint_lets_the_roles_function_read_the_masters_secret_of_rds() -> None:
+    database = raw_settings("dev")["database"] | {"master_password": "managed_by_rds"}
+    recorder = changed("dev", {}, database=database, replicas={"count": 0})
+    (statement,) = recorder.document("endpoints-secretsmanager")["Statement"]
+    secrets = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+    assert statement["Resource"] == [f"{secrets}pgkeep-dev/*", f"{secrets}rds!db-*"]
+
+
 @pytest.mark.parametrize("environment_", ENVIRONMENTS)
 def test_flow_logs(deployed: Deployed, environment_: str) -> None:
     recorder = deployed(environment_)
