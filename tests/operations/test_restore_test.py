@@ -134,13 +134,17 @@ class World:
     s3: Any
     site: Site
     backup_id: str
-    remaining: float = 880.0
+    #: Seconds that a run has left, each time that it asks; the last one stays.
+    remaining: list[float] = field(default_factory=lambda: [880.0])
 
     def start(self) -> dict[str, Any]:
-        return restore_test.start(self.site, lambda: self.remaining)
+        return restore_test.start(self.site, self._left)
 
     def go_on(self) -> dict[str, Any]:
-        return restore_test.go_on(self.site, lambda: self.remaining)
+        return restore_test.go_on(self.site, self._left)
+
+    def _left(self) -> float:
+        return self.remaining.pop(0) if len(self.remaining) > 1 else self.remaining[0]
 
     def reports(self) -> list[dict[str, Any]]:
         return report.stored(self.s3, BUCKET)
@@ -227,7 +231,9 @@ def test_a_whole_test_proves_both_ways_back_and_leaves_nothing(
     assert "aws:cloudformation:stack-name" not in tags
 
     assert world.start() == {"status": "under way", "instance": SCRATCH}
+    world.remaining = [50]
     assert world.go_on() == {"status": "waiting", "instance_status": "creating"}
+    world.remaining = [880]
     world.rds.status = "backing-up"
     capsys.readouterr()
     done = world.go_on()
@@ -369,11 +375,11 @@ def test_a_run_that_was_killed_is_noticed_by_the_next(
 
 def test_a_dump_too_large_for_what_is_left_waits_for_the_next_run(world: World) -> None:
     begin(world)
-    world.remaining = 60
+    world.remaining = [700, 60]
     half = world.go_on()
     assert half["status"] == "half"
     assert half["next"] == world.backup_id
-    world.remaining = 880
+    world.remaining = [880]
     assert world.go_on()["status"] == "proven"
     assert [made["kind"] for made in world.reports()] == ["point-in-time", "dump"]
 
@@ -393,6 +399,30 @@ def test_a_dump_too_large_for_the_function_is_refused_before_it_is_tried(
 def _dump_report(identifier: str) -> report.Report:
     now = datetime.now(UTC).isoformat()
     return report.Report(identifier, "node_pass", "x", now, now, True, 1.0, 1.0, {}, [], [])
+
+
+def test_a_run_waits_for_the_instance_and_leaves_the_proofs_to_one_with_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(world, "creating")
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            world.rds.status = "available"
+
+    with monkeypatch.context() as patch:
+        patch.setattr("operations.restore.restore_test.time.sleep", sleep)
+        world.remaining = [800, 500, 400]
+        assert world.go_on() == {"status": "ready"}
+    assert waited == [5.0, 5.0]
+    ready = datetime.fromisoformat(str(world.rds.tag("pgkeep:ready-at")))
+    world.remaining = [880]
+    assert world.go_on()["status"] == "proven"
+    point, _ = world.reports()
+    began = datetime.fromisoformat(point["started_at"])
+    assert point["steps"]["instance restored"] == round((ready - began).total_seconds(), 3)
 
 
 def test_an_instance_that_cannot_be_deleted_yet_is_deleted_later(world: World) -> None:
@@ -415,7 +445,7 @@ def test_an_instance_of_somebody_else_under_the_name_is_left_alone(world: World)
 
 
 def test_an_archive_that_stands_still_is_a_failure(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     describe = world.rds.describe_db_instances
     stale = datetime.now(UTC) - timedelta(hours=1)
@@ -426,9 +456,10 @@ def test_an_archive_that_stands_still_is_a_failure(
         return answer
 
     monkeypatch.setattr(world.rds, "describe_db_instances", behind)
-    world.remaining = 10
+    world.remaining = [10]
     with pytest.raises(OperationError, match="its latest restorable time is"):
         world.start()
+    assert metrics(capsys.readouterr().out)["RestoreTestSuccess"] == 0
     assert world.rds.instance is None
 
 
