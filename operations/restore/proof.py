@@ -6,7 +6,7 @@ Nothing here trusts what the restore said: every check asks the database again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from operations.backup.fingerprints import ALGORITHM, Fingerprint, fingerprint, 
 from operations.backup.manifest import Manifest, TableRecord
 from operations.backup.session import Connect
 from operations.errors import OperationError
+from operations.restore.database_checks import DATABASE_CHECKS
 
 _SHOWN = 5
 
@@ -138,7 +139,7 @@ def _count(connection: psycopg.Connection[Any], table: Table) -> int:
 
 
 def _check_database(proof: Proof, connection: psycopg.Connection[Any]) -> None:
-    for name, examine in _DATABASE_CHECKS.items():
+    for name, examine in DATABASE_CHECKS.items():
         with _check(proof, name, 0) as findings:
             examined, wrong = examine(connection)
             findings.extend(wrong)
@@ -217,116 +218,6 @@ def _difference(
     return f"{record.label} has the same number of rows and other content"
 
 
-_Examination = tuple[int, list[str]]
-
-
-def _constraints(connection: psycopg.Connection[Any]) -> _Examination:
-    """A constraint that is not validated may be broken by rows that are there."""
-    rows = connection.execute(
-        """SELECT conrelid::regclass::text, conname, convalidated FROM pg_catalog.pg_constraint
-            WHERE contype IN ('c', 'f', 'n') AND conrelid <> 0"""
-    ).fetchall()
-    return len(rows), [
-        f"{table}: constraint {name} is not validated" for table, name, valid in rows if not valid
-    ]
-
-
-_FOREIGN_KEYS = """
-SELECT c.conname, cn.nspname, ct.relname, pn.nspname, pt.relname,
-       (SELECT array_agg(a.attname ORDER BY k.n)
-          FROM unnest(c.conkey) WITH ORDINALITY k(attnum, n)
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
-       (SELECT array_agg(a.attname ORDER BY k.n)
-          FROM unnest(c.confkey) WITH ORDINALITY k(attnum, n)
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
-  FROM pg_catalog.pg_constraint c
-  JOIN pg_catalog.pg_class ct ON ct.oid = c.conrelid
-  JOIN pg_catalog.pg_namespace cn ON cn.oid = ct.relnamespace
-  JOIN pg_catalog.pg_class pt ON pt.oid = c.confrelid
-  JOIN pg_catalog.pg_namespace pn ON pn.oid = pt.relnamespace
- WHERE c.contype = 'f' AND c.conparentid = 0
-"""
-
-
-def _orphans(connection: psycopg.Connection[Any]) -> _Examination:
-    """Rows whose foreign key points to nothing, found by a join and not by the constraint."""
-    keys = connection.execute(_FOREIGN_KEYS).fetchall()
-    # Operators of extension types (citext) are where the extension is.
-    connection.execute(
-        """SELECT pg_catalog.set_config('search_path',
-                  (SELECT string_agg(quote_ident(nspname), ',') FROM pg_catalog.pg_namespace
-                    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'), false)"""
-    )
-    wrong: list[str] = []
-    for name, schema, table, parent_schema, parent, columns, parent_columns in keys:
-        pairs = list(zip(columns, parent_columns, strict=True))
-        query = sql.SQL(
-            "SELECT count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})"
-        ).format(
-            sql.Identifier(schema, table),
-            sql.SQL(" AND ").join(sql.SQL("c.{} IS NOT NULL").format(_id(a)) for a, _ in pairs),
-            sql.Identifier(parent_schema, parent),
-            sql.SQL(" AND ").join(sql.SQL("p.{} = c.{}").format(_id(b), _id(a)) for a, b in pairs),
-        )
-        row = connection.execute(query).fetchone()
-        if row and row[0]:
-            wrong.append(f"{schema}.{table}: {row[0]} rows point to nothing ({name})")
-    connection.execute("SET search_path = ''")
-    return len(keys), wrong
-
-
-def _sequences(connection: psycopg.Connection[Any]) -> _Examination:
-    """A sequence behind its column makes the next INSERT fail."""
-    owned = connection.execute(
-        """SELECT sn.nspname, s.relname, tn.nspname, t.relname, a.attname, q.seqincrement
-             FROM pg_catalog.pg_depend d
-             JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-             JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
-             JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
-             JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.relkind IN ('r', 'p')
-             JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-             JOIN pg_catalog.pg_attribute a
-               ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
-              AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
-              AND sn.nspname !~ '^pg_'"""
-    ).fetchall()
-    wrong: list[str] = []
-    for schema, name, table_schema, table, column, increment in owned:
-        furthest = sql.SQL("max({})" if increment > 0 else "min({})").format(_id(column))
-        query = sql.SQL("SELECT s.last_value, (SELECT {} FROM {}) FROM {} s").format(
-            furthest, sql.Identifier(table_schema, table), sql.Identifier(schema, name)
-        )
-        row = connection.execute(query).fetchone()
-        if row is None or row[1] is None:
-            continue
-        behind = row[0] < row[1] if increment > 0 else row[0] > row[1]
-        if behind:
-            wrong.append(
-                f"{schema}.{name} stands at {row[0]}, "
-                f"{table_schema}.{table}.{column} is at {row[1]}"
-            )
-    return len(owned), wrong
-
-
-def _valid_indexes(connection: psycopg.Connection[Any]) -> _Examination:
-    rows = connection.execute(
-        """SELECT indexrelid::regclass::text, indisvalid AND indisready FROM pg_catalog.pg_index i
-             JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"""
-    ).fetchall()
-    return len(rows), [f"index {name} is not valid" for name, valid in rows if not valid]
-
-
-_DATABASE_CHECKS: dict[str, Callable[[psycopg.Connection[Any]], _Examination]] = {
-    "constraints validated": _constraints,
-    "no orphaned rows": _orphans,
-    "sequences ahead of their columns": _sequences,
-    "indexes valid": _valid_indexes,
-}
-
-
 def _check_extensions(proof: Proof, backup: Manifest, found: catalog.Catalog) -> None:
     with _check(proof, "extensions", len(backup.extensions)) as findings:
         there = dict(found.extensions)
@@ -379,7 +270,3 @@ def _amcheck_schema(connection: psycopg.Connection[Any]) -> str | None:
             WHERE e.extname = 'amcheck'"""
     ).fetchone()
     return str(row[0]) if row else None
-
-
-def _id(name: str) -> sql.Identifier:
-    return sql.Identifier(name)

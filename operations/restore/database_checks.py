@@ -1,0 +1,126 @@
+"""What must hold in any database that was restored, whatever it was restored from.
+
+Each check gives how many things it examined and what is wrong with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+_Examination = tuple[int, list[str]]
+
+
+def _constraints(connection: psycopg.Connection[Any]) -> _Examination:
+    """A constraint that is not validated may be broken by rows that are there."""
+    rows = connection.execute(
+        """SELECT conrelid::regclass::text, conname, convalidated FROM pg_catalog.pg_constraint
+            WHERE contype IN ('c', 'f', 'n') AND conrelid <> 0"""
+    ).fetchall()
+    return len(rows), [
+        f"{table}: constraint {name} is not validated" for table, name, valid in rows if not valid
+    ]
+
+
+_FOREIGN_KEYS = """
+SELECT c.conname, cn.nspname, ct.relname, pn.nspname, pt.relname,
+       (SELECT array_agg(a.attname ORDER BY k.n)
+          FROM unnest(c.conkey) WITH ORDINALITY k(attnum, n)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
+       (SELECT array_agg(a.attname ORDER BY k.n)
+          FROM unnest(c.confkey) WITH ORDINALITY k(attnum, n)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
+  FROM pg_catalog.pg_constraint c
+  JOIN pg_catalog.pg_class ct ON ct.oid = c.conrelid
+  JOIN pg_catalog.pg_namespace cn ON cn.oid = ct.relnamespace
+  JOIN pg_catalog.pg_class pt ON pt.oid = c.confrelid
+  JOIN pg_catalog.pg_namespace pn ON pn.oid = pt.relnamespace
+ WHERE c.contype = 'f' AND c.conparentid = 0
+"""
+
+
+def _orphans(connection: psycopg.Connection[Any]) -> _Examination:
+    """Rows whose foreign key points to nothing, found by a join and not by the constraint."""
+    keys = connection.execute(_FOREIGN_KEYS).fetchall()
+    # Operators of extension types (citext) are where the extension is.
+    connection.execute(
+        """SELECT pg_catalog.set_config('search_path',
+                  (SELECT string_agg(quote_ident(nspname), ',') FROM pg_catalog.pg_namespace
+                    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'), false)"""
+    )
+    wrong: list[str] = []
+    for name, schema, table, parent_schema, parent, columns, parent_columns in keys:
+        pairs = list(zip(columns, parent_columns, strict=True))
+        query = sql.SQL(
+            "SELECT count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})"
+        ).format(
+            sql.Identifier(schema, table),
+            sql.SQL(" AND ").join(sql.SQL("c.{} IS NOT NULL").format(_id(a)) for a, _ in pairs),
+            sql.Identifier(parent_schema, parent),
+            sql.SQL(" AND ").join(sql.SQL("p.{} = c.{}").format(_id(b), _id(a)) for a, b in pairs),
+        )
+        row = connection.execute(query).fetchone()
+        if row and row[0]:
+            wrong.append(f"{schema}.{table}: {row[0]} rows point to nothing ({name})")
+    connection.execute("SET search_path = ''")
+    return len(keys), wrong
+
+
+def _sequences(connection: psycopg.Connection[Any]) -> _Examination:
+    """A sequence behind its column makes the next INSERT fail."""
+    owned = connection.execute(
+        """SELECT sn.nspname, s.relname, tn.nspname, t.relname, a.attname, q.seqincrement
+             FROM pg_catalog.pg_depend d
+             JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+             JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
+             JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
+             JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.relkind IN ('r', 'p')
+             JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+             JOIN pg_catalog.pg_attribute a
+               ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+              AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+              AND sn.nspname !~ '^pg_'"""
+    ).fetchall()
+    wrong: list[str] = []
+    for schema, name, table_schema, table, column, increment in owned:
+        furthest = sql.SQL("max({})" if increment > 0 else "min({})").format(_id(column))
+        query = sql.SQL("SELECT s.last_value, (SELECT {} FROM {}) FROM {} s").format(
+            furthest, sql.Identifier(table_schema, table), sql.Identifier(schema, name)
+        )
+        row = connection.execute(query).fetchone()
+        if row is None or row[1] is None:
+            continue
+        behind = row[0] < row[1] if increment > 0 else row[0] > row[1]
+        if behind:
+            wrong.append(
+                f"{schema}.{name} stands at {row[0]}, "
+                f"{table_schema}.{table}.{column} is at {row[1]}"
+            )
+    return len(owned), wrong
+
+
+def _valid_indexes(connection: psycopg.Connection[Any]) -> _Examination:
+    rows = connection.execute(
+        """SELECT indexrelid::regclass::text, indisvalid AND indisready FROM pg_catalog.pg_index i
+             JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"""
+    ).fetchall()
+    return len(rows), [f"index {name} is not valid" for name, valid in rows if not valid]
+
+
+#: By what a report calls them.
+DATABASE_CHECKS: dict[str, Callable[[psycopg.Connection[Any]], _Examination]] = {
+    "constraints validated": _constraints,
+    "no orphaned rows": _orphans,
+    "sequences ahead of their columns": _sequences,
+    "indexes valid": _valid_indexes,
+}
+
+
+def _id(name: str) -> sql.Identifier:
+    return sql.Identifier(name)
