@@ -273,6 +273,7 @@ class Platform(pulumi.ComponentResource):
             deployment,
             alarm_topic=alarm_topic,
             instances=[database.instance, *(replica.instance for replica in replicas)],
+            parameter_group=database.parameter_group,
             opts=child,
         )
         if settings.network.instance_connect_endpoint:

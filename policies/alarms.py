@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final, cast
 
 from .databases import INSTANCE, is_replica
 from .inventory import Resource, Stack
-from .requirements import ADVISORY_BELOW_STAGING, flag, on_resource
+from .requirements import ADVISORY_BELOW_STAGING, ADVISORY_EVERYWHERE, flag, on_resource
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, shown
 
 ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
 _METRICS: Final = ("CPUUtilization", "FreeStorageSpace", "DatabaseConnections")
 _REPLICA_METRIC: Final = "ReplicaLag"
+# AWS has no such metric: a program publishes its own, and names it after what it measures.
+_BACKUP_AGE: Final = re.compile(r"backup.*(age|since)|(age|since).*backup", re.IGNORECASE)
 
 
 def _has_action(alarm: Resource, _context: Context) -> Iterator[Outcome]:
@@ -40,6 +43,20 @@ def _databases_watched(stack: Stack, _context: Context) -> Iterator[Outcome]:
             yield Violation(
                 database, f"has no alarm for {names} in this stack", f"have alarms for {names}"
             )
+
+
+def _backup_age_watched(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    names = [alarm.get("metricName") for alarm in stack.of_type(ALARM)]
+    if any(isinstance(name, str) and _BACKUP_AGE.search(name) for name in names):
+        return
+    for database in stack.of_type(INSTANCE):
+        if is_replica(database):
+            continue
+        if UNKNOWN in names:
+            yield Unverified(database, "the metricName of an alarm")
+        else:
+            limit = "have one that rings when the last proven backup is too old"
+            yield Violation(database, "has no alarm on the age of its backups", limit)
 
 
 class _Alarms:
@@ -129,5 +146,21 @@ RULES: Final = (
         types=(),
         enforcement=ADVISORY_BELOW_STAGING,
         check_stack=_databases_watched,
+    ),
+    Rule(
+        id="logs-backup-age-alarm",
+        title="Somebody hears when backups stop",
+        what="A stack with a database has an alarm on a metric of the age of its backups. Alarms "
+        "on failed backup functions see what failed, not what never ran, so that this is advice.",
+        why="Backups that quietly stopped are noticed when one is needed.",
+        remediation="publish the age of the last backup and add an alarm on it "
+        "(components/monitoring.py).",
+        severity=Severity.HIGH,
+        catalogue=("LOG-02",),
+        controls=(),
+        types=(),
+        enforcement=ADVISORY_EVERYWHERE,
+        check_stack=_backup_age_watched,
+        joined_types=(ALARM,),
     ),
 )

@@ -101,7 +101,7 @@ RULES: Final = (
         remediation="set encrypted = True on each device.",
         severity=Severity.HIGH,
         catalogue=("EC2-03",),
-        controls=("CKV_AWS_8", "CKV_AWS_3", "EC2.3", "EC2.181", "encrypted-volumes"),
+        controls=("CKV_AWS_8", "CKV_AWS_3", "CKV2_AWS_2", "EC2.3", "EC2.181", "encrypted-volumes"),
         types=(HOST, TEMPLATE, CONFIGURATION, VOLUME),
         check_resource=_encrypted_disks,
     ),

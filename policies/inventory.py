@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from .values import UNKNOWN, Unknown, hidden_properties, plain
 
@@ -16,6 +16,9 @@ _OLDER_NAMES: Final = (
     (re.compile(r"aws:elasticloadbalancing/"), "aws:elb/"),
     (re.compile(r"aws:s3/(bucket[A-Z]\w+)V2:(\w+)V2"), r"aws:s3/\1:\2"),
 )
+
+
+_Made = TypeVar("_Made")
 
 
 @functools.cache
@@ -106,6 +109,21 @@ class Stack:
         self._referring: dict[
             tuple[tuple[str, ...], str, str, tuple[str, ...]], tuple[_Referring, bool]
         ] = {}
+        self._remembered: dict[object, object] = {}
+
+    def remembered(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """What `make` made of this stack the first time that `key` was asked for."""
+        if key not in self._remembered:
+            self._remembered[key] = make()
+        return cast("_Made", self._remembered[key])
+
+    def by_urn(self, urn: str) -> Resource | None:
+        """The resource with this URN."""
+        return self._by_urn.get(urn)
+
+    def known_as(self, kind: str, key: str, value: str) -> list[Resource]:
+        """The resources of the type `kind` that AWS knows by `value` of the property `key`."""
+        return self._index(kind, key).get(value, [])
 
     def of_type(self, *types: str) -> list[Resource]:
         """Every resource of one of `types`, in the stack's order."""

@@ -9,6 +9,7 @@ from typing import Final
 from .inventory import Resource
 from .requirements import (
     ADVISORY_BELOW_STAGING,
+    ADVISORY_EVERYWHERE,
     flag,
     given,
     number,
@@ -225,5 +226,19 @@ RULES: Final = (
         controls=("CKV_AWS_66", "CKV_AWS_338"),
         types=(LOG_GROUP,),
         check_resource=_log_retention,
+    ),
+    Rule(
+        id="logs-deletion-protected",
+        title="Log groups cannot be deleted by mistake",
+        what="deletionProtectionEnabled is true on every log group. Pulumi's protect on the audit "
+        "logs, and roles without logs:DeleteLogGroup, do most of it, so that this is advice.",
+        why="Whoever covers their tracks deletes the logs first.",
+        remediation="set deletion_protection_enabled = True on the aws.cloudwatch.LogGroup.",
+        severity=Severity.MEDIUM,
+        catalogue=("LOG-01",),
+        controls=(),
+        types=(LOG_GROUP,),
+        enforcement=ADVISORY_EVERYWHERE,
+        check_resource=on_resource(flag("deletionProtectionEnabled", True, default=False)),
     ),
 )

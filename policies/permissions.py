@@ -113,7 +113,7 @@ def _statement_resources(
             yield Unverified(resource, f"a resource of {where}")
         elif not isinstance(target, str):
             yield Violation(resource, f"has in {where} the resource {shown(target)}", limit)
-        elif _is_broad_resource(target):
+        elif is_broad_resource(target):
             if UNKNOWN in statement.actions:
                 yield Unverified(resource, f"an action of {where}")
             for action in judged:
@@ -201,7 +201,7 @@ def _is_broad_action(action: str) -> bool:
     return ("*" in action or "?" in action) and _VERB_KEPT.fullmatch(action) is None
 
 
-def _is_broad_resource(target: str) -> bool:
+def is_broad_resource(target: str) -> bool:
     """Whether the ARN pattern stands for all resources of a service, or of a sensitive type."""
     parts = target.split(":", 5)
     if len(parts) < 6:

@@ -8,7 +8,13 @@ from typing import Final
 
 from .documents import Statement, matches
 from .inventory import Resource
-from .permissions import DOCUMENT_TYPES, ROLE, identity_statements, parsed
+from .permissions import (
+    DOCUMENT_TYPES,
+    ROLE,
+    identity_statements,
+    is_broad_resource,
+    parsed,
+)
 from .requirements import absent, on_resource
 from .resource_policies import is_narrowed
 from .rules import Context, Outcome, ResourceCheck, Rule, Severity, Unverified, Violation
@@ -79,7 +85,11 @@ def _not_allowed(actions: tuple[str, ...], limit: str, *, anywhere: bool) -> Res
             where = f"{place}, statement {statement.number},"
             if not statement.allows or statement.not_actions:
                 continue  # NotAction is refused by iam-no-wildcard-actions.
-            narrow = "*" not in statement.resources or statement.condition not in (None, {})
+            # NotResource, and a missing Resource, leave nearly everything.
+            wide = not statement.resources or any(
+                isinstance(one, str) and is_broad_resource(one) for one in statement.resources
+            )
+            narrow = not wide or statement.condition not in (None, {})
             if not anywhere and narrow:
                 if contains_unknown([*statement.resources, statement.condition]):
                     yield Unverified(resource, f"a resource or the condition of {where}")

@@ -30,6 +30,17 @@ ADVISORY_BELOW_STAGING: Final[Mapping[Environment, Enforcement]] = {
     Environment.PROD: Enforcement.MANDATORY,
 }
 
+# What only the loss of a whole region asks for; staging is rebuilt from prod's backups.
+ADVISORY_BELOW_PROD: Final[Mapping[Environment, Enforcement]] = {
+    **dict.fromkeys(Environment, Enforcement.ADVISORY),
+    Environment.PROD: Enforcement.MANDATORY,
+}
+
+# What a team decides for itself: each such rule says in its `what` or `why` when it does without.
+ADVISORY_EVERYWHERE: Final[Mapping[Environment, Enforcement]] = dict.fromkeys(
+    Environment, Enforcement.ADVISORY
+)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -153,6 +164,26 @@ def absent(path: str, limit: str) -> PartCheck:
         elif value not in (None, "", []):
             # The value may be a secret: it is not shown.
             yield Violation(part.resource, f"has {part.place}{path}", limit)
+
+    return check
+
+
+def at_least(path: str, least: int, what: str) -> PartCheck:
+    """A list with at least that many different entries."""
+    limit = f"name at least {least} {what}"
+
+    def check(part: Part) -> Iterator[Outcome]:
+        value = part.read(path)
+        found = value if isinstance(value, Wrong) else sequence(value)
+        if found is UNKNOWN:
+            yield part.unverified(path)
+        elif isinstance(found, Wrong):
+            yield part.violation(path, found, limit)
+        else:
+            known = {repr(one) for one in found if one is not UNKNOWN}
+            # Entries that are known after apply come from different resources.
+            if len(known) + sum(one is UNKNOWN for one in found) < least:
+                yield part.violation(path, value, limit)
 
     return check
 

@@ -47,6 +47,7 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
         "restoration", "security", "security patching",
     ),
     "db-parameter-group": ("configuration change",),
+    "db-security-group": ("configuration change", "failure"),
     "db-snapshot": ("creation", "deletion", "notification", "restoration"),
 }  # fmt: skip
 KINDS: Mapping[str, Kind] = {

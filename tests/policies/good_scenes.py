@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from tests.policies.good_scenes_more import SCENES_MORE
+
 # type, properties, property -> names of the resources that it refers to
 Entry = tuple[str, dict[str, Any], dict[str, list[str]]]
 
@@ -15,6 +17,16 @@ def document(*statements: dict[str, Any]) -> str:
 
 NETWORK: Final[dict[str, Entry]] = {
     "vpc": ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}, {}),
+    "flow-log": (
+        "aws:ec2/flowLog:FlowLog",
+        {"vpcId": "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "trafficType": "ALL"},
+        {"vpcId": ["vpc"]},
+    ),
+    "attached": (
+        "aws:ec2/networkInterface:NetworkInterface",
+        {"securityGroups": ["04da6b54-80e4-46f7-96ec-b56ff0331ba9"]},
+        {"securityGroups": ["inline"]},
+    ),
     "closed": (
         "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
         {"vpcId": "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "ingress": [], "egress": []},
@@ -83,6 +95,7 @@ NETWORK: Final[dict[str, Entry]] = {
     "acl": (
         "aws:ec2/networkAcl:NetworkAcl",
         {
+            "subnetIds": ["subnet-1"],
             "ingress": [
                 {
                     "ruleNo": 100,
@@ -92,7 +105,7 @@ NETWORK: Final[dict[str, Entry]] = {
                     "toPort": 443,
                     "cidrBlock": "0.0.0.0/0",
                 }
-            ]
+            ],
         },
         {},
     ),
@@ -137,7 +150,11 @@ KEPT: Final[dict[str, Entry]] = {
     ),
     "secret": (
         "aws:secretsmanager/secret:Secret",
-        {"kmsKeyId": "arn:aws:kms:eu-west-1:1:key/secrets", "recoveryWindowInDays": 30},
+        {
+            "name": "app",
+            "kmsKeyId": "arn:aws:kms:eu-west-1:1:key/secrets",
+            "recoveryWindowInDays": 30,
+        },
         {},
     ),
     "secret-policy": (
@@ -156,8 +173,11 @@ KEPT: Final[dict[str, Entry]] = {
     ),
     "rotation": (
         "aws:secretsmanager/secretRotation:SecretRotation",
-        {"rotationRules": {"automaticallyAfterDays": 30}},
-        {},
+        {
+            "secretId": "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+            "rotationRules": {"automaticallyAfterDays": 30},
+        },
+        {"secretId": ["secret"]},
     ),
     "parameter": (
         "aws:ssm/parameter:Parameter",
@@ -182,7 +202,11 @@ KEPT: Final[dict[str, Entry]] = {
     ),
     "log": (
         "aws:cloudwatch/logGroup:LogGroup",
-        {"kmsKeyId": "arn:aws:kms:eu-west-1:1:key/t", "retentionInDays": 365},
+        {
+            "kmsKeyId": "arn:aws:kms:eu-west-1:1:key/t",
+            "retentionInDays": 365,
+            "deletionProtectionEnabled": True,
+        },
         {},
     ),
     "acl-of-bucket": ("aws:s3/bucketAcl:BucketAcl", {"bucket": "backups", "acl": "private"}, {}),
@@ -216,8 +240,13 @@ HOSTS: Final[dict[str, Entry]] = {
         {
             "metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 1},
             "associatePublicIpAddress": False,
-            "rootBlockDevice": {"encrypted": True},
-            "ebsBlockDevices": [{"encrypted": True}],
+            "instanceType": "t4g.small",
+            "iamInstanceProfile": "host",
+            "monitoring": True,
+            "disableApiTermination": True,
+            "userData": "#!/bin/sh\nsystemctl start pgbouncer\n",
+            "rootBlockDevice": {"encrypted": True, "kmsKeyId": "arn:aws:kms:eu-west-1:1:key/d"},
+            "ebsBlockDevices": [{"encrypted": True, "kmsKeyId": "arn:aws:kms:eu-west-1:1:key/d"}],
         },
         {},
     ),
@@ -226,7 +255,13 @@ HOSTS: Final[dict[str, Entry]] = {
         {
             "metadataOptions": {"httpTokens": "required"},
             "networkInterfaces": [{"associatePublicIpAddress": "false"}],
-            "blockDeviceMappings": [{"ebs": {"encrypted": "true"}}],
+            "blockDeviceMappings": [
+                {"ebs": {"encrypted": "true", "kmsKeyId": "arn:aws:kms:eu-west-1:1:key/d"}}
+            ],
+            "instanceType": "m3.large",
+            "ebsOptimized": "true",
+            "iamInstanceProfile": {"arn": "arn:aws:iam::1:instance-profile/host"},
+            "monitoring": {"enabled": True},
         },
         {},
     ),
@@ -238,8 +273,23 @@ HOSTS: Final[dict[str, Entry]] = {
     "by-default": ("aws:ebs/encryptionByDefault:EncryptionByDefault", {"enabled": True}, {}),
     "balancer": (
         "aws:lb/loadBalancer:LoadBalancer",
-        {"internal": True, "enableDeletionProtection": True},
+        {
+            "loadBalancerType": "network",
+            "internal": True,
+            "enableDeletionProtection": True,
+            "enableCrossZoneLoadBalancing": True,
+            "subnets": ["subnet-1", "subnet-2"],
+        },
         {},
+    ),
+    "pass-through": (
+        "aws:lb/listener:Listener",
+        {
+            "port": 6543,
+            "protocol": "TCP",
+            "loadBalancerArn": "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        },
+        {"loadBalancerArn": ["balancer"]},
     ),
     "targets": ("aws:lb/targetGroup:TargetGroup", {"healthCheck": {"enabled": True}}, {}),
     "function": (
@@ -247,6 +297,12 @@ HOSTS: Final[dict[str, Entry]] = {
         {
             "deadLetterConfig": {"targetArn": "arn:aws:sqs:eu-west-1:1:failed"},
             "kmsKeyArn": "arn:aws:kms:eu-west-1:1:key/s",
+            "vpcConfig": {"subnetIds": ["subnet-1", "subnet-2"], "securityGroupIds": ["sg-1"]},
+            "reservedConcurrentExecutions": 1,
+            "tracingConfig": {"mode": "Active"},
+            "runtime": "python3.13",
+            "codeSigningConfigArn": "arn:aws:lambda:eu-west-1:1:code-signing-config:csc-1",
+            "environment": {"variables": {"PGSSLMODE": "verify-full"}},
         },
         {},
     ),
@@ -258,4 +314,5 @@ SCENES: Final[dict[str, dict[str, Entry]]] = {
     "kept": KEPT,
     "copies": COPIES,
     "hosts": HOSTS,
+    **SCENES_MORE,
 }

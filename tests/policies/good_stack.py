@@ -114,6 +114,9 @@ GOOD: dict[str, Entry] = {
         INSTANCE,
         {
             "identifier": "db-1",
+            "port": 5433,
+            "dbSubnetGroupName": "subnets-1",
+            "availabilityZone": "eu-west-1a",
             "engine": "postgres",
             "parameterGroupName": "group-1",
             "storageEncrypted": True,
@@ -128,13 +131,53 @@ GOOD: dict[str, Entry] = {
             "deleteAutomatedBackups": False,
             **OBSERVED,
         },
-        {"parameterGroupName": ["group"]},
+        {"parameterGroupName": ["group"], "dbSubnetGroupName": ["database-subnets"]},
+    ),
+    "database-subnets": (
+        "aws:rds/subnetGroup:SubnetGroup",
+        {"name": "subnets-1", "subnetIds": [UNKNOWN_STRING]},
+        {"subnetIds": ["private-subnet"]},
+    ),
+    "private-subnet": ("aws:ec2/subnet:Subnet", {"mapPublicIpOnLaunch": False}, {}),
+    "association": (
+        "aws:ec2/routeTableAssociation:RouteTableAssociation",
+        {"subnetId": UNKNOWN_STRING, "routeTableId": UNKNOWN_STRING},
+        {"subnetId": ["private-subnet"], "routeTableId": ["private-routes"]},
+    ),
+    "private-routes": ("aws:ec2/routeTable:RouteTable", {}, {}),
+    "route": (
+        "aws:ec2/route:Route",
+        {"routeTableId": UNKNOWN_STRING, "natGatewayId": "nat-1"},
+        {"routeTableId": ["private-routes"]},
+    ),
+    "events": (
+        "aws:rds/eventSubscription:EventSubscription",
+        {"snsTopic": "arn:aws:sns:eu-west-1:1:alarms", "enabled": True},
+        {},
+    ),
+    "backup-replication": (
+        "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
+        {
+            "sourceDbInstanceArn": "arn:aws:rds:eu-west-1:1:db:db-1",
+            "kmsKeyId": "arn:aws:kms:eu-central-1:1:key/b",
+        },
+        {"sourceDbInstanceArn": ["db"]},
+    ),
+    "backup-age": (
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        {
+            "namespace": "pgkeep/backup",
+            "metricName": "BackupAgeHours",
+            "alarmActions": ["arn:aws:sns:eu-west-1:1:alarms"],
+        },
+        {},
     ),
     "replica": (
         INSTANCE,
         {
             "identifier": "db-2",
             "replicateSourceDb": "db-1",
+            "availabilityZone": "eu-west-1b",
             "publiclyAccessible": False,
             "backupRetentionPeriod": 35,
             **OBSERVED,
@@ -158,7 +201,41 @@ GOOD: dict[str, Entry] = {
         )
         for metric in metrics
     },
-    "backups": (BUCKET, {"bucket": "backups"}, {}),
+    "backups": (BUCKET, {"bucket": "backups", "objectLockEnabled": True}, {}),
+    "lock": (
+        "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+        {
+            "bucket": "backups",
+            "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 30}},
+        },
+        {"bucket": ["backups"]},
+    ),
+    "replication": (
+        "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+        {
+            "bucket": "backups",
+            "rules": [
+                {
+                    "status": "Enabled",
+                    "destination": {
+                        "bucket": "arn:aws:s3:::far",
+                        "encryptionConfiguration": {"replicaKmsKeyId": "arn:aws:kms:a:1:key/c"},
+                    },
+                }
+            ],
+        },
+        {"bucket": ["backups"]},
+    ),
+    "access-logs": (
+        "aws:s3/bucketLogging:BucketLogging",
+        {"bucket": "backups", "targetBucket": "elsewhere"},
+        {"bucket": ["backups"]},
+    ),
+    "notification": (
+        "aws:s3/bucketNotification:BucketNotification",
+        {"bucket": "backups", "eventbridge": True},
+        {"bucket": ["backups"]},
+    ),
     "block": (
         BLOCK,
         {
@@ -192,7 +269,10 @@ GOOD: dict[str, Entry] = {
     ),
     "versioning": (
         "aws:s3/bucketVersioning:BucketVersioning",
-        {"bucket": "backups", "versioningConfiguration": {"status": "Enabled"}},
+        {
+            "bucket": "backups",
+            "versioningConfiguration": {"status": "Enabled", "mfaDelete": "Enabled"},
+        },
         {"bucket": ["backups"]},
     ),
     "ownership": (
@@ -294,6 +374,7 @@ def resource(name: str, /, **changes: Any) -> Resource:
         urn=urn(name),
         properties=merged,
         property_dependencies=dependencies,
+        protect=True,
     )
 
 

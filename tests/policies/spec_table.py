@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tests.policies import spec_table_network
+from tests.policies.spec_table_joins import JOINS, JOINS_ALSO_GOOD
 from tests.policies.spec_table_network import ABSENT, NOT_FALSE, NOT_GIVEN, NOT_TRUE, Spoils
 from tests.policies.spec_table_privileges import PRIVILEGES, PRIVILEGES_ALSO_GOOD
 
@@ -32,6 +33,8 @@ ELSEWHERE: Final = {
     "db-row-security",
     "db-sql-decidable",
     "iam-no-users",  # every resource of its types is refused: test_agreement.py
+    "rds-stateful-protected",  # judges an option, no property: test_joins.py
+    "net-endpoints-exist",  # needs a VPC with a database: test_joins.py
     "net-no-default-vpc",  # every resource of its type is refused: test_agreement.py
 }
 
@@ -70,6 +73,7 @@ def _other(name: str, *values: Any) -> Spoils:
 SPECS: Final[dict[str, Spoils]] = {
     **spec_table_network.SPECS,
     **PRIVILEGES,
+    **JOINS,
     "rds-customer-key": [("db", "kmsKeyId", NOT_GIVEN)],
     "rds-multi-az": [("db", "multiAz", NOT_TRUE)],
     "rds-deletion-protected": [
@@ -177,6 +181,7 @@ SPECS: Final[dict[str, Spoils]] = {
 ALSO_GOOD: Final[dict[str, Spoils]] = {
     **spec_table_network.ALSO_GOOD,
     **PRIVILEGES_ALSO_GOOD,
+    **JOINS_ALSO_GOOD,
     "rds-multi-az": [("db", "multiAz", ["true"]), ("replica", "multiAz", [False])],
     "rds-customer-key": [("replica", "identifier", ["db-3"])],
     "rds-final-snapshot": [("replica", "skipFinalSnapshot", [True])],

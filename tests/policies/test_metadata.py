@@ -23,7 +23,8 @@ CONTROL = re.compile(
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_metadata_is_complete(rule: Rule) -> None:
     assert re.fullmatch(
-        r"(rds|pg|net|ec2|lb|s3|lambda|iam|kms|secrets|sns|logs|backup|db)(-[a-z0-9]+)+", rule.id
+        r"(rds|asg|pg|net|ec2|lb|s3|lambda|iam|kms|secrets|sns|logs|backup|db)(-[a-z0-9]+)+",
+        rule.id,
     )
     for text in (rule.title, rule.what, rule.why, rule.remediation):
         assert len(text) > 20
@@ -55,4 +56,5 @@ def test_what_loses_data_or_opens_it_cannot_be_exempted_in_prod() -> None:
         "rds-snapshots-not-shared",
         "net-database-from-groups-only",
         "db-app-cannot-delete",
+        "db-verify-full",
     }

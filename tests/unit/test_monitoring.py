@@ -177,3 +177,28 @@ def test_events_of_exactly_these_databases_go_to_the_topic(
         "enabled": True,
         "tags": tags(environment, name),
     }  # fmt: skip
+    for suffix, purpose, more in (
+        (
+            *("parameters", "parameter-events"),
+            {
+                "sourceType": "db-parameter-group",
+                "sourceIds": [f"pgkeep-{environment}-postgres17"],
+                "eventCategories": ["configuration change"],
+            },
+        ),
+        (
+            *("groups", "security-group-events"),
+            {
+                "sourceType": "db-security-group",
+                "eventCategories": ["configuration change", "failure"],
+            },
+        ),
+    ):
+        name = f"pgkeep-{environment}-{purpose}"
+        assert deployed(environment).inputs(f"database-events-{suffix}") == {
+            "name": name,
+            "snsTopic": "arn:aws:sns/topic:Topic/alarms-topic",
+            "enabled": True,
+            "tags": tags(environment, name),
+            **more,
+        }

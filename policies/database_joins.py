@@ -1,0 +1,301 @@
+"""Rules for what stands around a database: group, replicas, copies, protection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, cast
+
+from .buckets import BUCKETS
+from .database_copies import BACKUP_REPLICATION, CLUSTER_SNAPSHOT_COPY, SNAPSHOT, SNAPSHOT_COPY
+from .databases import (
+    CLUSTER,
+    CLUSTER_PARAMETER_GROUP,
+    INSTANCE,
+    PARAMETER_GROUP,
+    is_replica,
+)
+from .documents import matches
+from .instances import is_other_engine
+from .inventory import Resource, Stack
+from .links import sources, targets
+from .requirements import (
+    ADVISORY_BELOW_PROD,
+    ADVISORY_BELOW_STAGING,
+    ADVISORY_EVERYWHERE,
+)
+from .resource_policies import KEY
+from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
+from .values import UNKNOWN, Wrong, boolean, contains_unknown, integer, one_or_many, shown, text
+
+SELECTION: Final = "aws:backup/selection:Selection"
+VAULT: Final = "aws:backup/vault:Vault"
+CLUSTER_SNAPSHOT: Final = "aws:rds/clusterSnapshot:ClusterSnapshot"
+_GROUPS: Final = {
+    INSTANCE: ("parameterGroupName", PARAMETER_GROUP),
+    CLUSTER: ("dbClusterParameterGroupName", CLUSTER_PARAMETER_GROUP),
+}
+_POSTGRESQL_PORT: Final = 5432
+
+
+def _other_port(database: Resource, _context: Context) -> Iterator[Outcome]:
+    if is_other_engine(database) or is_replica(database):
+        return
+    port = integer(database.get("port"), default=_POSTGRESQL_PORT)
+    if port is UNKNOWN:
+        yield Unverified(database, "port")
+    elif isinstance(port, Wrong) or port == _POSTGRESQL_PORT:
+        found = f"has port = {shown(database.get('port'))}"
+        yield Violation(database, found, f"be another than {_POSTGRESQL_PORT}")
+
+
+def _family_matches(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for database in stack.of_type(INSTANCE, CLUSTER):
+        property_name, group_type = _GROUPS[database.type]
+        name = database.get(property_name)
+        if is_other_engine(database) or name in (None, ""):
+            continue  # Without a group rds-ssl-enforced refuses the database.
+        if isinstance(name, str) and name.startswith("default."):
+            found = f"has {property_name} = {shown(name)}, which nobody can change"
+            yield Violation(database, found, "be a group of one's own")
+            continue
+        version = text(database.get("engineVersion"))
+        groups = stack.referenced(database, property_name, [group_type], ("name", "id"))
+        if groups is UNKNOWN:
+            yield Unverified(database, property_name)
+            continue
+        for group in groups:
+            family = text(group.get("family"))
+            if family is UNKNOWN or version is UNKNOWN:
+                resource, needs = (
+                    (group, "family") if family is UNKNOWN else (database, "engineVersion")
+                )
+                yield Unverified(resource, needs)
+            elif isinstance(family, str) and isinstance(version, str) and version:
+                numbers = version.split(".")
+                major = ".".join(numbers[:2]) if numbers[0] == "9" else numbers[0]
+                if not re.fullmatch(rf"\D*{re.escape(major)}", family):
+                    found = f"has engineVersion {version} with {group.label} of family {family}"
+                    yield Violation(database, found, "have a group of its own version")
+
+
+def _backed_up_elsewhere(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for database in stack.of_type(INSTANCE, CLUSTER):
+        if is_replica(database):
+            continue
+        selected = sources(stack, database, (SELECTION,), "resources")
+        copied = sources(stack, database, (BACKUP_REPLICATION,), "sourceDbInstanceArn")
+        if selected.found or copied.found:
+            continue
+        by_pattern = [_selects(one, database) for one in stack.of_type(SELECTION)]
+        if True in by_pattern:
+            continue
+        if selected.undecided or copied.undecided or UNKNOWN in by_pattern:
+            yield Unverified(database, "what a backup selection or replication names")
+        else:
+            yield Violation(
+                database,
+                "is in no AWS Backup selection, and its backups are not replicated",
+                "have a second copy of its backups, out of reach of what destroys the first",
+            )
+
+
+def _selects(selection: Resource, database: Resource) -> object:
+    """Whether a selection's wildcards or tags take the database: true, false, or `UNKNOWN`."""
+    kind = "cluster" if database.type == CLUSTER else "db"
+    name = database.identity("clusterIdentifier" if database.type == CLUSTER else "identifier")
+    arn = f"arn:aws:rds:region:account:{kind}:{name if isinstance(name, str) else database.name}"
+    for pattern in one_or_many(selection.get("resources")):
+        if isinstance(pattern, str) and "*" in pattern and matches(pattern, arn):
+            return True
+    tags = database.get("tags")
+    own = cast("dict[str, object]", tags) if isinstance(tags, dict) else {}
+    wanted = selection.get("selectionTags")
+    for entry in one_or_many(wanted):
+        if contains_unknown(entry) or tags is UNKNOWN:
+            return UNKNOWN
+        if isinstance(entry, dict):
+            fields = cast("dict[str, object]", entry)
+            key = fields.get("key")
+            wanted_value = fields.get("value")
+            tag = own.get(key.removeprefix("aws:ResourceTag/")) if isinstance(key, str) else None
+            if tag is not None and tag == wanted_value:
+                return True
+    return False
+
+
+def _replicas(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for replica in stack.of_type(INSTANCE):
+        if not is_replica(replica):
+            continue
+        identities = ("identifier", "arn", "id")
+        found = stack.referenced(replica, "replicateSourceDb", [INSTANCE], identities)
+        if found is UNKNOWN:
+            yield Unverified(replica, "replicateSourceDb")
+            continue
+        for source in found:
+            if source.get("region") == replica.get("region"):
+                yield from _elsewhere(replica, source)
+            yield from _as_guarded(replica, source)
+
+
+def _elsewhere(replica: Resource, source: Resource) -> Iterator[Outcome]:
+    zone, taken = replica.get("availabilityZone"), source.get("availabilityZone")
+    limit = "name a zone, another one than its source's (a Multi-AZ source moves between two)"
+    if UNKNOWN in (zone, taken):
+        yield Unverified(replica, "availabilityZone")
+    elif not isinstance(zone, str) or not zone:
+        yield Violation(replica, f"has availabilityZone = {shown(zone)}", limit)
+    elif zone == taken:
+        yield Violation(replica, f"is in {zone} as its source", limit)
+
+
+def _as_guarded(replica: Resource, source: Resource) -> Iterator[Outcome]:
+    limit = f"have what its source {source.label} has"
+    encrypted = boolean(replica.get("storageEncrypted"), default=True)
+    if encrypted is False:
+        yield Violation(replica, "has storageEncrypted = false", limit)
+    names = ("performanceInsightsEnabled", "iamDatabaseAuthenticationEnabled")
+    for name in (*names, "copyTagsToSnapshot", "autoMinorVersionUpgrade"):
+        wanted = boolean(source.get(name), default=False)
+        have = boolean(replica.get(name), default=False)
+        if wanted is True and have is UNKNOWN:
+            yield Unverified(replica, name)
+        elif wanted is True and have is not True:
+            yield Violation(replica, f"has {name} = {shown(replica.get(name))}", limit)
+    name = "enabledCloudwatchLogsExports"
+    wanted_logs, have_logs = one_or_many(source.get(name)), one_or_many(replica.get(name))
+    known = {one for one in wanted_logs if isinstance(one, str)}
+    if missing := sorted(known - {one for one in have_logs if isinstance(one, str)}):
+        if contains_unknown(have_logs):
+            yield Unverified(replica, name)
+        else:
+            yield Violation(replica, f"does not export {', '.join(missing)}", limit)
+
+
+def _protected(resource: Resource, _context: Context) -> Iterator[Outcome]:
+    if not resource.protect and not is_replica(resource):
+        yield Violation(
+            resource,
+            "has not Pulumi's option protect",
+            "have it, so that the engine refuses to delete or replace what cannot be made again",
+        )
+
+
+def _snapshot_encrypted(snapshot: Resource, _context: Context) -> Iterator[Outcome]:
+    for name in ("encrypted", "storageEncrypted"):
+        value = boolean(snapshot.get(name), default=True)
+        if isinstance(value, Wrong) or value is False:
+            yield Violation(snapshot, f"has {name} = {shown(snapshot.get(name))}", "be encrypted")
+    if snapshot.type in (SNAPSHOT_COPY, CLUSTER_SNAPSHOT_COPY):
+        key = snapshot.get("kmsKeyId")
+        if key is UNKNOWN:
+            yield Unverified(snapshot, "kmsKeyId")
+        elif key in (None, ""):
+            yield Violation(snapshot, "has no kmsKeyId", "be a copy that is encrypted by a key")
+
+
+def _snapshots_of_encrypted(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for kind, property_name, source_type in (
+        (SNAPSHOT, "dbInstanceIdentifier", INSTANCE),
+        (CLUSTER_SNAPSHOT, "dbClusterIdentifier", CLUSTER),
+    ):
+        for snapshot in stack.of_type(kind):
+            for database in targets(stack, snapshot, property_name, (source_type,)).found:
+                encrypted = boolean(database.get("storageEncrypted"), default=False)
+                if encrypted is UNKNOWN:
+                    yield Unverified(database, "storageEncrypted")
+                elif encrypted is not True and not is_replica(database):
+                    found = f"is of {database.label}, which is not encrypted"
+                    yield Violation(snapshot, found, "be of an encrypted database")
+
+
+RULES: Final = (
+    Rule(
+        id="rds-other-port",
+        title="The database listens on a port of its own",
+        what="port is another than 5432. The catalogue calls this optional: it is advice only.",
+        why="Scanners inside the network try the usual port first.",
+        remediation="set database.port in stacks/Pulumi.<environment>.yaml.",
+        severity=Severity.MEDIUM,
+        catalogue=("RDS-17",),
+        controls=("RDS.23",),
+        types=(INSTANCE, CLUSTER),
+        enforcement=ADVISORY_EVERYWHERE,
+        check_resource=_other_port,
+    ),
+    Rule(
+        id="rds-own-parameter-group",
+        title="The parameter group is one's own and fits the version",
+        what="The parameter group of every database is none of AWS's default groups, and its "
+        "family is that of engineVersion.",
+        why="A default group cannot be changed, and one of another version fails when applied.",
+        remediation="set family of the aws.rds.ParameterGroup to the version "
+        "(components/parameter_group.py takes database.engine_version).",
+        severity=Severity.HIGH,
+        catalogue=("RDS-19",),
+        controls=(),
+        types=(),
+        check_stack=_family_matches,
+        joined_types=(INSTANCE, CLUSTER),
+    ),
+    Rule(
+        id="rds-backed-up-elsewhere",
+        title="A second copy of the database's backups is out of reach of the first",
+        what="An AWS Backup selection names every primary, or its automated backups are replicated "
+        "to another region.",
+        why="Whoever deletes the instance in its region deletes its automated backups with it.",
+        remediation="set database.backup_replication in stacks/Pulumi.<environment>.yaml, or add "
+        "an aws.backup.Selection that names the database.",
+        severity=Severity.HIGH,
+        catalogue=("RDS-20",),
+        controls=("CKV2_AWS_8", "RDS.26"),
+        types=(),
+        enforcement=ADVISORY_BELOW_PROD,
+        check_stack=_backed_up_elsewhere,
+        joined_types=(SELECTION, BACKUP_REPLICATION),
+    ),
+    Rule(
+        id="rds-replica-like-source",
+        title="Replicas are guarded as their source, in another zone",
+        what="Every replica has the logs, insights, IAM login and encryption of its source, and a "
+        "named zone that is not its source's.",
+        why="A replica is promoted in the worst hour; what it lacks then is missing in production.",
+        remediation="set replicas in stacks/Pulumi.<environment>.yaml, which copies the source's "
+        "properties; availability_zone of aws.rds.Instance elsewhere.",
+        severity=Severity.HIGH,
+        catalogue=("RDS-21",),
+        controls=(),
+        types=(),
+        enforcement=ADVISORY_BELOW_STAGING,
+        check_stack=_replicas,
+        joined_types=(INSTANCE,),
+    ),
+    Rule(
+        id="rds-stateful-protected",
+        title="Pulumi refuses to delete or replace what holds data",
+        what="Databases that are not replicas, buckets, keys and vaults have the option protect.",
+        why="A renamed resource or a wrong destroy would take the data, or the key to it, along.",
+        remediation="give the resource pulumi.ResourceOptions(protect=True) "
+        "(components/protection.py; database.deletion_protection in the stack's settings).",
+        severity=Severity.HIGH,
+        catalogue=("RDS-22",),
+        controls=(),
+        types=(INSTANCE, CLUSTER, *BUCKETS, KEY, VAULT),
+        enforcement=ADVISORY_BELOW_STAGING,
+        check_resource=_protected,
+    ),
+    Rule(
+        id="rds-snapshots-encrypted",
+        title="Snapshots are encrypted",
+        what="No snapshot is unencrypted, of an unencrypted database, or a copy without a key.",
+        why="Whoever gets hold of a snapshot restores it and reads everything.",
+        remediation="set storage_encrypted on the database and kms_key_id on the copy.",
+        severity=Severity.CRITICAL,
+        catalogue=("RDS-25",),
+        controls=("CKV_AWS_146", "RDS.4"),
+        types=(SNAPSHOT, CLUSTER_SNAPSHOT, SNAPSHOT_COPY, CLUSTER_SNAPSHOT_COPY),
+        check_resource=_snapshot_encrypted,
+        check_stack=_snapshots_of_encrypted,
+    ),
+)

@@ -1,0 +1,250 @@
+"""Rules for secrets over the whole stack: rotation; SSM parameters and documents."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final, cast
+
+from .documents import MalformedDocumentError, matches, parse
+from .hosts import FUNCTION
+from .inventory import Resource, Stack
+from .keys import PARAMETER, ROTATION
+from .links import sources, targets
+from .requirements import ADVISORY_EVERYWHERE
+from .resource_policies import SECRET
+from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
+from .values import UNKNOWN, one_or_many, shown, text
+
+SCHEDULE: Final = "aws:scheduler/schedule:Schedule"
+ROLE: Final = "aws:iam/role:Role"
+ROLE_POLICY: Final = "aws:iam/rolePolicy:RolePolicy"
+DOCUMENT: Final = "aws:ssm/document:Document"
+_WRITES: Final = ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret")
+_PUBLIC_PARAMETER: Final = re.compile(r"certificate|ca[-_]bundle|public", re.IGNORECASE)
+
+
+def _rotated(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for secret in stack.of_type(SECRET):
+        rotations = sources(stack, secret, (ROTATION,), "secretId")
+        if rotations.found:
+            continue
+        written = _written_on_schedule(stack, secret)
+        if written is True:
+            continue
+        if rotations.undecided or written is UNKNOWN:
+            yield Unverified(secret, "what rotates it")
+        else:
+            limit = "have a SecretRotation, or a scheduled function that writes it"
+            yield Violation(secret, "is rotated by nothing in this stack", limit)
+
+
+def _written_on_schedule(stack: Stack, secret: Resource) -> object:
+    """Whether a function that runs at least every quarter may write the secret, or `UNKNOWN`."""
+    unknown = False
+    for function in sources(stack, secret, (FUNCTION,), "environment").found:
+        schedules = sources(stack, function, (SCHEDULE,), "target").found
+        often = [_is_often(one.get("scheduleExpression")) for one in schedules]
+        if not any(often):
+            continue
+        for role in targets(stack, function, "role", (ROLE,)).found:
+            for policy in sources(stack, role, (ROLE_POLICY,), "role").found:
+                may_write = _may_write(policy, secret)
+                if may_write is True:
+                    return UNKNOWN if UNKNOWN in often and True not in often else True
+                unknown |= may_write is UNKNOWN
+    return UNKNOWN if unknown else False
+
+
+def _is_often(expression: object) -> object:
+    """Whether a schedule runs at least every 92 days, the longest quarter."""
+    if not isinstance(expression, str):
+        return expression is UNKNOWN and UNKNOWN
+    if rate := re.fullmatch(r"rate\((\d{1,6}) (minute|hour|day)s?\)", expression):
+        days = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1}[rate[2]]
+        return int(rate[1]) * days <= 92
+    fields = expression.removeprefix("cron(").rstrip(")").split()
+    # minutes hours day-of-month month day-of-week year
+    return (
+        len(fields) == 6
+        and fields[5] == "*"
+        and bool(re.fullmatch(r"\*|\d+/[123]|\*/[123]", fields[3]))
+    )
+
+
+def _may_write(policy: Resource, secret: Resource) -> object:
+    try:
+        parsed = parse(policy.get("policy"))
+    except MalformedDocumentError:
+        return False
+    if parsed is UNKNOWN:
+        # Recorded references decide what the document can be about at all.
+        return secret.urn in policy.property_dependencies.get("policy", ()) and UNKNOWN
+    arn, name = secret.identity("arn"), secret.identity("name")
+    for statement in parsed:
+        actions = [one for one in statement.actions if isinstance(one, str)]
+        if not statement.allows or not any(matches(a, w) for a in actions for w in _WRITES):
+            continue
+        for resource in statement.resources:
+            if resource is UNKNOWN:
+                return UNKNOWN
+            if isinstance(resource, str) and (
+                (isinstance(arn, str) and matches(resource, arn))
+                or (isinstance(name, str) and f":secret:{name}" in resource)
+            ):
+                return True
+    return False
+
+
+def _secure(parameter: Resource, _context: Context) -> Iterator[Outcome]:
+    kind, name = text(parameter.get("type")), parameter.get("name")
+    if kind is UNKNOWN:
+        yield Unverified(parameter, "type")
+    elif kind != "SecureString":
+        if name is UNKNOWN:
+            yield Unverified(parameter, "name")
+        elif not _PUBLIC_PARAMETER.search(str(name or parameter.name)):
+            found = f"has type = {shown(parameter.get('type'))}"
+            limit = "be a SecureString, unless its name says certificate or public"
+            yield Violation(parameter, found, limit)
+
+
+def _private_document(document: Resource, _context: Context) -> Iterator[Outcome]:
+    permissions = document.get("permissions")
+    limit = "be shared with named accounts only"
+    if permissions is UNKNOWN:
+        yield Unverified(document, "permissions")
+        return
+    fields = cast("dict[str, object]", permissions) if isinstance(permissions, dict) else {}
+    for key, value in fields.items():
+        if key.replace("_", "").lower() != "accountids":
+            continue
+        for account in one_or_many(value):
+            if account is UNKNOWN:
+                yield Unverified(document, "permissions")
+            elif not all(one.strip().isdigit() for one in str(account).split(",")):
+                yield Violation(document, f"is shared with {shown(account)}", limit)
+
+
+def _session_inputs(document: Resource) -> dict[str, object] | Outcome | None:
+    """The inputs of a session document; `None` of another one."""
+    kind = document.get("documentType")
+    if kind is UNKNOWN or document.get("content") is UNKNOWN:
+        return Unverified(document, "documentType" if kind is UNKNOWN else "content")
+    if kind != "Session":
+        return None
+    content = document.get("content")
+    if isinstance(content, str):
+        try:
+            content = json.loads(content)
+        except (ValueError, RecursionError):
+            content = _flat_yaml(cast("str", content))
+    inputs = cast("dict[str, object]", content).get("inputs") if isinstance(content, dict) else None
+    return cast("dict[str, object]", inputs) if isinstance(inputs, dict) else {}
+
+
+def _flat_yaml(content: str) -> dict[str, object]:
+    """The scalars of a document in YAML, which the standard library does not read."""
+    pairs = re.findall(r"^\s+(\w+):[ \t]*['\"]?([^'\"\n#]*?)['\"]?[ \t]*$", content, re.MULTILINE)
+    return {
+        "inputs": {
+            key: {"true": True, "false": False}.get(value.lower(), value) for key, value in pairs
+        }
+    }
+
+
+def _is_on(value: object) -> bool:
+    return value is True or str(value).lower() == "true"
+
+
+def _sessions_encrypted(document: Resource, _context: Context) -> Iterator[Outcome]:
+    inputs = _session_inputs(document)
+    if isinstance(inputs, dict):
+        if inputs.get("kmsKeyId") in (None, ""):
+            yield Violation(document, "has no kmsKeyId in its inputs", "name a customer key")
+    elif inputs is not None:
+        yield inputs
+
+
+def _sessions_logged(document: Resource, _context: Context) -> Iterator[Outcome]:
+    inputs = _session_inputs(document)
+    if isinstance(inputs, dict):
+        bucket = inputs.get("s3BucketName") and _is_on(inputs.get("s3EncryptionEnabled"))
+        group = inputs.get("cloudWatchLogGroupName") and _is_on(
+            inputs.get("cloudWatchEncryptionEnabled")
+        )
+        if not bucket and not group:
+            limit = "write sessions to an encrypted bucket or log group"
+            yield Violation(document, "logs no session under encryption", limit)
+    elif inputs is not None:
+        yield inputs
+
+
+def _document_rule(rule_id: str, title: str, what: str, check: object, *controls: str) -> Rule:
+    return Rule(
+        id=rule_id,
+        title=title,
+        what=what,
+        why="A shell on a host that holds connections would leave no trace, or be read by others.",
+        remediation="set permissions, kmsKeyId and a log in the content of the aws.ssm.Document.",
+        severity=Severity.HIGH,
+        catalogue=("SEC-04",),
+        controls=controls,
+        types=(DOCUMENT,),
+        check_resource=check,  # pyright: ignore[reportArgumentType]
+    )
+
+
+RULES: Final = (
+    Rule(
+        id="secrets-rotated",
+        title="Every secret is rotated",
+        what="Every secret has a SecretRotation, or is written by a function of the stack that "
+        "runs at least every quarter. This is advice: passwords of login roles change when the "
+        "roles function is asked to, not yet by themselves.",
+        why="A password that leaked stays good until it is changed.",
+        remediation="add aws.secretsmanager.SecretRotation, or a schedule of a function that may "
+        "write the secret (components/master_credentials.py); secrets.rotation in the settings.",
+        severity=Severity.MEDIUM,
+        catalogue=("SEC-02",),
+        controls=("CKV2_AWS_57", "SecretsManager.1"),
+        types=(),
+        enforcement=ADVISORY_EVERYWHERE,
+        check_stack=_rotated,
+        joined_types=(SECRET, SCHEDULE),
+    ),
+    Rule(
+        id="secrets-parameters-secure",
+        title="SSM parameters are encrypted unless they are public",
+        what="Every parameter is a SecureString, unless its name says certificate or public.",
+        why="What was harmless is replaced by a password, in the same plain parameter.",
+        remediation='set type = "SecureString" and key_id on the aws.ssm.Parameter.',
+        severity=Severity.MEDIUM,
+        catalogue=("SEC-04",),
+        controls=("CKV2_AWS_34",),
+        types=(PARAMETER,),
+        check_resource=_secure,
+    ),
+    _document_rule(
+        "secrets-documents-private",
+        "SSM documents are not public",
+        "permissions of no SSM document names anything but accounts.",
+        _private_document,
+        *("CKV_AWS_303", "SSM.4"),
+    ),
+    _document_rule(
+        "secrets-sessions-encrypted",
+        "Shell sessions are encrypted by a key of one's own",
+        "inputs of every session document has a kmsKeyId.",
+        _sessions_encrypted,
+        "CKV_AWS_112",
+    ),
+    _document_rule(
+        "secrets-sessions-logged",
+        "Shell sessions are logged under encryption",
+        "Every session document writes to a bucket or log group that is encrypted.",
+        _sessions_logged,
+        "CKV_AWS_113",
+    ),
+)

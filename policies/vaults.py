@@ -1,0 +1,169 @@
+"""Rules for AWS Backup: vaults under keys, locked, plans that keep and copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, cast
+
+from .database_joins import VAULT
+from .inventory import Resource, Stack
+from .links import sources, targets
+from .requirements import (
+    ADVISORY_BELOW_STAGING,
+    Part,
+    given,
+    number,
+    on_resource,
+)
+from .rules import Context, Environment, Outcome, Rule, Severity, Unverified, Violation
+from .values import UNKNOWN, Wrong, integer, sequence, shown
+
+LOCK: Final = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
+PLAN: Final = "aws:backup/plan:Plan"
+# As long as point-in-time recovery reaches, so that a copy is never shorter than it.
+_LEAST_DAYS: Final = {
+    Environment.LOCAL: 1,
+    Environment.DEV: 3,
+    Environment.STAGING: 7,
+    Environment.PROD: 30,
+}
+
+
+_lock = on_resource(number("minRetentionDays", default=0, least=_LEAST_DAYS, unit="days"))
+
+
+def _vaults_locked(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for vault in stack.of_type(VAULT):
+        locks = sources(stack, vault, (LOCK,), "backupVaultName")
+        if locks.undecided:
+            yield Unverified(vault, "the backupVaultName of a VaultLockConfiguration")
+        elif not locks.found:
+            limit = "have one with minRetentionDays"
+            yield Violation(vault, "has no VaultLockConfiguration in this stack", limit)
+
+
+def _plan_keeps(plan: Resource, context: Context) -> Iterator[Outcome]:
+    least = _LEAST_DAYS[context.environment]
+    for part in _rules(plan, context):
+        if isinstance(part, Part):
+            value = part.read("lifecycle.deleteAfter")
+            days = value if isinstance(value, Wrong) else integer(value, default=2**31)
+            if days is UNKNOWN:
+                yield part.unverified("lifecycle.deleteAfter")
+            elif isinstance(days, Wrong) or days < least:
+                limit = f"be at least {least} days in {context.environment}"
+                yield part.violation("lifecycle.deleteAfter", value, limit)
+        else:
+            yield part
+
+
+def _plan_copies(stack: Stack, context: Context) -> Iterator[Outcome]:
+    for plan in stack.of_type(PLAN):
+        limit = "copy to a vault in another region"
+        copied = undecided = False
+        for part in _rules(plan, context):
+            if not isinstance(part, Part):
+                undecided |= isinstance(part, Unverified)
+                continue
+            actions = sequence(part.read("copyActions"))
+            undecided |= actions is UNKNOWN
+            copied |= isinstance(actions, list) and bool(actions)
+        # A copy to a vault of the plan's own region dies with the region.
+        near = [
+            one
+            for one in targets(stack, plan, "rules", (VAULT,)).found
+            if one.get("region") not in (None, plan.get("region"))
+        ]
+        known = [one for one in _destinations(plan, context) if isinstance(one, str)]
+        regions = {one.split(":")[3] for one in known if one.count(":") >= 3}
+        own = plan.get("region")
+        if copied and (near or not known or len(regions) > 1 or own not in regions):
+            continue
+        if undecided:
+            yield Unverified(plan, "copyActions")
+        else:
+            yield Violation(plan, "copies nothing to another region", limit)
+
+
+def _destinations(plan: Resource, context: Context) -> Iterator[object]:
+    for part in _rules(plan, context):
+        actions = part.read("copyActions") if isinstance(part, Part) else None
+        for action in cast("list[object]", actions) if isinstance(actions, list) else []:
+            if isinstance(action, dict):
+                yield cast("dict[str, object]", action).get("destinationVaultArn")
+
+
+def _rules(plan: Resource, context: Context) -> Iterator[Part | Outcome]:
+    rules = sequence(plan.get("rules"))
+    if rules is UNKNOWN:
+        yield Unverified(plan, "rules")
+    elif not isinstance(rules, list) or not rules:
+        yield Violation(plan, f"has rules = {shown(plan.get('rules'))}", "have rules")
+    else:
+        for index, entry in enumerate(rules):
+            place = f"rules[{index}]"
+            if entry is UNKNOWN:
+                yield Unverified(plan, place)
+            elif isinstance(entry, dict):
+                yield Part(plan, context, f"{place}.", cast("dict[str, object]", entry))
+            else:
+                yield Violation(plan, f"has {place} = {shown(entry)}", "be a rule")
+
+
+RULES: Final = (
+    Rule(
+        id="backup-vault-key",
+        title="Backup vaults are under a key of one's own",
+        what="kmsKeyArn is set on every vault.",
+        why="Under AWS's own key a backup cannot be restored from another account.",
+        remediation="set kms_key_arn on the aws.backup.Vault.",
+        severity=Severity.HIGH,
+        catalogue=("BKP-01",),
+        controls=("CKV_AWS_166", "Backup.1"),
+        types=(VAULT,),
+        check_resource=on_resource(given("kmsKeyArn")),
+    ),
+    Rule(
+        id="backup-vault-locked",
+        title="Backups in vaults cannot be deleted before their time",
+        what="Every vault has a VaultLockConfiguration with minRetentionDays of 1 (local), 3 "
+        "(dev), 7 (staging) or 30 (prod) days.",
+        why="Whoever takes over an administrator's role deletes the backups first.",
+        remediation="add aws.backup.VaultLockConfiguration with min_retention_days.",
+        severity=Severity.HIGH,
+        catalogue=("BKP-01",),
+        controls=(),
+        types=(LOCK,),
+        enforcement=ADVISORY_BELOW_STAGING,
+        check_resource=_lock,
+        check_stack=_vaults_locked,
+        joined_types=(VAULT,),
+    ),
+    Rule(
+        id="backup-plan-keeps",
+        title="Backup plans keep backups long enough",
+        what="lifecycle.deleteAfter of every plan's rules is at least 1 (local), 3 (dev), 7 "
+        "(staging) or 30 (prod) days, or not set.",
+        why="A deletion that is noticed later than this cannot be undone.",
+        remediation="set lifecycle with delete_after in the plan's rules.",
+        severity=Severity.HIGH,
+        catalogue=("BKP-01",),
+        controls=(),
+        types=(PLAN,),
+        check_resource=_plan_keeps,
+    ),
+    Rule(
+        id="backup-plan-copies",
+        title="Backup plans copy to another region",
+        what="A rule of every plan has copyActions to a vault of another region.",
+        why="The loss of a region would take database and backups together.",
+        remediation="set copy_actions with destination_vault_arn in a rule of the aws.backup.Plan.",
+        severity=Severity.HIGH,
+        catalogue=("BKP-01",),
+        controls=(),
+        types=(),
+        enforcement=ADVISORY_BELOW_STAGING,
+        check_stack=_plan_copies,
+        joined_types=(PLAN,),
+    ),
+)
