@@ -37,6 +37,8 @@ _GROUPS: Final = {
 }
 _POSTGRESQL_PORT: Final = 5432
 
+_STATEFUL: Final = (INSTANCE, CLUSTER, *BUCKETS, KEY, VAULT)
+
 
 def _other_port(database: Resource, _context: Context) -> Iterator[Outcome]:
     if is_other_engine(database) or is_replica(database):
@@ -173,13 +175,14 @@ def _as_guarded(replica: Resource, source: Resource) -> Iterator[Outcome]:
             yield Violation(replica, f"does not export {', '.join(missing)}", limit)
 
 
-def _protected(resource: Resource, _context: Context) -> Iterator[Outcome]:
-    if not resource.protect and not is_replica(resource):
-        yield Violation(
-            resource,
-            "has not Pulumi's option protect",
-            "have it, so that the engine refuses to delete or replace what cannot be made again",
-        )
+def _protected(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for resource in stack.of_type(*_STATEFUL):
+        if not resource.protect and not is_replica(resource):
+            yield Violation(
+                resource,
+                "has not Pulumi's option protect",
+                "have it, so that the engine refuses to delete or replace what holds data",
+            )
 
 
 def _snapshot_encrypted(snapshot: Resource, _context: Context) -> Iterator[Outcome]:
@@ -281,9 +284,10 @@ RULES: Final = (
         severity=Severity.HIGH,
         catalogue=("RDS-22",),
         controls=(),
-        types=(INSTANCE, CLUSTER, *BUCKETS, KEY, VAULT),
+        types=(),
         enforcement=ADVISORY_BELOW_STAGING,
-        check_resource=_protected,
+        check_stack=_protected,
+        joined_types=_STATEFUL,
     ),
     Rule(
         id="rds-snapshots-encrypted",

@@ -78,7 +78,8 @@ def _named(stack: Stack, text: str, types: Sequence[str]) -> Iterator[Resource]:
 
 def _has_name(target: Resource) -> bool:
     return any(
-        isinstance(found := target.identity(key), str) and found
+        # A placeholder that a converter has left is no name.
+        isinstance(found := target.identity(key), str) and found and "${" not in found
         for key in _IDENTITIES
         if key not in ("id", "arn")
     )

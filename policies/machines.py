@@ -75,6 +75,9 @@ def _monitored(resource: Resource, context: Context) -> Iterator[Outcome]:
 
 def _optimized(resource: Resource, context: Context) -> Iterator[Outcome]:
     kind = resource.get("instanceType")
+    if kind is UNKNOWN and resource.get("ebsOptimized") is None:
+        yield Unverified(resource, "instanceType")
+        return
     family = kind.partition(".")[0] if isinstance(kind, str) else ""
     always = bool(family) and family not in _NOT_OPTIMIZED
     yield from on_resource(flag("ebsOptimized", True, default=always))(resource, context)

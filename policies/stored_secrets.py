@@ -15,7 +15,7 @@ from .links import sources, targets
 from .requirements import ADVISORY_EVERYWHERE
 from .resource_policies import SECRET
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
-from .values import UNKNOWN, one_or_many, shown, text
+from .values import UNKNOWN, contains_unknown, one_or_many, shown, text
 
 SCHEDULE: Final = "aws:scheduler/schedule:Schedule"
 ROLE: Final = "aws:iam/role:Role"
@@ -141,6 +141,8 @@ def _session_inputs(document: Resource) -> dict[str, object] | Outcome | None:
         except (ValueError, RecursionError):
             content = _flat_yaml(cast("str", content))
     inputs = cast("dict[str, object]", content).get("inputs") if isinstance(content, dict) else None
+    if inputs is UNKNOWN:
+        return Unverified(document, "inputs of content")
     return cast("dict[str, object]", inputs) if isinstance(inputs, dict) else {}
 
 
@@ -155,13 +157,15 @@ def _flat_yaml(content: str) -> dict[str, object]:
 
 
 def _is_on(value: object) -> bool:
-    return value is True or str(value).lower() == "true"
+    return value is True or (isinstance(value, str) and value.lower() == "true")
 
 
 def _sessions_encrypted(document: Resource, _context: Context) -> Iterator[Outcome]:
     inputs = _session_inputs(document)
     if isinstance(inputs, dict):
-        if inputs.get("kmsKeyId") in (None, ""):
+        if inputs.get("kmsKeyId") is UNKNOWN:
+            yield Unverified(document, "kmsKeyId of content")
+        elif not isinstance(inputs.get("kmsKeyId"), str) or not inputs["kmsKeyId"]:
             yield Violation(document, "has no kmsKeyId in its inputs", "name a customer key")
     elif inputs is not None:
         yield inputs
@@ -174,7 +178,9 @@ def _sessions_logged(document: Resource, _context: Context) -> Iterator[Outcome]
         group = inputs.get("cloudWatchLogGroupName") and _is_on(
             inputs.get("cloudWatchEncryptionEnabled")
         )
-        if not bucket and not group:
+        if not bucket and not group and contains_unknown(inputs):
+            yield Unverified(document, "the log in content")
+        elif not bucket and not group:
             limit = "write sessions to an encrypted bucket or log group"
             yield Violation(document, "logs no session under encryption", limit)
     elif inputs is not None:

@@ -76,7 +76,8 @@ def _plan_copies(stack: Stack, context: Context) -> Iterator[Outcome]:
         ]
         known = [one for one in _destinations(plan, context) if isinstance(one, str)]
         regions = {one.split(":")[3] for one in known if one.count(":") >= 3}
-        own = plan.get("region")
+        region = plan.get("region")
+        own = region if isinstance(region, str) else ""
         if copied and (near or not known or len(regions) > 1 or own not in regions):
             continue
         if undecided:

@@ -79,9 +79,7 @@ def test_a_vpc_with_a_database_has_endpoints() -> None:
     assert found(rule, vpc, subnet, group, *endpoints) == []
     assert found(rule, vpc, subnet, group, *endpoints[1:]) == [(Kind.VIOLATION, "vpc")]
     assert found(rule, vpc, subnet) == []
-    later = made(
-        "aws:ec2/vpcEndpoint:VpcEndpoint", "later", vpcId=(vpc,), serviceName=UNKNOWN
-    )
+    later = made("aws:ec2/vpcEndpoint:VpcEndpoint", "later", vpcId=(vpc,), serviceName=UNKNOWN)
     assert found(rule, vpc, subnet, group, later) == [(Kind.NOT_VERIFIED, "vpc")]
 
 
@@ -112,7 +110,13 @@ WRITE = "secretsmanager:PutSecretValue"
 
 @pytest.mark.parametrize(
     "expression",
-    ["rate(30 days)", "rate(92 days)", "cron(0 5 1 1/3 ? *)", "cron(0 5 * * ? *)", "rate(12 hours)"],
+    [
+        "rate(30 days)",
+        "rate(92 days)",
+        "cron(0 5 1 1/3 ? *)",
+        "cron(0 5 * * ? *)",
+        "rate(12 hours)",
+    ],
 )
 def test_a_scheduled_function_that_may_write_a_secret_rotates_it(expression: str) -> None:
     assert found("secrets-rotated", *rotating(expression, WRITE)) == []

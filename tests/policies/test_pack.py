@@ -24,6 +24,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from policies.catalogue import RULES
 from tests.policies.good_stack import BLOCK, BUCKET, GOOD, INSTANCE, UNKNOWN_STRING, urn
+from tests.policies.test_specs import ADVICE
 
 PACK = Path(__file__).resolve().parents[2] / "policies"
 IGNORE = shutil.ignore_patterns("__pycache__")
@@ -90,6 +91,7 @@ def analyze_stack(pack: Any, **changes: dict[str, Any] | None) -> list[Any]:
                 name=name,
                 urn=urn(name),
                 properties=struct({**properties, **(changes.get(name) or {})}),
+                options=analyzer_pb2.AnalyzerResourceOptions(protect=True),
                 propertyDependencies={
                     key: analyzer_pb2.AnalyzerPropertyDependencies(urns=[urn(t) for t in targets])
                     for key, targets in references.items()
@@ -243,7 +245,8 @@ def test_metadata_reaches_the_engine(pack: Any) -> None:
     coverage = policies.pop("policy-coverage-complete")
     assert coverage.enforcementLevel == analyzer_pb2.ADVISORY
     assert policies.keys() == {*(rule.id for rule in RULES), "policy-exemptions-valid"}
-    assert all(p.enforcementLevel == analyzer_pb2.MANDATORY for p in policies.values())
+    advice = {name for name, p in policies.items() if p.enforcementLevel != analyzer_pb2.MANDATORY}
+    assert advice == ADVICE
     retention = policies["rds-pitr-retention"]
     assert "minimumDays" in retention.configSchema.properties
     assert "CKV_AWS_133" in retention.tags
