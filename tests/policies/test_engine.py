@@ -26,7 +26,15 @@ BUCKET_PROGRAM = """
 import json, pulumi
 import pulumi_aws as aws
 
-bucket = aws.s3.Bucket("backups")
+kept = pulumi.ResourceOptions(protect=True)
+bucket = aws.s3.Bucket("backups", object_lock_enabled=True, opts=kept)
+aws.s3.BucketObjectLockConfiguration("lock", bucket=bucket.id,
+    rule={{"default_retention": {{"mode": "GOVERNANCE", "days": 30}}}})
+aws.s3.BucketLogging("access", bucket=bucket.id, target_bucket="logs", target_prefix="a/")
+aws.s3.BucketNotification("events", bucket=bucket.id, eventbridge=True)
+aws.s3.BucketReplicationConfig("copies", bucket=bucket.id, role="arn:aws:iam::1:role/copy",
+    rules=[{{"status": "Enabled", "destination": {{"bucket": "arn:aws:s3:::far",
+        "encryption_configuration": {{"replica_kms_key_id": "arn:aws:kms:a:1:key/c"}}}}}}])
 aws.s3.BucketPublicAccessBlock("block", bucket=bucket.id, block_public_acls=True,
     block_public_policy=True, ignore_public_acls=True, restrict_public_buckets=True)
 def document(arn):
@@ -45,8 +53,11 @@ aws.s3.BucketLifecycleConfiguration("lifecycle", bucket=bucket.id, rules=[{{"id"
 aws.s3.BucketPolicy("tls", bucket=bucket.id, policy=bucket.arn.apply(document))
 """
 DATABASE_PROGRAM = """
+import pulumi
 import pulumi_aws as aws
 
+subnet = aws.ec2.Subnet("private", vpc_id="vpc-1", cidr_block="10.0.1.0/24")
+subnets = aws.rds.SubnetGroup("subnets", subnet_ids=[subnet.id])
 group = aws.rds.ParameterGroup("group", family="postgres17",
     parameters=[{{"name": name, "value": value}} for name, value in {parameters}.items()])
 db = aws.rds.Instance("db", engine="postgres", engine_version="17", instance_class="db.t4g.micro",
@@ -58,7 +69,11 @@ db = aws.rds.Instance("db", engine="postgres", engine_version="17", instance_cla
     enabled_cloudwatch_logs_exports=["postgresql", "upgrade"], multi_az=True,
     iam_database_authentication_enabled=True, auto_minor_version_upgrade=True,
     publicly_accessible=False, backup_retention_period={days}, deletion_protection=True,
-    final_snapshot_identifier="last", delete_automated_backups=False)
+    final_snapshot_identifier="last", delete_automated_backups=False,
+    db_subnet_group_name=subnets.name, opts=pulumi.ResourceOptions(protect=True))
+aws.rds.EventSubscription("events", sns_topic="arn:aws:sns:eu-west-1:1:alarms")
+aws.rds.InstanceAutomatedBackupsReplication("copy", source_db_instance_arn=db.arn,
+    kms_key_id="arn:aws:kms:eu-central-1:1:key/b", region="eu-central-1")
 for metric in ("CPUUtilization", "FreeStorageSpace", "DatabaseConnections"):
     aws.cloudwatch.MetricAlarm(metric, namespace="AWS/RDS", metric_name=metric, threshold=1,
         comparison_operator="GreaterThanThreshold", evaluation_periods=1,
@@ -137,7 +152,7 @@ def test_what_preview_cannot_verify_is_noted_and_verified_at_apply(project: Proj
     assert "s3-tls-only" in note
     assert applied
     assert "could not be verified" not in applied
-    assert len(project.created_types()) == 7
+    assert len(project.created_types()) == 11
 
 
 def test_what_is_found_at_apply_is_not_created(project: Project) -> None:
