@@ -22,7 +22,7 @@ _RETENTION_VARIABLE = "RETENTION_DAYS"
 
 
 class BackupFunction(pulumi.ComponentResource):
-    """The function may add objects to the bucket: it cannot read, replace or delete one."""
+    """The function may add objects to the bucket; it reads manifests, and neither rows nor more."""
 
     operation: OperationFunction
 
@@ -70,11 +70,21 @@ class BackupFunction(pulumi.ComponentResource):
                         ["s3:AbortMultipartUpload", "s3:PutObject"],
                         [f"{backup_bucket_arn(deployment)}/*"],
                     ),
-                    # What a run that died has left is aborted by the next one.
+                    # What a run that died has left is aborted by the next one; the listing also
+                    # tells whether an object is there whose answer was lost.
                     allow(
                         "FindUploads",
-                        ["s3:ListBucketMultipartUploads"],
+                        ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
                         [deployment.global_arn("s3", bucket)],
+                    ),
+                    # How long the last backups took.
+                    allow(
+                        "ReadManifests",
+                        ["s3:GetObject"],
+                        [
+                            f"{backup_bucket_arn(deployment)}/{class_}/*/manifest.json"
+                            for class_ in backups.classes
+                        ],
                     ),
                     # A multipart upload reads its own parts' data keys.
                     allow(

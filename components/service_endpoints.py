@@ -15,9 +15,7 @@ from components.security_groups import HTTPS_PORT, SecurityGroups
 
 # What functions in the VPC do with the backup bucket and its objects.
 _OBJECT_ACTIONS = ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
-_BUCKET_ACTIONS = ("s3:ListBucketMultipartUploads",)
-# Of the restore test, which looks for backups.
-_FIND_ACTIONS = ("s3:ListBucket",)
+_BUCKET_ACTIONS = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
 
 
 @dataclass(frozen=True)
@@ -123,14 +121,7 @@ class ServiceEndpoints(pulumi.ComponentResource):
                 route_table_ids=placement.route_table_ids,
                 policy=document(
                     _for_account(deployment, "Objects", _OBJECT_ACTIONS, [f"{bucket_arn}/*"]),
-                    _for_account(
-                        deployment,
-                        "Bucket",
-                        (*_FIND_ACTIONS, *_BUCKET_ACTIONS)
-                        if deployment.settings.restore_test.enabled
-                        else _BUCKET_ACTIONS,
-                        [bucket_arn],
-                    ),
+                    _for_account(deployment, "Bucket", _BUCKET_ACTIONS, [bucket_arn]),
                 ),
                 tags=deployment.tags(deployment.name("s3")),
                 opts=child,

@@ -76,6 +76,11 @@ class Catalog:
     large_object_count: int
     skipped: tuple[Skipped, ...]
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all tables with their TOAST tables."""
+        return sum(table.size_bytes for table in self.tables)
+
 
 def read(connection: psycopg.Connection[Any], *, on_standby: bool) -> Catalog:
     """Read everything; a standby cannot read unlogged tables, which are then skipped by name."""

@@ -22,13 +22,15 @@ from operations.backup import (
     cluster_globals,
     definitions,
     manifest,
+    records,
     segments,
     session,
     sweeper,
+    time_budget,
 )
 from operations.backup.children import Children, Login
-from operations.backup.fingerprints import ALGORITHM, Fingerprint
-from operations.backup.manifest import Manifest, RowsInObject, TableRecord
+from operations.backup.fingerprints import ALGORITHM
+from operations.backup.manifest import Manifest
 from operations.backup.object_writer import StoredObject, Uploads
 from operations.backup.rows import DumpedPiece, RowDumper
 from operations.backup.session import Connect, Sessions, Snapshot
@@ -78,6 +80,8 @@ class Options:
     largest_hashed_table_bytes: int | None = None
     time_limit_seconds: float | None = None
     progress: Callable[[Progress], None] | None = None
+    #: What kind of machine this is: only backups of the same kind tell how fast it is.
+    worker: str = "host"
 
 
 def run(
@@ -177,6 +181,7 @@ class _Run:
                 limit.check()
                 sweeper.abort_uploads(self.s3, self.target.bucket, self.endpoint.database, CLASSES)
                 found = catalog.read(connection, on_standby=snapshot.on_standby)
+                self._check_budget(found)
                 shared = self._share(connection, snapshot, identifier)
                 self.shared = shared
                 parts.callback(shared.close)
@@ -194,6 +199,17 @@ class _Run:
     def _seconds_left(self) -> float | None:
         limit = self.options.time_limit_seconds
         return None if limit is None else max(limit - (time.monotonic() - self.started), 0.0)
+
+    def _check_budget(self, found: catalog.Catalog) -> None:
+        estimate = time_budget.estimate(
+            found.size_bytes,
+            s3=self.s3,
+            bucket=self.target.bucket,
+            database=self.endpoint.database,
+            classes=CLASSES,
+            worker=self.options.worker,
+        )
+        time_budget.check(estimate, self._seconds_left(), database=self.endpoint.database)
 
     def _stop(self, connection: psycopg.Connection[Any]) -> None:
         """End the run from another thread."""
@@ -313,31 +329,9 @@ class _Run:
             large_objects_key=large_objects.key if large_objects else None,
             large_object_count=found.large_object_count,
             extensions=found.extensions,
-            tables=_table_records(found, pieces),
+            tables=records.tables(found, pieces),
             objects=(*others.values(), *(piece.stored for piece in pieces)),
             skipped=tuple((one.name, one.reason) for one in found.skipped),
+            source_bytes=found.size_bytes,
+            worker=self.options.worker,
         )
-
-
-def _table_records(found: catalog.Catalog, pieces: list[DumpedPiece]) -> tuple[TableRecord, ...]:
-    dumped: dict[tuple[str, str], list[tuple[RowsInObject, Fingerprint]]] = {}
-    for piece in pieces:
-        for table, where, fingerprint in piece.segments:
-            dumped.setdefault((table.schema, table.name), []).append((where, fingerprint))
-    records: list[TableRecord] = []
-    for table in found.tables:
-        parts = dumped[table.schema, table.name]
-        whole = Fingerprint(0, 0)
-        for _, fingerprint in parts:
-            whole += fingerprint
-        records.append(
-            TableRecord(
-                schema=table.schema,
-                name=table.name,
-                columns=tuple(column.name for column in table.columns),
-                rows=whole.rows,
-                hash=whole.hash,
-                segments=tuple(where for where, _ in parts),
-            )
-        )
-    return tuple(records)

@@ -84,6 +84,9 @@ class Manifest:
     tables: tuple[TableRecord, ...]
     objects: tuple[StoredObject, ...]
     skipped: tuple[tuple[str, str], ...]
+    #: Of the tables on the server's disk; with the duration, the speed of this kind of worker.
+    source_bytes: int = 0
+    worker: str = ""
 
     @property
     def size_bytes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, Protocol
 
 import boto3
@@ -43,9 +44,11 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         target=target,
         s3=boto3.client("s3", config=aws_clients.patient()),
         options=Options(
+            # Lambda gives processors by memory.
+            worker=f"function, {os.environ.get('AWS_LAMBDA_FUNCTION_MEMORY_SIZE', '?')} MiB",
             time_limit_seconds=max(
                 context.get_remaining_time_in_millis() / 1000 - _CLEAN_UP_SECONDS, 1
-            )
+            ),
         ),
     )
     return {

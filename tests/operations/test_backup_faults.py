@@ -22,7 +22,15 @@ from botocore.exceptions import ClientError
 from botocore.retries.standard import ExponentialBackoff
 from moto.s3 import models as moto_s3
 
-from operations.backup import BackupTarget, catalog, children, object_writer, rows, segments
+from operations.backup import (
+    BackupTarget,
+    catalog,
+    children,
+    object_writer,
+    rows,
+    segments,
+    time_budget,
+)
 from operations.backup.store import Store
 from operations.backup.verify import verify
 from operations.errors import OperationError
@@ -301,6 +309,23 @@ def test_the_time_limit_comes_while_a_migration_holds_a_table(
             site.backup(time_limit_seconds=2)
         assert time.monotonic() - started < 10
     assert_nothing_remains(site, capsys.readouterr().out)
+
+
+def test_a_run_that_would_not_end_in_time_writes_nothing(
+    site: Site,
+    cloud: FaultyS3,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(time_budget, "ASSUMED_BYTES_A_SECOND", 10_000)
+        with pytest.raises(OperationError, match=r"would take about \d+ s .* --here --workers"):
+            site.backup(time_limit_seconds=60)
+        assert not {*WRITES} & {*cloud.seen}
+        output = capsys.readouterr().out
+        site.backup()
+    assert_whole(site)
+    assert '"event": "backup_failed"' in output
 
 
 def test_a_migration_that_does_not_end_is_named(

@@ -135,8 +135,16 @@ def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
             ),
             allow(
                 "FindUploads",
-                ["s3:ListBucketMultipartUploads"],
+                ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
                 [f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1"],
+            ),
+            allow(
+                "ReadManifests",
+                ["s3:GetObject"],
+                [
+                    f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1/{class_}/*/manifest.json"
+                    for class_ in CLASSES
+                ],
             ),
             allow(
                 "AddBackupsKey",

@@ -156,7 +156,7 @@ def test_endpoints_let_only_this_account_and_this_stack_pass(
     arn = f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1"
     assert objects["Action"] == ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     assert objects["Resource"] == [f"{arn}/*"]
-    assert bucket["Action"] == ["s3:ListBucketMultipartUploads"]
+    assert bucket["Action"] == ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
     assert bucket["Resource"] == [arn]
     assert objects["Condition"] == bucket["Condition"] == account
 

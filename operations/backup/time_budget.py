@@ -1,0 +1,135 @@
+"""Whether a backup fits into the time it has, before a byte of it is written.
+
+Measured by the newest backups of the same database and the sizes now. A run that would pass its
+limit is refused: it would only hold its locks and fail at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from operations.backup import manifest
+from operations.errors import OperationError
+from operations.structured_log import log, log_metrics
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+# Without a measurement: a third of what two vCPUs do (docs/backups.md, speed).
+ASSUMED_BYTES_A_SECOND = 15 * 1024 * 1024
+# Below this a backup's duration is connecting and pg_dump's start, and tells no speed.
+_TELLING_BYTES = 256 * 1024 * 1024
+# How many of the newest backups are looked at; the slowest of them counts.
+_NEWEST = 5
+# Load and network differ from day to day.
+_RESERVE = 1.25
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a backup will take, with its reserve; `based_on` names the measurement."""
+
+    seconds: float
+    size_bytes: int
+    bytes_a_second: float
+    based_on: str
+
+
+class OverBudgetError(OperationError):
+    """The backup would not end in its time; nothing was written."""
+
+    def __init__(self, estimate: Estimate, seconds: float) -> None:
+        """Say what was expected, what there is, and what to do."""
+        mib = 1024 * 1024
+        super().__init__(
+            f"a backup of {estimate.size_bytes / mib:.0f} MiB would take about "
+            f"{estimate.seconds:.0f} s ({estimate.bytes_a_second / mib:.0f} MiB/s by "
+            f"{estimate.based_on}), more than the {seconds:.0f} s that this run has; nothing was "
+            "written. Run it where there is no limit: pgkeep backup run --here --workers N"
+        )
+        self.estimate = estimate
+
+
+def estimate(
+    size_bytes: int,
+    *,
+    s3: S3Client,
+    bucket: str,
+    database: str,
+    classes: Sequence[str],
+    worker: str,
+) -> Estimate:
+    """By the newest backups that the same kind of `worker` made, else by an assumption.
+
+    Args:
+        size_bytes: of the tables on the server's disk.
+        s3: may list the bucket and read manifests.
+        bucket: where the backups are.
+        database: whose.
+        classes: of backups to look at.
+        worker: as `Options.worker`.
+    """
+    rates: list[tuple[float, str]] = []
+    for identifier, key in _newest(s3, bucket, database, classes):
+        rate = _rate(s3, bucket, key, worker)
+        if rate is not None:
+            rates.append((rate, f"backup {identifier}"))
+    rate, based_on = min(rates, default=(float(ASSUMED_BYTES_A_SECOND), "assumption"))
+    return Estimate(size_bytes / rate * _RESERVE, size_bytes, rate, based_on)
+
+
+def check(found: Estimate, seconds: float | None, *, database: str) -> None:
+    """Publish the estimate, and refuse what does not fit into `seconds`.
+
+    Raises:
+        OverBudgetError: it does not fit.
+    """
+    log_metrics(
+        "backup_estimate",
+        dimensions={"Database": database},
+        metrics={"BackupEstimatedSeconds": (round(found.seconds, 1), "Seconds")},
+        size_bytes=found.size_bytes,
+        based_on=found.based_on,
+        limit_seconds=seconds,
+    )
+    if seconds is not None and found.seconds > seconds:
+        raise OverBudgetError(found, seconds)
+
+
+def _newest(
+    s3: S3Client, bucket: str, database: str, classes: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Ids and keys of manifests; ids begin with their time."""
+    from botocore.exceptions import ClientError
+
+    folders: list[tuple[str, str]] = []
+    try:
+        for backup_class in classes:
+            pages = s3.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=f"{backup_class}/{database}/", Delimiter="/"
+            )
+            for page in pages:
+                for entry in page.get("CommonPrefixes", []):
+                    folder = entry.get("Prefix", "")
+                    folders.append((folder.split("/")[2], f"{folder}{manifest.NAME}"))
+    except ClientError as error:
+        # A backup without an estimate is better than none.
+        log("no_estimate", error=str(error))
+        return []
+    return sorted(folders, reverse=True)[:_NEWEST]
+
+
+def _rate(s3: S3Client, bucket: str, key: str, worker: str) -> float | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        document = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        size, duration = float(document["source_bytes"]), float(document["duration_seconds"])
+        same = document["worker"] == worker
+    except (ClientError, ValueError, KeyError, TypeError):
+        # No manifest, or one of an older version: it measures nothing.
+        return None
+    return size / duration if same and duration > 0 and size >= _TELLING_BYTES else None
