@@ -134,8 +134,8 @@ def check(
 ) -> None:
     """Judge stacks, states, plans or SQL with the policy pack's rules, without the engine.
 
-    A stack's program runs under mocks, and its workload's migrations are judged with it. Exit code: 0, 1 when a mandatory rule is violated, 2 when
-    an input is unusable.
+    A stack's program runs under mocks, and its workload's migrations are judged with it. Exit
+    code: 0, 1 when a mandatory rule is violated, 2 when an input is unusable.
     """
     from pgkeep.check.command import Request, run
 

@@ -1,0 +1,192 @@
+"""Random IAM documents: what a reference evaluator allows, the rules refuse, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+
+from policies.evaluation import Kind, evaluate
+from policies.inventory import Resource, Stack
+from policies.privileges import _DELETION, _ESCALATION, _EXFILTRATION, _EXPOSURE, _PERMISSIONS
+from policies.rules import Context
+
+LISTS = {
+    "iam-no-escalation": _ESCALATION,
+    "iam-no-credential-exposure": _EXPOSURE,
+    "iam-no-exfiltration": _EXFILTRATION,
+    "iam-no-permission-changes": _PERMISSIONS,
+}
+DANGEROUS = sorted({*_DELETION, *_ESCALATION, *_EXPOSURE, *_EXFILTRATION, *_PERMISSIONS})
+# A name that no generated pattern spells: only a wildcard covers it.
+STRANGER = {
+    "s3": "arn:aws:s3:::9q9q/9q",
+    "rds": "arn:aws:rds:eu-west-9:999999999999:db:9q9q",
+    "kms": "arn:aws:kms:eu-west-9:999999999999:key/9q9q",
+    "iam": "arn:aws:iam::999999999999:role/9q9q",
+    "secretsmanager": "arn:aws:secretsmanager:eu-west-9:999999999999:secret:9q9q",
+    "lambda": "arn:aws:lambda:eu-west-9:999999999999:function:9q9q",
+}
+
+
+def _spoilt_case(draw: st.DrawFn, text: str) -> str:
+    return "".join(draw(st.sampled_from([char.lower(), char.upper(), char])) for char in text)
+
+
+@st.composite
+def action_patterns(draw: st.DrawFn) -> str:
+    action = draw(st.sampled_from([*DANGEROUS, "s3:ListBucket", "ec2:DescribeInstances"]))
+    shape = draw(st.sampled_from(["whole", "case", "prefix", "middle", "mark", "service", "all"]))
+    if shape == "case":
+        return _spoilt_case(draw, action)
+    service, _, verb = action.partition(":")
+    cut = draw(st.integers(0, len(verb)))
+    if shape == "prefix":
+        return f"{service}:{verb[:cut]}*"
+    if shape == "middle":
+        return f"{service}:*{verb[cut:]}"
+    if shape == "mark":
+        return f"{service}:{verb[:cut]}{'?' * (len(verb) - cut)}"
+    return {"service": f"{service}:*", "all": "*"}.get(shape, action)
+
+
+ARNS = st.sampled_from(
+    [
+        *("*", "arn:aws:s3:::*", "arn:aws:s3:::backups/*", "arn:aws:s3:::backups", "arn:aws:*"),
+        *("arn:aws:rds:*:*:db:*", "arn:aws:rds:eu-west-1:1:db:a", "arn:*:*:*:*:*", "arn:aws:s3:*"),
+        *("arn:aws:kms:*:*:key/*", "arn:aws:kms:eu-west-1:1:key/a", "arn:aws:iam::*:role/*"),
+        *("arn:aws:iam::1:role/a*", "arn:aws:secretsmanager:*:*:*", "arn:aws:lambda:*:*:?*", "?*"),
+        *("arn:aws:lambda:*:*:function:*", "arn:aws:secretsmanager:*:*:secret:a-*", "**"),
+    ]
+)
+
+
+def one_or_list(items: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    return st.one_of(items, st.lists(items, min_size=1, max_size=3))
+
+
+CONDITIONS = st.sampled_from(
+    [None, None, None, {}, {"StringEquals": {"aws:PrincipalTag/team": "data"}}]
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    statements: list[dict[str, Any]] = []
+    for _ in range(draw(st.integers(1, 3))):
+        statement = {
+            "Effect": draw(st.sampled_from(["Allow", "Allow", "Allow", "Deny"])),
+            draw(st.sampled_from(["Action"] * 5 + ["NotAction"])): draw(
+                one_or_list(action_patterns())
+            ),
+            draw(st.sampled_from(["Resource"] * 5 + ["NotResource"])): draw(one_or_list(ARNS)),
+        }
+        condition = draw(CONDITIONS)
+        if condition is not None:
+            statement["Condition"] = condition
+        statements.append(statement)
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def covers(pattern: str, text: str, *, any_case: bool = False) -> bool:
+    """IAM's wildcards, written down from the user guide once more."""
+    regex = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
+    return re.fullmatch(regex, text, re.IGNORECASE if any_case else 0) is not None
+
+
+def applies(statement: dict[str, Any], action: str, resource: str) -> bool:
+    """Whether a statement is about a request, its condition left out of account."""
+    if "NotAction" in statement:
+        acts = not any(covers(one, action, any_case=True) for one in listed(statement["NotAction"]))
+    else:
+        acts = any(covers(one, action, any_case=True) for one in listed(statement["Action"]))
+    if "NotResource" in statement:
+        return acts and not any(covers(one, resource) for one in listed(statement["NotResource"]))
+    return acts and any(covers(one, resource) for one in listed(statement["Resource"]))
+
+
+def allowed(document: dict[str, Any], action: str, resource: str) -> bool:
+    """Whether a request is allowed for certain: an Allow without condition, and no Deny at all."""
+    statements = document["Statement"]
+    denied = any(one["Effect"] == "Deny" and applies(one, action, resource) for one in statements)
+    return not denied and any(
+        one["Effect"] == "Allow" and not one.get("Condition") and applies(one, action, resource)
+        for one in statements
+    )
+
+
+def refused(document: dict[str, Any]) -> set[str]:
+    policy = Resource.of(
+        type="aws:iam/policy:Policy", name="p", properties={"policy": json.dumps(document)}
+    )
+    verdicts = evaluate(Stack([policy]), Context())
+    return {v.rule.id for v in verdicts if v.kind is Kind.VIOLATION and v.blocks}
+
+
+BOUNDED = profile(max_examples=400, derandomize=True, database=None, deadline=None)
+
+
+@BOUNDED
+@given(documents())
+def test_what_reaches_strangers_is_refused(document: dict[str, Any]) -> None:
+    """Soundness: who may act on a resource that no statement names holds a refused policy."""
+    found = refused(document)
+    for action in DANGEROUS:
+        service = action.partition(":")[0]
+        if service in STRANGER and allowed(document, action, STRANGER[service]):
+            assert found, (action, document)
+            assert found & {"iam-no-wildcard-resources", "iam-no-wildcard-actions"}
+
+
+@BOUNDED
+@given(documents())
+def test_lists_of_actions_are_refused_exactly_where_they_are_allowed(
+    document: dict[str, Any],
+) -> None:
+    found = refused(document)
+    plain = [one for one in document["Statement"] if one["Effect"] == "Allow" and "Action" in one]
+
+    def acts(statement: dict[str, Any], actions: tuple[str, ...]) -> bool:
+        return any(
+            covers(pattern, action, any_case=True)
+            for pattern in listed(statement["Action"])
+            for action in actions
+        )
+
+    assert ("iam-no-deletion" in found) == any(acts(one, _DELETION) for one in plain)
+    for rule, actions in LISTS.items():
+        expected = any(
+            acts(one, actions)
+            and "*" in listed(one.get("Resource", []))
+            and not one.get("Condition")
+            for one in plain
+        )
+        assert (rule in found) == expected, rule
+
+
+@BOUNDED
+@given(documents())
+def test_whole_services_and_hidden_verbs_are_refused(document: dict[str, Any]) -> None:
+    found = refused(document)
+    expected = any(
+        one["Effect"] == "Allow"
+        and (
+            "NotAction" in one
+            # A wildcard anywhere but behind three letters of the verb.
+            or any(
+                ("*" in action or "?" in action)
+                and not re.fullmatch(r"[A-Za-z0-9-]+:[A-Za-z]{3}[A-Za-z]*[*]", action)
+                for action in listed(one.get("Action", []))
+            )
+        )
+        for one in document["Statement"]
+    )
+    assert ("iam-no-wildcard-actions" in found) == expected
