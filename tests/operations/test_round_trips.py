@@ -1,0 +1,123 @@
+"""Random databases come back the same: by proof, and by a second pg_dump of both sides.
+
+Pieces and parts are made tiny, so that cutting, groups and reading in parts happen with few rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from moto.s3 import models as moto_s3
+from psycopg import sql
+
+from operations.backup import BackupTarget, object_writer, rows, segments
+from tests.operations.postgres_server import PostgresServer
+from tests.operations.random_databases import RandomTable, tables
+from tests.operations.site import PASSWORD, RESTORED, SOURCE, USER, Site, unpack_client_layer
+
+pytestmark = pytest.mark.root
+
+BUCKET = "pgkeep-backups-of-random-databases"
+EXAMPLES = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_pieces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = unpack_client_layer(tmp_path_factory.mktemp("opt"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGKEEP_POSTGRESQL_CLIENT", str(folder))
+        patch.setattr(moto_s3, "S3_UPLOAD_PART_MIN_SIZE", 1)
+        patch.setattr(object_writer, "_PART_STEPS", ((3, 512), (10_000, 16 * 1024)))
+        patch.setattr(segments, "SMALL_TABLE_BYTES", 32 * 1024)
+        patch.setattr(segments, "GROUP_BYTES", 24 * 1024)
+        patch.setattr(segments, "SMALLEST_SEGMENT_BYTES", 64 * 1024)
+        patch.setattr(rows, "_PROCESS_FROM_BYTES", 256 * 1024)
+        yield
+
+
+@pytest.fixture
+def site(server: PostgresServer, aws: None) -> Site:
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    with server.superuser() as connection:
+        connection.execute(f"CREATE ROLE {USER} SUPERUSER LOGIN PASSWORD '{PASSWORD}'".encode())
+    return Site(server, s3, BackupTarget(BUCKET, key, retention_days={}))
+
+
+def fill(site: Site, made: list[RandomTable]) -> None:
+    """An empty source with these tables."""
+    with site.server.superuser() as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {SOURCE} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {SOURCE} TEMPLATE template0".encode())
+    with site.server.superuser(SOURCE) as connection:
+        connection.execute("SET log_statement = 'none'")
+        for schema in sorted({table.schema for table in made}):
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        for table in made:
+            for statement in table.statements():
+                connection.execute(statement)  # pyright: ignore
+
+
+# The first fixture values serve all examples: each fills the database anew.
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(made=tables())
+def test_a_random_database_comes_back_the_same(site: Site, made: list[RandomTable]) -> None:
+    fill(site, made)
+    backup = site.backup(workers=2)
+    expected = {}
+    with site.server.superuser(SOURCE) as connection:
+        for table in backup.tables:
+            query = sql.SQL("SELECT count(*) FROM ONLY {}").format(
+                sql.Identifier(table.schema, table.name)
+            )
+            row = connection.execute(query).fetchone()
+            expected[table.label] = row[0] if row else -1
+    assert backup.row_counts == expected
+    site.restore(backup)
+    assert [check for check in site.prove(backup).checks if not check.passed] == []
+    assert _without_order(site.dump(RESTORED)) == _without_order(site.dump(SOURCE))
+
+
+def test_tables_are_cut_grouped_and_read_in_parts(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One table of each kind; zstd gives its blocks away at 128 KiB."""
+    monkeypatch.setattr(segments, "SMALLEST_SEGMENT_BYTES", 1024 * 1024)
+    noise = RandomTable("s", "noise", (("c", "text"), ("d", "bytea")), 25_000, 7, "holes", False)
+    few = [RandomTable("s", f"few{n}", (), 1, 2, "plain", False) for n in range(5)]
+    fill(site, [noise, *few])
+    backup = site.backup()
+    (cut,) = (table for table in backup.tables if table.name == "noise")
+    assert len(cut.segments) > 2
+    by_key = {one.key: one for one in backup.objects}
+    assert max(len(by_key[one.key].parts) for one in cut.segments) > 2
+    assert len({table.segments[0].key for table in backup.tables if table is not cut}) == 2
+    site.restore(backup)
+    assert site.prove(backup).proven
+
+
+def _without_order(dump: list[str]) -> list[str]:
+    """Pieces of a table are loaded side by side, so its rows come in another order."""
+    lines: list[str] = []
+    rows_: list[str] | None = None
+    for line in dump:
+        if rows_ is None:
+            lines.append(line)
+            rows_ = [] if line.startswith("COPY ") and line.endswith("FROM stdin;") else None
+        elif line == "\\.":
+            lines += [*sorted(rows_), line]
+            rows_ = None
+        else:
+            rows_.append(line)
+    return lines
