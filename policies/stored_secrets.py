@@ -139,7 +139,7 @@ def _session_inputs(document: Resource) -> dict[str, object] | Outcome | None:
         try:
             content = json.loads(content)
         except (ValueError, RecursionError):
-            content = _flat_yaml(cast("str", content))
+            content = _flat_yaml(content)
     inputs = cast("dict[str, object]", content).get("inputs") if isinstance(content, dict) else None
     if inputs is UNKNOWN:
         return Unverified(document, "inputs of content")

@@ -36,6 +36,7 @@ def entry(
         "parent": urn("pulumi:pulumi:Stack", f"{project}-{stack}", stack, project),
         "provider": f"{provider}::04da6b54-80e4-46f7-96ec-b56ff0331ba8",
         "propertyDependencies": {},
+        "protect": True,
         "created": "2026-01-01T00:00:00Z",
         "modified": "2026-01-01T00:00:00Z",
         **fields,

@@ -56,7 +56,12 @@ def exported(case: dict[str, Any], kind: str) -> dict[str, Any]:
         if kind == "ids only":
             found["outputs"] |= made[item["name"]]
             found["id"] = found["outputs"]["id"]
-            del found["propertyDependencies"]
+            # Ids are made for texts only: references inside of objects stay recorded.
+            found["propertyDependencies"] = {
+                key: urns_of
+                for key, urns_of in dependencies.items()
+                if not isinstance(item["props"].get(key), str)
+            }
         entries.append(found)
     return state(entries)
 

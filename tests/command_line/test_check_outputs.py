@@ -153,8 +153,9 @@ def test_stacks_are_judged_in_their_order_on_two_processes(
 ) -> None:
     found = stacks(capsys, stacks=["prod", "dev"])
     assert [one["source"] for one in found] == ["prod", "dev"]
-    assert found[0]["violations"] == []
-    assert found[1]["violations"] != []
+    advice = {one["enforcement"] for one in found[0]["violations"]}
+    assert advice == {"advisory"}
+    assert len(found[1]["violations"]) > len(found[0]["violations"])
 
 
 def test_an_unknown_stack_ends_with_one_line() -> None:
