@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from .databases import INSTANCE, is_replica
-from .inventory import Stack
+from .inventory import Resource, Stack
 from .links import targets
 from .requirements import ADVISORY_BELOW_STAGING
 from .rules import Context, Outcome, Rule, Severity, StackCheck, Unverified, Violation
@@ -21,36 +22,53 @@ _EVENTS: Final = {
 }
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """What one enabled subscription hears of a source type."""
+
+    databases: frozenset[Resource] | None
+    """`None` for all of the region."""
+    events: frozenset[str]
+    unknown: bool
+
+
+def _subscriptions(stack: Stack, source_type: str) -> Iterator[_Heard]:
+    for subscription in stack.of_type(EVENT_SUBSCRIPTION):
+        enabled, kind = (subscription.get(key) for key in ("enabled", "sourceType"))
+        if boolean(enabled, default=True) is False:
+            continue
+        if kind not in (None, "", UNKNOWN, source_type):
+            continue
+        databases = None
+        unknown = False
+        if source_type == "db-instance" and subscription.get("sourceIds") not in (None, []):
+            links = targets(stack, subscription, "sourceIds", (INSTANCE,))
+            databases = None if links.undecided else frozenset(links.found)
+            unknown = links.undecided
+        categories = subscription.get("eventCategories")
+        unknown |= contains_unknown([enabled, kind, categories])
+        events = {str(one).lower() for one in one_or_many(categories)}
+        yield _Heard(databases, frozenset(events or _EVENTS[source_type]), unknown)
+
+
 def _events(source_type: str) -> StackCheck:
     wanted = _EVENTS[source_type]
 
     def check(stack: Stack, _context: Context) -> Iterator[Outcome]:
+        certain: dict[Resource | None, set[str]] = {}
+        undecided: set[Resource | None] = set()
+        for heard in _subscriptions(stack, source_type):
+            for database in heard.databases if heard.databases is not None else (None,):
+                if heard.unknown:
+                    undecided.add(database)
+                else:
+                    certain.setdefault(database, set()).update(heard.events)
         for database in stack.of_type(INSTANCE):
             if is_replica(database) and source_type != "db-instance":
                 continue  # its source is told of
-            heard: set[str] = set()
-            undecided = False
-            for subscription in stack.of_type(EVENT_SUBSCRIPTION):
-                values = [subscription.get(key) for key in ("enabled", "sourceType")]
-                about = subscription.get("sourceIds")
-                if boolean(values[0], default=True) is False or values[1] not in (
-                    *(None, "", UNKNOWN),
-                    source_type,
-                ):
-                    continue
-                if source_type == "db-instance" and about not in (None, []):
-                    links = targets(stack, subscription, "sourceIds", (INSTANCE,))
-                    undecided |= links.undecided
-                    if database not in links.found:
-                        continue
-                categories = subscription.get("eventCategories")
-                if contains_unknown([*values, categories]):
-                    undecided = True
-                    continue
-                known = {str(one).lower() for one in one_or_many(categories)}
-                heard |= known or set(wanted)
-            missing = [one for one in wanted if one not in heard]
-            if missing and undecided:
+            known = certain.get(None, set()) | certain.get(database, set())
+            missing = [one for one in wanted if one not in known]
+            if missing and undecided & {None, database}:
                 yield Unverified(database, "the subscriptions to events")
             elif missing:
                 yield Violation(

@@ -21,7 +21,6 @@ CASES = [
     for line in (Path(__file__).parent / "cases" / "cases.jsonl").read_text().splitlines()
 ]
 
-OTHER_ENGINE = "judges MariaDB or Db2; the rule is about PostgreSQL"
 ANY_BUCKET = (
     "the check asks only buckets that look public; S3.5 and CIS 3.1.1 ask every bucket to deny "
     "requests without TLS"
@@ -41,10 +40,6 @@ DISAGREEMENTS = {
     ("CKV2_AWS_69", "aws_db_instance.pass_no_param"): (
         "the group is not in the stack: it cannot be verified, so the rule refuses"
     ),
-    ("CKV2_AWS_69", "aws_db_instance.maria_fail_0"): OTHER_ENGINE,
-    ("CKV2_AWS_69", "aws_db_instance.mariadb_fail_missing"): OTHER_ENGINE,
-    ("CKV2_AWS_69", "aws_db_instance.db2_fail_0"): OTHER_ENGINE,
-    ("CKV2_AWS_69", "aws_db_instance.db2_fail_missing"): OTHER_ENGINE,
     ("CKV2_AWS_6", "aws_s3_bucket.bucket_good_1"): (
         "the check asks for two flags; S3.8 and CIS 3.1.4 ask for all four"
     ),

@@ -207,3 +207,31 @@ def test_links_follow_names_arns_and_dependencies_never_logical_names() -> None:
         property_dependencies={"refers": [bucket.urn]},
     )
     assert not targets(Stack([bucket, suffixed]), suffixed, "refers", kinds).found
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "good", "bad"),
+    [
+        ("mysql8.4", "require_secure_transport", ["1", 1, "ON"], ["0", "OFF", None, []]),
+        ("mariadb11.4", "require_secure_transport", ["1"], ["0", 0, ""]),
+        ("sqlserver-se-16.0", "rds.force_ssl", ["1", 1], ["0", "", "on"]),
+        ("db2-ae-11.5", "DB2COMM", ["SSL", "ssl"], ["TCPIP", "0", "SSL,TCPIP"]),
+    ],
+)
+def test_other_engines_require_tls(family: str, name: str, good: list[Any], bad: list[Any]) -> None:
+    rule = "rds-ssl-other-engines"
+
+    def outcome(*parameters: dict[str, Any]) -> list[tuple[Kind, str]]:
+        kind = "aws:rds/parameterGroup:ParameterGroup"
+        group = made(kind, "group", name="g", family=family, parameters=list(parameters))
+        database = made("aws:rds/instance:Instance", "db", parameterGroupName=(group,))
+        return found(rule, group, database)
+
+    other = {"name": "max_connections", "value": "100"}
+    for value in good:
+        assert outcome(other, {"name": name, "value": value}) == []
+    for value in bad:
+        assert outcome({"name": name, "value": value}, other) == [(Kind.VIOLATION, "db")]
+    assert outcome(other) == [(Kind.VIOLATION, "db")]
+    assert outcome({"name": name, "value": UNKNOWN}) == [(Kind.NOT_VERIFIED, "db")]
+    assert outcome({"name": UNKNOWN, "value": "1"}) == [(Kind.NOT_VERIFIED, "db")]
