@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 
+from policies.database.membership import Memberships
+from policies.database.model import Database, Object
+from policies.database.model import Kind as ObjectKind
+from policies.database.privileges import holds
 from policies.evaluation import Kind, Verdict, evaluate
 from policies.inventory import Stack
 from policies.rules import Context, Enforcement, Environment
 from policies.sql import judge_files, migrations
+from policies.sql.interpreter import SqlFile, run
+from policies.sql.session import Session
 
 MANIFEST = {
     "workload": "w",
@@ -491,3 +497,17 @@ def test_huge_and_deep_texts_are_refused_quickly() -> None:
         assert rules("SELECT " + "f(" * depth + "1" + ")" * depth) <= {"db-sql-decidable"}
     assert rules("-- " + "x" * 3_000_000) == {"db-sql-decidable"}
     assert rules("SELECT 1;" * 5_000) == set()
+
+
+def test_superusers_hold_everything_and_grant_as_the_owner() -> None:
+    database = Database()
+    session = Session(database, "owner")
+    text = TABLE + "CREATE ROLE root SUPERUSER; SET ROLE root; GRANT SELECT ON t TO a;"
+    run(session, [SqlFile("1.sql", text)], fresh_session_per_file=False)
+    table = Object(ObjectKind.TABLE, "public.t")
+    memberships = Memberships(database)
+    assert holds(database, memberships, "root", "DELETE", table)
+    assert holds(database, memberships, "owner", "DELETE", table)
+    assert holds(database, memberships, "a", "SELECT", table)
+    assert not holds(database, memberships, "a", "DELETE", table)
+    assert [one.grantor for one in database.on(table) if one.role == "a"] == ["owner"]
