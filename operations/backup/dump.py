@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 SCHEDULED_CLASSES = ("daily", "weekly", "monthly")
 #: Pre-migration backups stay until a person removes them (guide spike-land).
 CLASSES = (*SCHEDULED_CLASSES, "pre-migration", "manual")
+# More sessions than this pass 256 MiB, and no machine that this runs on has as many processors.
+MOST_WORKERS = 16
+# Uploads wait for S3; more threads than these only hold parts.
+_UPLOAD_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,8 @@ def run(
     """
     if backup_class not in CLASSES:
         raise OperationError(f"class is {backup_class!r}; it must be one of {', '.join(CLASSES)}")
+    if not 1 <= options.workers <= MOST_WORKERS:
+        raise OperationError(f"workers is {options.workers}; it must be from 1 to {MOST_WORKERS}")
     dimensions = {"Database": endpoint.database, "Class": backup_class}
     try:
         # Its time runs from here: connecting may take a minute.
@@ -230,7 +236,7 @@ class _Run:
                 self.target.bucket,
                 self.target.kms_key,
                 {"backup-id": identifier, "backup-class": self.backup_class},
-                threads=max(self.options.workers, 2),
+                threads=min(max(self.options.workers, 2), _UPLOAD_THREADS),
             ),
             manifest.folder(self.backup_class, self.endpoint.database, identifier),
         )

@@ -7,6 +7,7 @@ after `close`. Every part carries its SHA-256, which S3 checks before it stores 
 from __future__ import annotations
 
 import base64
+import ctypes
 import hashlib
 import threading
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ MIB = 1024 * 1024
 # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html). Parts grow as the object
 # does, so that small objects need little memory and large ones few parts: (parts, bytes a part).
 _PART_STEPS: Sequence[tuple[int, int]] = (
-    (1_000, 8 * MIB),
+    (1_000, 6 * MIB),
     (1_000, 16 * MIB),
     (1_000, 32 * MIB),
     (7_000, 64 * MIB),
@@ -81,14 +82,15 @@ class Uploads:
     metadata: dict[str, str]
     threads: int = 2
     # Parts on their way. With the one that each worker fills and the programs it starts, a backup
-    # stays below 256 MiB.
-    memory_bytes: int = 64 * MIB
+    # stays below 256 MiB (tests/operations/test_memory.py).
+    memory_bytes: int = 48 * MIB
     _pool: ThreadPoolExecutor = field(init=False)
     _memory: _Memory = field(init=False)
     _stopped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         """Start the threads."""
+        _give_memory_back()
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="upload")
         self._memory = _Memory(self.memory_bytes)
         # botocore tries again for a minute; a run that is stopped has less.
@@ -269,6 +271,18 @@ class ObjectWriter:
             **upload, PartNumber=number, Body=body, ChecksumSHA256=_base64(part)
         )
         return answer["ETag"]
+
+
+def _give_memory_back() -> None:
+    """Let glibc return every freed part to the system at once.
+
+    Otherwise it raises its own threshold to the size of a part and keeps what was freed, in an
+    arena for each thread. mallopt(3): M_MMAP_THRESHOLD is -3, M_ARENA_MAX -8.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(-3, MIB)
+        mallopt(-8, 2)
 
 
 class _Memory:

@@ -28,7 +28,7 @@ def run(
     through: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="With --here: a tunnel's beginning.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=32, help="With --here: sessions.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, max=16, help="With --here: sessions.")] = 2,
     as_json: AsJson = False,
 ) -> None:
     """Make a backup now. Exit code 0 only when it is whole; 1 when it failed."""

@@ -1,0 +1,60 @@
+"""One backup or restore of pgkeep in a process of its own: `ACTION DATABASE WORKERS [ID]`.
+
+Reads libpq's and AWS's variables; prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.backup_site import BUCKET
+from operations import aws_clients
+from operations.backup import BackupTarget, Options, run
+from operations.backup.children import Login
+from operations.backup.store import Store
+from operations.database import Endpoint
+from operations.restore import Options as RestoreOptions
+from operations.restore import restore
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    import boto3
+
+    action, database, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    endpoint = Endpoint(
+        os.environ["PGHOST"], int(os.environ["PGPORT"]), database,
+        Path(os.environ["PGSSLROOTCERT"]),
+    )  # fmt: skip
+    user, password = os.environ["PGUSER"], os.environ["PGPASSWORD"]
+    s3 = boto3.client("s3", config=aws_clients.patient())
+    with contextlib.redirect_stdout(sys.stderr):
+        if action == "backup":
+            made = run(
+                "manual",
+                endpoint,
+                connect=lambda: endpoint.connect(user, password),
+                target=BackupTarget(BUCKET, "benchmark", {}),
+                s3=s3,
+                options=Options(workers=workers),
+            )
+            result = {"id": made.id, "size_bytes": made.size_bytes}
+        else:
+            restored = restore(
+                Store(s3, BUCKET).get(sys.argv[4]),
+                s3=s3,
+                bucket=BUCKET,
+                login=Login(endpoint, user, password),
+                connect=lambda: endpoint.connect(user, password),
+                options=RestoreOptions(workers=workers),
+            )
+            result = {"steps": restored.steps}
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
