@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from .documents import Statement, matches
-from .inventory import Resource
+from .inventory import Resource, Stack
+from .links import sources
 from .permissions import (
     DOCUMENT_TYPES,
     ROLE,
@@ -150,6 +151,15 @@ def _refused(resource: Resource, _context: Context) -> Iterator[Outcome]:
     yield Violation(resource, "is a long-lived identity", "be a role that is assumed instead")
 
 
+def _no_console(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for user in stack.of_type(USER):
+        profiles = sources(stack, user, (LOGIN_PROFILE,), "user")
+        if profiles.undecided:
+            yield Unverified(user, "the user of a UserLoginProfile")
+        elif profiles.found:
+            yield Violation(user, "logs in with a password of its own", "have no login profile")
+
+
 def _no_user_policy(resource: Resource, context: Context) -> Iterator[Outcome]:
     limit = "be attached to a role or a group"
     if resource.type == ATTACHMENT:
@@ -228,6 +238,19 @@ RULES: Final = (
         controls=("CKV_AWS_273",),
         types=(USER, ACCESS_KEY, LOGIN_PROFILE),
         check_resource=_refused,
+    ),
+    Rule(
+        id="iam-no-console-users",
+        title="No IAM user logs in to the console",
+        what="No IAM user of the stack has a login profile.",
+        why="A password without single sign-on outlives the person, and is phished.",
+        remediation="remove the aws.iam.UserLoginProfile; use IAM Identity Center.",
+        severity=Severity.HIGH,
+        catalogue=("IAM-06",),
+        controls=("CKV2_AWS_22",),
+        types=(),
+        check_stack=_no_console,
+        joined_types=(USER, LOGIN_PROFILE),
     ),
     Rule(
         id="iam-no-user-policies",
