@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import deployment, policy_check, pooling
+from benchmarks import backups, deployment, policy_check, pooling
 from benchmarks.results import Measurement, print_table
 from toolchain.environment import REPOSITORY
 from toolchain.steps import RefusedError, fail
@@ -23,6 +23,7 @@ def main() -> int:
             measurements += pooling.measure(stack)
         measurements += deployment.measure_previews()
         measurements += policy_check.measure()
+        measurements += backups.measure()
     except RefusedError as refused:
         return fail(str(refused))
     print_table(measurements)

@@ -1,0 +1,134 @@
+"""Backups and restores beside pg_dump with the AWS command line: same data, same S3, one run.
+
+Every comparison has wall time and processor seconds (client and server together): on a machine that
+does other things too, the second one can be trusted.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.backup_site import BUCKET, BackupSite, Timing, site
+from benchmarks.results import Measurement
+from operations import postgresql_client
+from toolchain.functions import client_programs
+
+_WORKERS = 2
+_AWS = "uv tool run --quiet --from awscli aws s3"
+_MIB = 1024 * 1024
+
+
+def measure(scale: int = 100, small_tables: int = 2_000) -> list[Measurement]:
+    """All measurements; `scale` as pgbench's (1.5 GB at 100)."""
+    from localcloud.image import base_image
+
+    client_programs()
+    with (
+        TemporaryDirectory(prefix="pgkeep-bench-") as folder,
+        site(base_image(print), Path(folder)) as started,
+    ):
+        found: list[Measurement] = []
+        for database, statements in (
+            ("accounts", _accounts(scale)),
+            ("tables", _tables(small_tables)),
+        ):
+            with started.server.superuser() as connection:
+                connection.execute(f"CREATE DATABASE {database}".encode())
+            with started.server.superuser(database) as connection:
+                for statement in statements:
+                    connection.execute(statement.encode())
+                connection.execute("VACUUM ANALYZE")
+                connection.execute("CHECKPOINT")
+            found += _compare(started, database)
+        return found
+
+
+def _accounts(scale: int) -> Iterator[str]:
+    """pgbench's tables in partitions; its filler is blanks, which would compress to nothing."""
+    yield (
+        "CREATE TABLE pgbench_accounts (aid int NOT NULL, bid int, abalance int, filler char(84)) "
+        "PARTITION BY HASH (aid)"
+    )
+    for number in range(8):
+        yield (
+            f"CREATE TABLE pgbench_accounts_{number + 1} PARTITION OF pgbench_accounts "
+            f"FOR VALUES WITH (MODULUS 8, REMAINDER {number})"
+        )
+    rows = f"generate_series(1, {scale * 100_000}) i"
+    filler = "md5(i::text) || md5((-i)::text) || left(md5((i * 7)::text), 20)"
+    yield f"INSERT INTO pgbench_accounts SELECT i, i / 100000, 0, {filler} FROM {rows}"  # noqa: S608
+    yield "ALTER TABLE pgbench_accounts ADD PRIMARY KEY (aid)"
+
+
+def _tables(count: int) -> Iterator[str]:
+    """Many small tables with an index each."""
+    # One transaction would need a lock for each.
+    for first in range(0, count, 500):
+        numbers = f"generate_series({first}, {min(first + 500, count) - 1}) n"
+        make = "CREATE TABLE t%1$s AS SELECT i AS id, md5(i::text) AS word"
+        make += " FROM generate_series(1, 100) i; ALTER TABLE t%1$s ADD PRIMARY KEY (id)"
+        yield (
+            "DO $$ DECLARE n int; BEGIN FOR n IN SELECT * FROM "
+            + numbers
+            + f" LOOP EXECUTE format('{make}', n); END LOOP; END $$"
+        )
+
+
+def _compare(on: BackupSite, database: str) -> list[Measurement]:
+    environment = on.environment(database)
+    files = on.scratch / f"dump-{database}"
+    dump = shlex.join(postgresql_client.command("pg_dump"))
+    load = shlex.join(postgresql_client.command("pg_restore"))
+    ours = [sys.executable, "-m", "benchmarks.backup_worker"]
+
+    def shell(line: str, target: str = database) -> Timing:
+        words = ["bash", "-euo", "pipefail", "-c", line]
+        return on.time(words, on.environment(target))
+
+    # Installed before it is measured.
+    shell(f"{_AWS} ls s3://{BUCKET} > /dev/null")
+    backup = on.time([*ours, "backup", database, str(_WORKERS)], environment)
+    piped = shell(f"{dump} -Fc | {_AWS} cp --no-progress - s3://{BUCKET}/{database}.dump")
+    folder = shell(
+        f"{dump} -Fd -j{_WORKERS} -Z zstd -f {files} && "
+        f"{_AWS} cp --recursive --no-progress {files} s3://{BUCKET}/{database}.d/ > /dev/null"
+    )
+    identifier = json.loads(backup.output.splitlines()[-1])["id"]
+    for name in (f"{database}_ours", f"{database}_theirs"):
+        with on.server.superuser() as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+    restored = on.time(
+        [*ours, "restore", f"{database}_ours", str(_WORKERS), identifier],
+        on.environment(f"{database}_ours"),
+    )
+    theirs = shell(
+        f"{_AWS} cp --recursive --no-progress s3://{BUCKET}/{database}.d/ {files}-back > /dev/null "
+        f"&& {load} -j{_WORKERS} -d {database}_theirs {files}-back",
+        f"{database}_theirs",
+    )
+    return [
+        *_rows(f"backup of {database}", backup, "pg_dump -Fc piped to aws s3 cp", piped, "<= 0.5"),
+        *_rows(f"backup of {database}", backup, "pg_dump -Fd -j2 -Z zstd, then up", folder, "<= 1"),
+        *_rows(f"restore of {database}", restored, "down, then pg_restore -j2", theirs, "<= 1"),
+        Measurement(f"memory of the backup of {database}", backup.peak_mib, "MiB", aim="< 256"),
+        Measurement(f"memory of the restore of {database}", restored.peak_mib, "MiB"),
+    ]
+
+
+def _rows(name: str, one: Timing, other_name: str, other: Timing, aim: str) -> list[Measurement]:
+    def processor(timing: Timing) -> float:
+        return timing.client_cpu_seconds + timing.server_cpu_seconds
+
+    note = (
+        f"client {one.client_cpu_seconds:.1f}, PostgreSQL {one.server_cpu_seconds:.1f}, "
+        f"S3 {one.s3_cpu_seconds:.1f} s of processor"
+    )
+    return [
+        Measurement(name, one.seconds, "s", other_name, other.seconds, aim, note),
+        Measurement(f"{name}, processor", processor(one), "s", other_name, processor(other)),
+    ]
