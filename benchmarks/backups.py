@@ -69,14 +69,10 @@ def _tables(count: int) -> Iterator[str]:
     """Many small tables with an index each."""
     # One transaction would need a lock for each.
     for first in range(0, count, 500):
-        numbers = f"generate_series({first}, {min(first + 500, count) - 1}) n"
         make = "CREATE TABLE t%1$s AS SELECT i AS id, md5(i::text) AS word"
         make += " FROM generate_series(1, 100) i; ALTER TABLE t%1$s ADD PRIMARY KEY (id)"
-        yield (
-            "DO $$ DECLARE n int; BEGIN FOR n IN SELECT * FROM "
-            + numbers
-            + f" LOOP EXECUTE format('{make}', n); END LOOP; END $$"
-        )
+        numbers = f"{first}..{min(first + 500, count) - 1}"
+        yield f"DO $$ BEGIN FOR n IN {numbers} LOOP EXECUTE format('{make}', n); END LOOP; END $$"
 
 
 def _compare(on: BackupSite, database: str) -> list[Measurement]:

@@ -18,7 +18,7 @@ from operations.structured_log import log, log_metrics
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-# Without a measurement: a third of what two vCPUs do (docs/backups.md, speed).
+# Without a measurement: a quarter of what two busy cores did (586 MB in 10 s).
 ASSUMED_BYTES_A_SECOND = 15 * 1024 * 1024
 # Below this a backup's duration is connecting and pg_dump's start, and tells no speed.
 _TELLING_BYTES = 256 * 1024 * 1024
