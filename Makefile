@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down preview check psql env host-tests test lint bench
+.PHONY: help setup build up down preview check psql env host-tests test lint bench mutants
 
 help: ## List the entry points
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,3 +46,6 @@ test: setup ## Everything: lint, types and all suites, the end-to-end one on a l
 
 bench: setup ## Benchmarks: ratios measured in one run (minutes)
 	@$(PYTHON) -m benchmarks
+
+mutants: setup ## Mutation tests of the policy rules: every condition turned round (an hour; FILES="policies/…")
+	@$(PYTHON) -m benchmarks.mutation $(FILES)

@@ -297,15 +297,15 @@ def end_transaction(session: Session, node: Any) -> None:
         (session.role, session.search_path), session.local = session.local, None
 
 
-def create_schema(session: Session, node: Any) -> list[Any]:
-    """CREATE SCHEMA; returns the statements that stand inside it."""
+def create_schema(session: Session, node: Any) -> tuple[str, list[Any]]:
+    """CREATE SCHEMA; returns its name and the statements that stand inside it."""
     owner = session.role_name(node.authrole) if node.authrole else session.role
     target = Object(Kind.SCHEMA, str(node.schemaname or owner))
     if target not in session.database.owners:
         session.database.owners[target] = owner
         session.database.owners_via[target] = session.place
         created(session.database, target, owner, session.place)
-    return list(node.schemaElts or ())
+    return target.name, list(node.schemaElts or ())
 
 
 def alter_owner(session: Session, node: Any) -> None:

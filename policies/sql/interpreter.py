@@ -118,9 +118,9 @@ def _carry_out(session: Session, node: Any) -> None:
     kind = type(node).__name__
     try:
         if kind == "CreateSchemaStmt":
-            inside = access.create_schema(session, node)
+            schema, inside = access.create_schema(session, node)
             outside = session.search_path
-            session.search_path = (str(node.schemaname or session.role), *outside)
+            session.search_path = (schema, *outside)
             for inner in inside:
                 _carry_out(session, inner)
             session.search_path = outside

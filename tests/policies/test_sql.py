@@ -87,11 +87,11 @@ REACHED = {
     "trigger privilege": (TABLE + "GRANT TRIGGER ON t TO w_app;", "is granted TRIGGER on w.t"),
     "default": (
         "ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO w_app;",
-        "is granted DELETE on each table that w_owner creates",
+        "w_app → is granted DELETE on each table that w_owner creates",
     ),
     "default in schema": (
         "ALTER DEFAULT PRIVILEGES FOR ROLE w_owner IN SCHEMA w GRANT TRUNCATE ON TABLES TO w_app;",
-        "is granted TRUNCATE on each table that w_owner creates in w",
+        "w_app → is granted TRUNCATE on each table that w_owner creates in w",
     ),
     "default, then a table": (
         "ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO w_app;" + TABLE,
@@ -133,6 +133,30 @@ REACHED = {
     "creation": ("SET ROLE w_app; CREATE TABLE x (a int);", "w_app → owns w.x"),
     "ownership of the schema": ("ALTER SCHEMA w OWNER TO w_app;", "owns schema w: an owner can"),
     "schema of its own": ("CREATE SCHEMA AUTHORIZATION w_app;", "owns schema w_app"),
+    "inside a schema": (
+        "CREATE SCHEMA s CREATE TABLE x (a int) GRANT DELETE ON x TO w_app;",
+        "w_app → is granted DELETE on s.x",
+    ),
+    "inside a schema without a name": (
+        "CREATE SCHEMA AUTHORIZATION w_retention CREATE TABLE x (a int) "
+        "GRANT DELETE ON x TO w_app;",
+        "w_app → is granted DELETE on w_retention.x",
+    ),
+    "definer, assignment": (
+        "CREATE FUNCTION wipe() RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
+        "SET search_path = w, pg_temp AS $$ DECLARE x text; BEGIN x := dblink_exec('y'); END $$;",
+        "which calls dblink_exec, which may run or set anything",
+    ),
+    "definer, assignment with =": (
+        "CREATE FUNCTION wipe() RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
+        "SET search_path = w, pg_temp AS $$ DECLARE x text; BEGIN x = dblink_exec('y'); END $$;",
+        "which calls dblink_exec, which may run or set anything",
+    ),
+    "definer, ON CONFLICT": (
+        TABLE + "CREATE TABLE u (a int); CREATE RULE r AS ON UPDATE TO u DO ALSO DELETE FROM t;"
+        f"{WIPE} {SAFE} AS 'INSERT INTO u VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2';",
+        "which sets off the rule r of w.u, which deletes from w.t",
+    ),
     "reassigned": (TABLE + "REASSIGN OWNED BY w_owner TO w_app;", "owns w.t"),
     "view": (TABLE + "CREATE VIEW v AS SELECT * FROM t; GRANT DELETE ON v TO w_app;", "on w.v"),
     "renamed": (TABLE + "GRANT DELETE ON t TO w_app; ALTER TABLE t RENAME TO u;", "on w.u"),
@@ -257,6 +281,14 @@ KEPT = {
     "CREATE TRIGGER x AFTER UPDATE ON t EXECUTE FUNCTION f(); GRANT UPDATE ON t TO w_app;",
     "closed definer": f"{TABLE}{WIPE} {SAFE} AS 'DELETE FROM t';{CLOSED}"
     "GRANT EXECUTE ON FUNCTION wipe() TO w_retention;",
+    "definer that assigns": "CREATE FUNCTION wipe() RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
+    "SET search_path = w, pg_temp AS $$ DECLARE x int; BEGIN x := 1 + 2; x = abs(x); END $$;"
+    + CLOSED
+    + "GRANT EXECUTE ON FUNCTION wipe() TO w_app;",
+    "definer that adds where a rule waits for changes": TABLE
+    + "CREATE TABLE u (a int); CREATE RULE r AS ON UPDATE TO u DO ALSO DELETE FROM t;"
+    f"{WIPE} {SAFE} AS 'INSERT INTO u VALUES (1)';{CLOSED}"
+    "GRANT EXECUTE ON FUNCTION wipe() TO w_app;",
     "definer that adds": f"{TABLE}{WIPE} {SAFE} AS 'INSERT INTO t SELECT now()';{CLOSED}"
     "GRANT EXECUTE ON FUNCTION wipe() TO w_app;",
     "other event": f"{TABLE}CREATE FUNCTION wipe() {TRIGGER} AS $$ BEGIN DELETE FROM t; END $$;"
