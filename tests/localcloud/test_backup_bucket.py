@@ -308,3 +308,31 @@ def test_a_copy_that_the_role_may_not_make_has_failed(planes: Planes) -> None:
     assert status(s3, "stuck", "daily/1") == "FAILED"
     with contextlib.closing(planes.client("s3")) as client, pytest.raises(ClientError):
         client.head_object(Bucket="never", Key="daily/1")
+
+
+def test_retention_tags_and_neither_reads_rows_nor_deletes(planes: Planes) -> None:
+    """The lifecycle removes only what has the tag; the role that tags cannot remove anything."""
+    name = "tagged"
+    arn = f"arn:aws:s3:::{name}"
+    s3 = make(planes, name, *secure_transport(arn), *permanent(deployment(), arn))
+    folder = "daily/node_pass/1"
+    for key in ("rows/000001.zst", "manifest.json"):
+        s3.put_object(Bucket=name, Key=f"{folder}/{key}", Body=b"1")
+    marker = as_role(planes, "retention", "s3")
+    planes.allow("retention", ["s3:ListBucket"], arn)
+    planes.allow("retention", ["s3:GetObject"], f"{arn}/daily/*/manifest.json")
+    planes.allow("retention", ["s3:GetObjectTagging", "s3:PutObjectTagging"], f"{arn}/daily/*")
+    keys = [entry["Key"] for entry in marker.list_objects_v2(Bucket=name)["Contents"]]
+    tags = [{"Key": "pgkeep:expired", "Value": "true"}]
+    for key in keys:
+        marker.put_object_tagging(Bucket=name, Key=key, Tagging={"TagSet": tags})
+        assert marker.get_object_tagging(Bucket=name, Key=key)["TagSet"] == tags
+    assert marker.get_object(Bucket=name, Key=f"{folder}/manifest.json")["Body"].read() == b"1"
+    for call in (
+        lambda: marker.get_object(Bucket=name, Key=f"{folder}/rows/000001.zst"),
+        lambda: marker.delete_object(Bucket=name, Key=f"{folder}/manifest.json"),
+        lambda: marker.put_object(Bucket=name, Key=f"{folder}/more", Body=b"1"),
+        lambda: marker.put_object_tagging(Bucket=name, Key="reports/1", Tagging={"TagSet": tags}),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()
