@@ -157,6 +157,25 @@ REACHED = {
         f"{WIPE} {SAFE} AS 'INSERT INTO u VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2';",
         "which sets off the rule r of w.u, which deletes from w.t",
     ),
+    "column renamed, table kept": (
+        TABLE + "GRANT DELETE ON t TO w_app; ALTER TABLE t RENAME COLUMN status TO state;",
+        "w_app → is granted DELETE on w.t",
+    ),
+    "two rules": (
+        TABLE + "CREATE TABLE u (a int); CREATE RULE r AS ON UPDATE TO u DO ALSO DELETE FROM t;"
+        "CREATE RULE s AS ON UPDATE TO u DO ALSO SELECT 1; GRANT UPDATE ON u TO w_app;",
+        "may UPDATE w.u → the rule r deletes from w.t",
+    ),
+    "one of two functions of a name": (
+        f"{TABLE}{WIPE} {SAFE} AS 'SELECT 1';{CLOSED}{WIPE.replace('()', '(a int)')} {SAFE} AS "
+        "'DELETE FROM t'; REVOKE ALL ON FUNCTION wipe(int) FROM PUBLIC;"
+        "GRANT EXECUTE ON FUNCTION wipe(int) TO w_app;",
+        "w_app → may EXECUTE w.wipe(int4)",
+    ),
+    "another schema is dropped": (
+        f"{TABLE}{WIPE} {SAFE} AS 'DELETE FROM t'; DROP SCHEMA other;",
+        "every role → may EXECUTE w.wipe()",
+    ),
     "reassigned": (TABLE + "REASSIGN OWNED BY w_owner TO w_app;", "owns w.t"),
     "view": (TABLE + "CREATE VIEW v AS SELECT * FROM t; GRANT DELETE ON v TO w_app;", "on w.v"),
     "renamed": (TABLE + "GRANT DELETE ON t TO w_app; ALTER TABLE t RENAME TO u;", "on w.u"),
@@ -281,6 +300,15 @@ KEPT = {
     "CREATE TRIGGER x AFTER UPDATE ON t EXECUTE FUNCTION f(); GRANT UPDATE ON t TO w_app;",
     "closed definer": f"{TABLE}{WIPE} {SAFE} AS 'DELETE FROM t';{CLOSED}"
     "GRANT EXECUTE ON FUNCTION wipe() TO w_retention;",
+    "passed on and taken back": TABLE + "GRANT DELETE ON t TO w_retention WITH GRANT OPTION;"
+    "SET ROLE w_retention; GRANT DELETE ON t TO w_app; RESET ROLE;"
+    "REVOKE DELETE ON t FROM w_retention CASCADE;",
+    "membership passed on and taken back": TABLE
+    + "GRANT w_owner TO w_retention WITH ADMIN OPTION; SET ROLE w_retention;"
+    "GRANT w_owner TO w_app; RESET ROLE; REVOKE w_owner FROM w_retention CASCADE;",
+    "the other of two functions of a name": f"{TABLE}{WIPE} {SAFE} AS 'SELECT 1';{CLOSED}"
+    f"{WIPE.replace('()', '(a int)')} {SAFE} AS 'DELETE FROM t';"
+    "REVOKE ALL ON FUNCTION wipe(int) FROM PUBLIC; GRANT EXECUTE ON FUNCTION wipe() TO w_app;",
     "definer that assigns": "CREATE FUNCTION wipe() RETURNS void LANGUAGE plpgsql SECURITY DEFINER "
     "SET search_path = w, pg_temp AS $$ DECLARE x int; BEGIN x := 1 + 2; x = abs(x); END $$;"
     + CLOSED
@@ -332,6 +360,10 @@ UNDECIDABLE = {
     "GRANT EXECUTE ON FUNCTION f(int) TO w_app;": "names the function f, which is not created here",
     "ALTER FUNCTION f(int) SECURITY DEFINER;": "names the function f",
     "ROLLBACK;": "is a ROLLBACK",
+    "CREATE TABLE z (a int); GRANT DELETE ON z TO w_retention WITH GRANT OPTION; SET ROLE "
+    "w_retention; GRANT DELETE ON z TO b; RESET ROLE; REVOKE DELETE ON z FROM w_retention;": (
+        "fails, because w_retention has passed DELETE on table w.z on"
+    ),
     "EXPLAIN ANALYZE DELETE FROM t;": "may carry out the statement",
     "DISCARD ALL;": "resets the session",
     "SELECT set_config('role', 'w_app', false);": "calls set_config",
