@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from operations.backup.manifest import Manifest, RowsInObject
@@ -27,6 +28,8 @@ class ObjectReader:
 
     s3: S3Client
     bucket: str
+    # The part that each thread read last: small tables share one.
+    _last: threading.local = field(default_factory=threading.local, compare=False, repr=False)
 
     def read(self, stored: StoredObject) -> Iterator[bytes]:
         """All parts in order; the next one is fetched while the caller works on this one.
@@ -48,6 +51,11 @@ class ObjectReader:
             position += part.size_bytes
         if not wanted:
             return
+        if len(wanted) == 1:
+            number, start = wanted[0]
+            body = self._shared_part(stored, number, start)
+            yield body[rows.offset_bytes - start : end - start]
+            return
         first, last = wanted[0][0], wanted[-1][0] + 1
         for (_, start), body in zip(wanted, self._parts(stored, first, last), strict=True):
             yield body[max(rows.offset_bytes - start, 0) : end - start]
@@ -68,6 +76,16 @@ class ObjectReader:
                     else None
                 )
                 yield body
+
+    def _shared_part(self, stored: StoredObject, number: int, offset: int) -> bytes:
+        name = (stored.key, number)
+        known: tuple[tuple[str, int], bytes] | None = getattr(self._last, "part", None)
+        if known is None or known[0] != name:
+            # Not two at once: the old one goes first.
+            self._last.part = known = None
+            known = (name, self._part(stored, number, offset))
+            self._last.part = known
+        return known[1]
 
     def _part(self, stored: StoredObject, number: int, offset: int) -> bytes:
         part = stored.parts[number]
