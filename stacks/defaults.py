@@ -96,6 +96,7 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     _default("backups.object_lock.mode", _DISPOSABLE, local="off", dev="off"),
     _default("backups.object_lock.retention_days", _CRYPTOWALLET, local=1, dev=3, staging=7),
     _default("backups.log_retention_days", _LOGS, local=7, dev=30, staging=90),
+    _default("restore_test.enabled", _DISPOSABLE, local=False, dev=False),
     _default(
         "restore_test.schedule",
         _WELL_ARCHITECTED,

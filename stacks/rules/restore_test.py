@@ -10,29 +10,18 @@ from stacks.schema import Refusal
 if TYPE_CHECKING:
     from stacks.settings import Settings
 
-POLICY_RULE = "iam-no-deletion"
-RESOURCE = "aws:iam/rolePolicy:RolePolicy::restore-test-policy"
-ACTION = "rds:DeleteDBInstance"
+# The policy iam-no-deletion lets a role delete databases of this name and no others.
+SCRATCH_SUFFIX = "-restore-test"
 
 
 def refusals(settings: Settings) -> Iterator[Refusal]:
-    """Its function deletes an instance, which no role may without a person's written exemption."""
-    if not settings.restore_test.enabled:
-        return
-    covered = any(
-        exemption.rule == POLICY_RULE
-        and exemption.resource == RESOURCE
-        and exemption.covers == (ACTION,)
-        for exemption in settings.policy_exemptions
-    )
-    if not covered:
+    """A name by which the database itself would pass for a scratch instance."""
+    name = settings.database.instance_name(settings.prefix)
+    if name.endswith(SCRATCH_SUFFIX):
         yield Refusal(
-            "restore_test.enabled",
-            True,
-            f"needs an entry of policy_exemptions for {POLICY_RULE}: resource {RESOURCE}, "
-            f"covers [{ACTION}]",
-            "its function deletes its own scratch instance, and somebody has to have agreed that "
-            "a role may delete one",
-            "Have the exemption reviewed and add it (docs/restores.md), or set it to false and "
-            "test restores with `pgkeep restore`.",
+            "database.identifier",
+            name,
+            f"must not end in {SCRATCH_SUFFIX}",
+            "that name is for the scratch instances that restore tests make and delete",
+            "Choose another name.",
         )

@@ -31,16 +31,6 @@ def site() -> Iterator[LocalStack]:
     content = yaml.safe_load(local.config_file.read_text())
     settings = content["config"]["pgkeep:settings"]
     settings["restore_test"] = {"enabled": True}
-    settings["policy_exemptions"] = [
-        {
-            "rule": "iam-no-deletion",
-            "resource": "aws:iam/rolePolicy:RolePolicy::restore-test-policy",
-            "covers": ["rds:DeleteDBInstance"],
-            "reason": "a cloud that lives for this test, with no data of anybody",
-            "owner": "tests/e2e/test_restores.py",
-            "expires": (datetime.now(UTC) + timedelta(days=2)).date().isoformat(),
-        }
-    ]
     local.config_file.write_text(yaml.safe_dump(content))
     try:
         up = local.toolchain("up")

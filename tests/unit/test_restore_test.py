@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 import pytest
 
-from stacks.settings import Settings, SettingsError, load
+from stacks.settings import SettingsError, load
 from tests.unit.recorder import REGION, Recorder, deploy, raw_settings
 from tests.unit.test_functions import (
     CA,
@@ -29,49 +28,23 @@ BUCKET = "pgkeep-prod-backups-123456789012-eu-west-1"
 FUNCTION = "pgkeep-prod-restore-test"
 
 
-def exemption(**change: Any) -> dict[str, Any]:
-    return {
-        "rule": "iam-no-deletion",
-        "resource": "aws:iam/rolePolicy:RolePolicy::restore-test-policy",
-        "covers": ["rds:DeleteDBInstance"],
-        "reason": "deletes the scratch instance of the restore test, and no other",
-        "owner": "a test",
-        "expires": datetime.date(2027, 1, 31),
-        **change,
-    }
-
-
-def enabled(*exemptions: dict[str, Any]) -> Settings:
-    raw = raw_settings("prod") | {
-        "restore_test": {"enabled": True},
-        "policy_exemptions": list(exemptions),
-    }
-    return load(raw, "prod", REGION)
-
-
 @pytest.fixture(scope="module")
 def prod() -> Recorder:
-    return deploy(enabled(exemption()))
+    return deploy(load(raw_settings("prod"), "prod", REGION))
 
 
-@pytest.mark.parametrize(
-    "exemptions",
-    [
-        (),
-        (exemption(rule="iam-no-escalation"),),
-        (exemption(resource="aws:iam/rolePolicy:RolePolicy::*"),),
-        (exemption(covers=["rds:DeleteDBInstance", "rds:DeleteDBSnapshot"]),),
-    ],
-)
-def test_without_its_exemption_it_is_refused(exemptions: tuple[dict[str, Any], ...]) -> None:
-    with pytest.raises(SettingsError, match=r"restore_test.enabled: True refused, needs an entry"):
-        enabled(*exemptions)
-
-
-def test_no_environment_has_it_of_its_own(deployed: Any, environment: str) -> None:
+def test_it_runs_in_staging_and_prod(deployed: Any, environment: str) -> None:
     recorder = deployed(environment)
-    assert [name for name in recorder.resources if "restore-test" in name] == []
-    assert recorder.exports["restore_test_function"] is None
+    wanted = environment in ("staging", "prod")
+    assert any("restore-test" in name for name in recorder.resources) == wanted
+    assert (recorder.exports["restore_test_function"] is not None) == wanted
+
+
+def test_a_database_that_would_pass_for_a_scratch_instance_is_refused() -> None:
+    raw = raw_settings("prod")
+    raw["database"] = raw["database"] | {"identifier": "orders-restore-test"}
+    with pytest.raises(SettingsError, match=r"database.identifier: .* must not end in -restore-te"):
+        load(raw, "prod", REGION)
 
 
 def test_its_role_may_do_exactly_this(prod: Recorder) -> None:
