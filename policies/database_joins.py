@@ -106,8 +106,11 @@ def _selects(selection: Resource, database: Resource) -> object:
     """Whether a selection's wildcards or tags take the database: true, false, or `UNKNOWN`."""
     kind = "cluster" if database.type == CLUSTER else "db"
     name = database.identity("clusterIdentifier" if database.type == CLUSTER else "identifier")
-    arn = f"arn:aws:rds:region:account:{kind}:{name if isinstance(name, str) else database.name}"
+    end = f"rds:region:account:{kind}:{name if isinstance(name, str) else database.name}"
     for pattern in one_or_many(selection.get("resources")):
+        # Whichever partition the pattern is for.
+        partition = pattern.split(":")[1:2] if isinstance(pattern, str) else []
+        arn = ":".join(["arn", *partition, end])
         if isinstance(pattern, str) and "*" in pattern and matches(pattern, arn):
             return True
     tags = database.get("tags")

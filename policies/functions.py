@@ -104,7 +104,7 @@ def _bound_services(permission: Resource, _context: Context) -> Iterator[Outcome
     bounds = [permission.get(name) for name in ("sourceArn", "sourceAccount", "principalOrgId")]
     if principal is UNKNOWN:
         yield Unverified(permission, "principal")
-    elif isinstance(principal, str) and ".amazonaws.com" in principal.lower():
+    elif isinstance(principal, str) and ".amazonaws." in principal.lower():
         if any(isinstance(one, str) and one.strip("* ") for one in bounds):
             return
         if UNKNOWN in bounds:

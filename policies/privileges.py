@@ -87,8 +87,7 @@ def _of_scratch_databases(action: str, statement: Statement) -> bool:
         action.lower() == "rds:deletedbinstance"
         and bool(statement.resources)
         and all(
-            isinstance(one, str) and _SCRATCH_DATABASE.fullmatch(one)
-            for one in statement.resources
+            isinstance(one, str) and _SCRATCH_DATABASE.fullmatch(one) for one in statement.resources
         )
     )
 

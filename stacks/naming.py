@@ -117,7 +117,7 @@ NAME_LIMITS: tuple[NameLimit, ...] = (
         "aws:rds/eventSubscription:EventSubscription",
         "name",
         "event subscription",
-        _after_prefix("database-events"),
+        _after_prefix("security-group-events"),
         254,
         _HYPHENATED,
         "RDS API reference: CreateEventSubscription",

@@ -82,6 +82,7 @@ def test_components(deployed: Deployed, environment: str) -> None:
         "ServiceEndpoints",
         "WorkloadRoles",
         *(["DatabaseBackupReplication"] if environment == "prod" else []),
+        *(["RestoreTest"] if environment in ("staging", "prod") else []),
     }
 
 

@@ -1,4 +1,4 @@
-"""The restore test: off without a reviewed exemption, and exactly this with one."""
+"""The restore test: on in staging and prod, and exactly this."""
 
 from __future__ import annotations
 
