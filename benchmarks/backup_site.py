@@ -19,7 +19,7 @@ from toolchain.steps import RefusedError
 
 KEY, SECRET, REGION, BUCKET = "benchmark", "of-a-benchmark", "us-east-1", "bench-backups"
 USER, PASSWORD = "stranger_bench", "of-a-benchmark"
-_VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.0.18"
+_VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MIB = 1024 * 1024
 
@@ -151,7 +151,7 @@ def _versitygw() -> Path:
     """Built once into the cache. An S3 that is not the bottleneck; the emulator's own is."""
     from toolchain.cache import cache_folder
 
-    folder = cache_folder() / "versitygw"
+    folder = cache_folder() / f"versitygw-{_VERSITYGW.partition('@')[2]}"
     binary = folder / "versitygw"
     if not binary.is_file():
         folder.mkdir(parents=True, exist_ok=True)
