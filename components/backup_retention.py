@@ -1,4 +1,7 @@
-"""The function that marks backups whose retention has ended, for S3's lifecycle to remove."""
+"""The function that marks backups whose retention has ended, for S3's lifecycle to remove.
+
+It also says how old the newest backup is, since it runs when the backup function does not.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ from components.operation_function import FunctionSpec, OperationFunction
 
 # After the last of the night's backups.
 _SCHEDULE = "cron(0 6 * * ? *)"
+# Several times in an hour, the period of the alarm on it; never with the run above, since the
+# function runs once at a time.
+_AGE_SCHEDULE = "cron(5/15 * * * ? *)"
 
 
 class BackupRetention(pulumi.ComponentResource):
@@ -79,7 +85,10 @@ class BackupRetention(pulumi.ComponentResource):
             f"{name}-schedule",
             deployment,
             self.operation,
-            [Timer("daily", _SCHEDULE, json.dumps({}))],
+            [
+                Timer("daily", _SCHEDULE, json.dumps({"action": "mark"})),
+                Timer("age", _AGE_SCHEDULE, json.dumps({"action": "age"})),
+            ],
             keys=keys,
             opts=child,
         )

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.alarm_topic import AlarmTopic
+from components.backup_names import bucket_name
 from components.deployment import Deployment
 from components.operation_function import OperationFunction
 from components.pooler import Pooler
@@ -83,6 +84,7 @@ class Monitoring(pulumi.ComponentResource):
             alarms.append(_slot_lag(deployment, primary))
         alarms += [_replica_lag(deployment, identifier) for identifier in replicas]
         alarms += [alarm for operation in operations for alarm in _function(operation)]
+        alarms.append(_backup_age(deployment))
         alarms.append(_unhealthy_hosts(pooler))
         alarms += _pools(deployment)
         if deployment.settings.restore_test.enabled:
@@ -212,6 +214,25 @@ def _function(operation: OperationFunction) -> list[Alarm]:
             missing="notBreaching",
         ),
     ]
+
+
+def _backup_age(deployment: Deployment) -> Alarm:
+    """What the function backup-retention publishes: operations/functions/backup_retention.py."""
+    hours = deployment.settings.monitoring.backup_age_hours
+    return Alarm(
+        "backup-age",
+        f"The newest whole backup is over {hours} h old, there is none, or nobody looks: see the "
+        "logs of the functions backup and backup-retention; pgkeep backup run makes one",
+        "pgkeep",
+        "BackupAgeSeconds",
+        {"Bucket": bucket_name(deployment), "Database": deployment.settings.database.name},
+        hours * _HOUR,
+        statistic="Maximum",
+        period_seconds=_HOUR,
+        periods=1,
+        # Four values an hour: silence means that backups, or whoever looks for them, never ran.
+        missing="breaching",
+    )
 
 
 def _unhealthy_hosts(pooler: Pooler) -> Alarm:

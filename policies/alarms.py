@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from .databases import INSTANCE, is_replica
 from .inventory import Resource, Stack
-from .requirements import ADVISORY_BELOW_STAGING, ADVISORY_EVERYWHERE, flag, on_resource
+from .requirements import ADVISORY_BELOW_STAGING, flag, on_resource
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, shown
 
@@ -150,16 +150,16 @@ RULES: Final = (
     Rule(
         id="logs-backup-age-alarm",
         title="Somebody hears when backups stop",
-        what="A stack with a database has an alarm on a metric of the age of its backups. Alarms "
-        "on failed backup functions see what failed, not what never ran, so that this is advice.",
+        what="A stack with a database has an alarm on a metric of the age of its backups: alarms "
+        "on failed backup functions see what failed, not what never ran.",
         why="Backups that quietly stopped are noticed when one is needed.",
         remediation="publish the age of the last backup and add an alarm on it "
-        "(components/monitoring.py).",
+        "(monitoring.backup_age_hours; components/monitoring.py).",
         severity=Severity.HIGH,
         catalogue=("LOG-02",),
         controls=(),
         types=(),
-        enforcement=ADVISORY_EVERYWHERE,
+        enforcement=ADVISORY_BELOW_STAGING,
         check_stack=_backup_age_watched,
         joined_types=(ALARM,),
     ),

@@ -149,6 +149,16 @@ class MonitoringSettings(SettingsGroup):
         why="reads on the replica show older data",
         source="guide spike-land: replication lag over 30 seconds",
     )
+    backup_age_hours: int = setting(
+        "Alarm when the newest whole backup is older",
+        default=26,
+        unit="hours",
+        ge=1,
+        le=744,
+        why="longer than from one backup to the end of the next one, or it rings without a reason",
+        source="guides spike-land and instantviz: at most 24 hours between backups; two hours for "
+        "the backup itself",
+    )
     pooler_waiting_clients: int = setting(
         "Alarm when more clients wait for a server connection, for 5 minutes",
         default=10,

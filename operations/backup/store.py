@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -52,24 +52,39 @@ class Store:
         backups: list[Manifest] = []
         others: list[NoBackup] = []
         for folder, keys in self._folders(database):
-            key = f"{folder}/{manifest.NAME}"
-            reason = "it has no manifest: the run did not reach its end"
-            if key in keys:
-                try:
-                    backup = self.read(key)
-                except OperationError as error:
-                    reason = str(error)
-                else:
-                    missing = [one.key for one in backup.objects if one.key not in keys]
-                    if not missing:
-                        backups.append(backup)
-                        continue
-                    reason = f"{missing[0]} is gone from the bucket"
-            others.append(
-                NoBackup(folder, reason, tuple(sorted(keys)), max(keys.values()), key in keys)
-            )
+            found = self._judge(folder, keys)
+            if isinstance(found, NoBackup):
+                others.append(found)
+            else:
+                backups.append(found)
         backups.sort(key=lambda one: one.taken_at, reverse=True)
         return Found(tuple(backups), tuple(others))
+
+    def newest(self, database: str) -> Manifest | None:
+        """The newest backup of a database; reads no older manifests than it must."""
+        # A folder is named after the time of its backup.
+        folders = sorted(self._folders(database), key=lambda one: one[0].rsplit("/", 1)[-1])
+        for folder, keys in reversed(folders):
+            found = self._judge(folder, keys)
+            if not isinstance(found, NoBackup):
+                return found
+        return None
+
+    def _judge(self, folder: str, keys: Mapping[str, datetime]) -> Manifest | NoBackup:
+        """The folder's backup, or why it is none."""
+        key = f"{folder}/{manifest.NAME}"
+        reason = "it has no manifest: the run did not reach its end"
+        if key in keys:
+            try:
+                backup = self.read(key)
+            except OperationError as error:
+                reason = str(error)
+            else:
+                missing = [one.key for one in backup.objects if one.key not in keys]
+                if not missing:
+                    return backup
+                reason = f"{missing[0]} is gone from the bucket"
+        return NoBackup(folder, reason, tuple(sorted(keys)), max(keys.values()), key in keys)
 
     def read(self, key: str) -> Manifest:
         """One manifest.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ def refusals(settings: Settings) -> Iterator[Refusal]:
     """What would lose a backup early, keep it too long, or be refused by S3."""
     yield from _order(settings)
     yield from _promises(settings)
+    yield from _age_alarm(settings)
     for name, class_ in settings.backups.classes.items():
         yield from _storage_class(field_of(name), name, class_)
     yield from _object_lock(settings)
@@ -78,6 +80,33 @@ def _promises(settings: Settings) -> Iterator[Refusal]:
             "retention",
             f"Set it to {least} or more.",
         )
+
+
+def _age_alarm(settings: Settings) -> Iterator[Refusal]:
+    hours = settings.monitoring.backup_age_hours
+    pause_hours = _pause_hours(settings.backups.daily.schedule)
+    if pause_hours is not None and hours <= pause_hours:
+        yield Refusal(
+            "monitoring.backup_age_hours",
+            hours,
+            f"more than {pause_hours:g} hours (backups.daily.schedule)",
+            "the alarm would go off before each backup although none is late",
+            "Raise it, or have backups.daily.schedule run more often.",
+        )
+
+
+def _pause_hours(expression: str) -> float | None:
+    """From one run to the next; None for a schedule whose runs are not a day or less apart."""
+    if rate := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression):
+        return int(rate[1]) * {"minute": 1 / 60, "hour": 1.0, "day": 24.0}[rate[2]]
+    fields = expression.removeprefix("cron(").removesuffix(")").split()
+    # minutes hours day-of-month month day-of-week year
+    if len(fields) != 6 or any(field not in ("*", "?") for field in fields[2:]):
+        return None
+    if fields[1] == "*":
+        return 1.0
+    every = re.fullmatch(r"(?:\*|0)/(\d+)", fields[1])
+    return float(every[1]) if every else 24.0
 
 
 def _storage_class(field: str, name: str, class_: BackupClass) -> Iterator[Refusal]:

@@ -13,6 +13,7 @@ import pytest
 from operations.backup import Manifest, expiry, manifest, retention
 from operations.backup.object_writer import StoredObject, StoredPart
 from operations.backup.store import Store
+from operations.errors import OperationError
 from operations.functions import backup_retention
 from operations.restore import report
 
@@ -185,3 +186,62 @@ def test_the_function_marks_and_tells(
     }  # fmt: skip
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (line["event"], line["BackupsKept"], line["BackupsMarked"]) == ("backup_retention", 1, 1)
+
+
+@pytest.fixture
+def function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKUP_BUCKET", BUCKET)
+    monkeypatch.setenv("DB_NAME", "node_pass")
+
+
+def test_the_age_is_that_of_the_newest_whole_backup_of_any_class(
+    s3: Any, function: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(s3, made(3))
+    newest = made(2, backup_class="manual")
+    put(s3, newest)
+    put(s3, made(1), whole=False)
+    put(s3, made(0.5, database="other"))
+    damaged = made(0.1)
+    put(s3, damaged)
+    s3.delete_object(Bucket=BUCKET, Key=damaged.objects[1].key)
+    answer = backup_retention.handler({"action": "age"}, None)
+    assert answer["newest"] == newest.id
+    assert 2 * 86_400 <= answer["age_seconds"] < 2 * 86_400 + 3_600
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert line["BackupAgeSeconds"] == answer["age_seconds"]
+    metric = line["_aws"]["CloudWatchMetrics"][0]
+    assert (metric["Namespace"], metric["Dimensions"]) == ("pgkeep", [["Bucket", "Database"]])
+    assert (line["Bucket"], line["Database"]) == (BUCKET, "node_pass")
+
+
+def test_older_manifests_are_not_read_for_the_age(
+    s3: Any, function: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups = [made(days) for days in (3, 2, 1)]
+    for backup in backups:
+        put(s3, backup)
+    read: list[str] = []
+
+    def read_one(_store: Store, key: str) -> Manifest:
+        read.append(key)
+        return backups[-1]
+
+    monkeypatch.setattr(Store, "read", read_one)
+    assert Store(s3, BUCKET).newest("node_pass") == backups[-1]
+    assert read == [backups[-1].key]
+
+
+def test_without_a_backup_the_age_has_no_value_for_the_alarm_to_find_good(
+    s3: Any, function: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(s3, made(1), whole=False)
+    assert backup_retention.handler({"action": "age"}, None) == {
+        "newest": None, "age_seconds": None,
+    }  # fmt: skip
+    assert "_aws" not in capsys.readouterr().out
+
+
+def test_an_unknown_action_is_refused(function: None) -> None:
+    with pytest.raises(OperationError, match="action is 'delete'; it must be one of mark, age"):
+        backup_retention.handler({"action": "delete"}, None)

@@ -26,7 +26,6 @@ ADVICE: Final = {
     "lambda-code-signed",
     "lambda-in-vpc",
     "lambda-tracing",
-    "logs-backup-age-alarm",
     "logs-deletion-protected",
     "rds-other-port",
     "s3-mfa-delete",

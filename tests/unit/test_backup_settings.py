@@ -86,6 +86,24 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         )
         for environment, least in (("dev", 3), ("staging", 7), ("prod", 30))
     ),
+    *(
+        (
+            "prod",
+            {"backups__daily__schedule": schedule, "monitoring__backup_age_hours": hours},
+            "monitoring.backup_age_hours",
+            f"more than {hours} hours (backups.daily.schedule)",
+            "although none is late",
+        )
+        for schedule, hours in (
+            ("cron(0 2 * * ? *)", 24),
+            ("cron(0 0/6 * * ? *)", 6),
+            ("cron(30 */12 ? * * *)", 12),
+            ("cron(15 * * * ? *)", 1),
+            ("rate(2 days)", 48),
+            ("rate(3 hours)", 3),
+            ("rate(60 minutes)", 1),
+        )
+    ),
     (
         "prod",
         {"backups__noncurrent_retention_days": 29},

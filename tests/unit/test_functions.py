@@ -317,7 +317,8 @@ SCHEDULES = [
     ("backup", "daily", "cron(0 2 * * ? *)", '{"class": "daily"}'),
     ("backup", "weekly", "cron(30 2 ? * SUN *)", '{"class": "weekly"}'),
     ("backup", "monthly", "cron(0 3 1 * ? *)", '{"class": "monthly"}'),
-    ("backup-retention", "daily", "cron(0 6 * * ? *)", "{}"),
+    ("backup-retention", "daily", "cron(0 6 * * ? *)", '{"action": "mark"}'),
+    ("backup-retention", "age", "cron(5/15 * * * ? *)", '{"action": "age"}'),
     ("master-credentials", "rotate", "cron(0 5 1 1/3 ? *)", '{"action": "rotate"}'),
     (
         "pooler-certificates",

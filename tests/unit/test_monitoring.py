@@ -84,6 +84,16 @@ def expected(environment: str) -> dict[str, dict[str, Any]]:
         treatMissingData="notBreaching",
         **quick,
     )
+    found["backup-age"] = alarm(
+        "BackupAgeSeconds",
+        {"Bucket": f"{prefix}-backups-123456789012-eu-west-1", "Database": "node_pass"},
+        26 * 3600,
+        namespace="pgkeep",
+        statistic="Maximum",
+        period=3600,
+        evaluationPeriods=1,
+        treatMissingData="breaching",
+    )
     for label, metric, threshold in (
         ("waiting", "ClientsWaiting", 10),
         ("wait", "MaxWaitSeconds", 5),
