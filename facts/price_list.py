@@ -46,6 +46,8 @@ class Query:
     filters: Mapping[str, str]
     usage: str = ""
     """End of the `usagetype`, which begins with a code of the region outside us-east-1."""
+    pattern: str = ""
+    """A regular expression of the `usagetype` where it is not that code and `usage` alone."""
 
 
 def choose_prices(source: PriceSource, *, offline: bool) -> Prices:
@@ -99,7 +101,7 @@ class PriceList:
             return None
         known = self.behind.price(item, region)
         unit = known.unit if known else ""
-        return _single(map(json.loads, answer.get("PriceList", ())), query.usage, unit)
+        return _single(map(json.loads, answer.get("PriceList", ())), query, unit)
 
 
 def _client() -> Any:
@@ -114,13 +116,14 @@ def _client() -> Any:
     )
 
 
-def _single(products: Iterable[Mapping[str, Any]], usage: str, unit: str) -> Price | None:
+def _single(products: Iterable[Mapping[str, Any]], query: Query, unit: str) -> Price | None:
     """The one on-demand price of the products; None if there is none, or they differ."""
-    wanted = re.compile(rf"(?:^|-){re.escape(usage)}$") if usage else None
+    pattern = query.pattern or (rf"(?:^|-){re.escape(query.usage)}$" if query.usage else "")
+    wanted = re.compile(pattern)
     found: dict[Decimal, Price] = {}
     for product in products:
         attributes = product.get("product", {}).get("attributes", {})
-        if wanted and not wanted.search(str(attributes.get("usagetype", ""))):
+        if not wanted.search(str(attributes.get("usagetype", ""))):
             continue
         for term in product.get("terms", {}).get("OnDemand", {}).values():
             begin = _first_dimension(term.get("priceDimensions", {}).values())
@@ -177,6 +180,17 @@ def _host(parts: list[str]) -> Query:
     )
 
 
+def _insights(parts: list[str]) -> Query:
+    """Retention of Performance Insights: `PI_LTR_FMR` is the first month, `PI_LTR_AMR` a further.
+
+    What stands behind that is a family of instances, or Aurora's serverless capacity, which is
+    not paid by vCPU.
+    """
+    usage = {"first-month": "PI_LTR_FMR", "additional-month": "PI_LTR_AMR"}[parts[0]]
+    family = {"productFamily": "Performance Insights"}
+    return Query("AmazonRDS", family, usage, rf"(?:^|-){usage}(?!.*Serverless)")
+
+
 def _rds(name: str) -> Callable[[list[str]], Query | None]:
     """Storage, IOPS and throughput: `RDS:Multi-AZ-GP3-Storage`."""
 
@@ -211,6 +225,11 @@ _QUERIES: Mapping[str, Callable[[list[str]], Query | None]] = {
     "rds.storage": _rds("storage"),
     "rds.iops": _rds("iops"),
     "rds.throughput": _rds("throughput"),
+    "rds.performance-insights": _insights,
+    # A product an engine; where their prices differ there is no single answer.
+    "cloudwatch.database-insights": lambda _parts: Query(
+        "AmazonCloudWatch", {}, "DatabaseInsights-vCPU-Hours", "DatabaseInsights-vCPU-Hours$"
+    ),
     "ec2.instance": _host,
     "ebs.storage": lambda parts: Query("AmazonEC2", {}, f"EBS:VolumeUsage.{parts[0]}"),
     "nat.hour": _plain("AmazonEC2", "NatGateway-Hours"),

@@ -1,5 +1,7 @@
-"""AWS's list prices: the dated table that is shipped (`prices.tsv`), and what a price is.
+"""AWS's list prices: the dated tables that are shipped, and what a price is.
 
+`prices.tsv` has what was found of each service, a source a row; `instance_prices.tsv` has every
+instance of RDS for PostgreSQL and EC2 in every region, of one day. Of two prices the newer serves.
 An item is a name of our own for something that AWS sells by the unit, `rds.storage/gp3/multi-az`.
 Prices are US dollars on demand, without tax, exact as AWS writes them.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 TABLE = Path(__file__).with_name("prices.tsv")
+INSTANCES = Path(__file__).with_name("instance_prices.tsv")
 # What AWS's own pricing calculator takes for a month.
 HOURS_PER_MONTH = Decimal(730)
 
@@ -31,7 +34,9 @@ class Price:
     """`hour`, `GiB-month`, `request`..."""
     published: date
     live: bool = False
-    """Whether AWS's price list said so in this run; otherwise the shipped table did."""
+    """Whether AWS's price list said so in this run; otherwise a shipped table did."""
+    table: str = ""
+    """Name of the shipped table's file."""
 
 
 class Prices(Protocol):
@@ -49,8 +54,16 @@ class PriceTable:
     prices: Mapping[tuple[str, str], Price]
 
     def price(self, item: str, region: str) -> Price | None:
-        """The table's price; None where the table has none."""
-        return self.prices.get((item, region))
+        """The table's price; None where the table has none.
+
+        A Multi-AZ instance that has no price of its own costs twice the Single-AZ one, as all do
+        whose two prices are known (AWS rounds each to a tenth of a cent).
+        """
+        found = self.prices.get((item, region))
+        if found is None and item.startswith("rds.instance/") and item.endswith("/multi-az"):
+            single = self.prices.get((item.removesuffix("multi-az") + "single-az", region))
+            return None if single is None else replace(single, usd=2 * single.usd)
+        return found
 
     @property
     def regions(self) -> frozenset[str]:
@@ -65,8 +78,13 @@ class PriceTable:
 
 @cache
 def shipped_table() -> PriceTable:
-    """The table that comes with pgkeep."""
-    return PriceTable(dict(_parse(TABLE.read_text())))
+    """What comes with pgkeep: of each item and region the newer of both tables' prices."""
+    prices = dict(_parse_instances(INSTANCES.read_text()))
+    for key, price in _parse(TABLE.read_text()):
+        known = prices.get(key)
+        if known is None or known.published <= price.published:
+            prices[key] = price
+    return PriceTable(prices)
 
 
 def _parse(text: str) -> Iterator[tuple[tuple[str, str], Price]]:
@@ -83,18 +101,45 @@ def _parse(text: str) -> Iterator[tuple[tuple[str, str], Price]]:
             continue
         for region, cell in zip(regions, cells, strict=True):
             if cell:
-                yield (item, region), Price(Decimal(cell), unit, published[source_name])
+                price = Price(Decimal(cell), unit, published[source_name], table=TABLE.name)
+                yield (item, region), price
+
+
+def _parse_instances(text: str) -> Iterator[tuple[tuple[str, str], Price]]:
+    """Rows of instances: the price of an hour by region; RDS's are Single-AZ."""
+    source = _SOURCE.search(text)
+    published = date.fromisoformat(source["date"]) if source else date.min
+    (_, _, *regions), *rows = _instance_rows(text)
+    for item, _, *cells in rows:
+        name = f"{item}/single-az" if item.startswith("rds.") else item
+        for region, cell in zip(regions, cells, strict=True):
+            if cell:
+                price = Price(Decimal(cell), "hour", published, table=INSTANCES.name)
+                yield (name, region), price
+
+
+def _instance_rows(text: str) -> list[list[str]]:
+    return [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+
+
+@cache
+def _processors() -> Mapping[str, int]:
+    _, *rows = _instance_rows(INSTANCES.read_text())
+    return {item.partition("/")[2]: int(count) for item, count, *_ in rows}
 
 
 _SMALL_SIZES = frozenset({"nano", "micro", "small", "medium", "large"})
 
 
 def vcpus(instance_class: str) -> int | None:
-    """Virtual processors of a t, m or r instance class of the families in the table.
+    """Virtual processors of an RDS instance class.
 
-    Up to `large` they have 2, then 4 a factor of `xlarge`. Source: "DB instance classes" in the
-    RDS user guide. None for other families, such as x2g or metal sizes.
+    As the table says; of newer t, m and r families by the rule that theirs follow too: up to
+    `large` 2, then 4 a factor of `xlarge`. Source: "DB instance classes" in the RDS user guide.
+    None for other families that the table does not know, and for `db.serverless`.
     """
+    if known := _processors().get(instance_class):
+        return known
     found = re.fullmatch(
         r"db\.[tmr]\d[a-z]*\.(?:(?P<factor>\d*)xlarge|(?P<size>\w+))", instance_class
     )

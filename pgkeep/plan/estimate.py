@@ -133,19 +133,17 @@ def money(usd: Decimal) -> str:
 
 
 def source_of(prices: Sequence[Price]) -> str:
-    """One line that says where prices come from and how old they are."""
+    """One line that says where prices come from, how old they are, and how many of each."""
     if not prices:
         return "no price known"
     live = [price for price in prices if price.live]
-    shipped = [price.published for price in prices if not price.live]
-    parts: list[str] = []
-    if live:
-        parts.append(f"AWS's price list, asked now ({len(live)} of {len(prices)} prices)")
-    if shipped:
-        first, last = min(shipped), max(shipped)
-        dates = f"{first}" if first == last else f"{first} to {last}"
-        parts.append(f"the table shipped with pgkeep, of {dates}")
-    return "; the rest: ".join(parts) if len(parts) > 1 else parts[0]
+    parts = [f"asked now ({len(live)} of {len(prices)})"] if live else []
+    for table in sorted({price.table for price in prices if not price.live}):
+        dates = [p.published for p in prices if not p.live and p.table == table]
+        first, last = min(dates), max(dates)
+        read = f"{first}" if first == last else f"from {first} to {last}"
+        parts.append(f"as read {read} ({len(dates)} of {len(prices)}, facts/{table})")
+    return "AWS's price list, " + "; ".join(parts)
 
 
 def estimate(changes: Sequence[Change], prices: Prices, region: str) -> Estimate:

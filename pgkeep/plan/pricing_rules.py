@@ -142,28 +142,30 @@ def _performance(
 
 
 def _insights(instance_class: str, inputs: Properties) -> Iterator[Charge]:
-    """Performance Insights is charged a vCPU: the first month, and each further month it keeps."""
+    """Database Insights, by vCPU.
+
+    Advanced is paid by the hour and keeps 15 months. Standard keeps 7 days without charge; longer
+    is paid by the month: the first one, and each further one, at the prices that Performance
+    Insights had. Source: RDS user guide, "Pricing and data retention for Performance Insights".
+    """
     days = _number(inputs.get("performanceInsightsRetentionPeriod"), FREE_INSIGHTS_DAYS)
     if not inputs.get("performanceInsightsEnabled") or days <= FREE_INSIGHTS_DAYS:
         return
     count = vcpus(instance_class)
-    if inputs.get("databaseInsightsMode") == "advanced" or count is None:
-        mode = inputs.get("databaseInsightsMode") or "standard"
-        yield Charge(
-            f"Database Insights {mode}", f"rds.database-insights/{mode}", Decimal(count or 1)
-        )
+    shown = f"{count} vCPU" if count else f"vCPU of {instance_class}"
+    quantity = Decimal(count or 1)
+    if inputs.get("databaseInsightsMode") == "advanced":
+        item = "cloudwatch.database-insights" if count else "unknown"
+        yield Charge(f"Database Insights Advanced, {shown}", item, quantity * HOURS_PER_MONTH)
         return
     months = -(-days // DAYS_PER_INSIGHTS_MONTH)
-    yield Charge(
-        f"Performance Insights, {count} vCPU, first month",
-        "rds.performance-insights/first-month",
-        Decimal(count),
-    )
+    item = "rds.performance-insights" if count else "unknown"
+    yield Charge(f"Performance Insights, {shown}, first month", f"{item}/first-month", quantity)
     if months > 1:
         yield Charge(
-            f"Performance Insights, {count} vCPU, {months - 1} further months",
-            "rds.performance-insights/additional-month",
-            Decimal(count * (months - 1)),
+            f"Performance Insights, {shown}, {months - 1} further months",
+            f"{item}/additional-month",
+            quantity * (months - 1),
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from facts.prices import shipped_table
+from facts.prices import Price, shipped_table
 from localcloud.provider.registry import RESOURCE_TOKENS
 from pgkeep.plan.estimate import Estimate, estimate, money, source_of
 from pgkeep.plan.free_types import is_free, is_known
@@ -208,6 +209,54 @@ def test_what_is_paid_by_use_has_a_unit_price_and_an_assumption() -> None:
 def test_money_is_rounded_only_where_it_is_shown() -> None:
     assert money(Decimal("1234.565")) == "1,234.56"
     assert money(Decimal("-0.3")) == "-0.30"
-    assert source_of(logged("unchanged").estimate.prices) == (
-        "the table shipped with pgkeep, of 2026-03-23 to 2026-09-16"
+
+
+def test_the_source_names_each_table_its_days_and_how_many_prices() -> None:
+    database = {"instanceClass": "db.r7g.large", "allocatedStorage": 100, "storageType": "gp3"}
+    found = cost_of(step("create", DATABASE, "db", None, database))
+    # 730 h of 0.268, 100 GiB of 0.127
+    assert found.total == "208.34"
+    assert source_of(found.prices) == (
+        "AWS's price list, as read 2025-05-28 (1 of 2, facts/instance_prices.tsv); "
+        "as read 2026-09-11 (1 of 2, facts/prices.tsv)"
     )
+    now = Price(Decimal(1), "hour", date(2026, 11, 20), live=True)
+    assert source_of([now, *found.prices]).startswith(
+        "AWS's price list, asked now (1 of 3); as read"
+    )
+
+
+@pytest.mark.parametrize(
+    ("instance_class", "mode", "days", "lines"),
+    [
+        ("db.r7g.large", "advanced", 465, [("Database Insights Advanced, 2 vCPU", 1460)]),
+        ("db.r7g.large", "standard", 31, [("Performance Insights, 2 vCPU, first month", 2)]),
+        (
+            "db.z9d.large",
+            "standard",
+            93,
+            [
+                ("Performance Insights, vCPU of db.z9d.large, first month", 1),
+                ("Performance Insights, vCPU of db.z9d.large, 2 further months", 2),
+            ],
+        ),
+        (
+            "db.z9d.large",
+            "advanced",
+            465,
+            [("Database Insights Advanced, vCPU of db.z9d.large", 730)],
+        ),
+    ],
+)
+def test_insights_are_paid_by_vcpu(
+    instance_class: str, mode: str, days: int, lines: list[tuple[str, int]]
+) -> None:
+    inputs = {
+        "instanceClass": instance_class,
+        "performanceInsightsEnabled": True,
+        "performanceInsightsRetentionPeriod": days,
+        "databaseInsightsMode": mode,
+    }
+    (cost,) = cost_of(step("create", DATABASE, "db", None, inputs)).resources
+    assert [(line.what, line.quantity) for line in cost.after if "Insights" in line.what] == lines
+    assert all(line.price is None for line in cost.after if "Insights" in line.what)

@@ -135,9 +135,17 @@ def test_markdown_is_stable_marked_and_short() -> None:
     assert "**no final snapshot is taken (skipFinalSnapshot)**" in text
     assert "| `rds-not-public`<br>critical | rds:Instance database-instance |" in text
     assert "($-" not in text
-    assert "**$139.08 + ?** a month, not all prices are known" in text
-    assert "- no price known: rds:Instance database-instance: db.m7i.large Single-AZ" in text
+    assert "**$139.08** a month (-208.46 to now)" in text
     assert text.count("<details>") == text.count("</details>") > 0
+
+
+def test_markdown_names_what_has_no_price() -> None:
+    database = {"instanceClass": "db.m99.large", "allocatedStorage": 100, "storageType": "gp3"}
+    text = markdown(
+        make_report(made(step("create", DATABASE, "db", None, database)), shipped_table())
+    )
+    assert "**$12.70 + ?** a month, not all prices are known" in text
+    assert "- no price known: rds:Instance db: db.m99.large Single-AZ" in text
 
 
 def test_markdown_says_the_difference_where_all_prices_are_known() -> None:

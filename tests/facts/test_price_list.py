@@ -80,6 +80,42 @@ def test_without_a_single_answer_the_table_serves(answer: list[str]) -> None:
     assert price == shipped_table().price(STORAGE, "eu-west-1")
 
 
+@pytest.mark.parametrize(
+    ("item", "usages", "usd"),
+    [
+        (
+            "rds.performance-insights/first-month",
+            {
+                "EU-PI_LTR_FMR:R7G": "1.7",
+                "EU-PI_LTR_FMR:M7G": "1.7",
+                "EU-PI_LTR_FMR:Serverless": "2",
+            },
+            "1.7",
+        ),
+        ("rds.performance-insights/additional-month", {"PI_LTR_AMR:T4G": "0.07"}, "0.07"),
+        (
+            "rds.performance-insights/first-month",
+            {"PI_LTR_FMR:R7G": "1", "PI_LTR_FMR:R5": "2"},
+            None,
+        ),
+        (
+            "cloudwatch.database-insights",
+            {
+                "EU-CW:DatabaseInsights-vCPU-Hours": "0.0125",
+                "EU-CW:DatabaseInsights-ACU-Hours": "1",
+            },
+            "0.0125",
+        ),
+    ],
+)
+def test_insights_have_a_price_where_all_instances_pay_the_same(
+    item: str, usages: dict[str, str], usd: str | None
+) -> None:
+    answer = [product(usage, ("0", price), unit="vCPU-Month") for usage, price in usages.items()]
+    price = asking(answer).price(item, "eu-west-1")
+    assert (price and price.usd) == (usd and Decimal(usd))
+
+
 def test_an_unreachable_list_is_asked_once_only() -> None:
     class Client:
         asked = 0
