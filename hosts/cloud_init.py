@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
-from string import Template
 from typing import Any
 
-import yaml
-
+from hosts.cloud_config import (
+    CODE_FOLDER,
+    USER_DATA_LIMIT_BYTES,
+    certificates,
+    file,
+    fill,
+    program,
+    read,
+    text,
+)
 from hosts.compression import compress
 from hosts.packages import PACKAGES
 from hosts.pooler import HEALTH_DATABASE
 
-_HOSTS = Path(__file__).parent
-_FILES = _HOSTS / "files"
-
-#: EC2's limit on user data before base64
-#: (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html).
-USER_DATA_LIMIT_BYTES = 16 * 1024
-
-#: Where a host's own programs are, and which modules of this package they are made of.
-CODE_FOLDER = "/usr/local/lib/pgkeep"
+#: Which modules of this package a host's own programs are made of.
 MODULES = (
     *("__init__", "metadata", "services", "pooler", "refresh_credentials"),
     *("health", "lifecycle", "telemetry", "agent"),
@@ -36,8 +32,6 @@ _UNITS = (
     "pgkeep-power@.service",
 )
 
-_COMMENTS = re.compile(r"(?m)^[ \t]*(?:#(?!!)|;|//).*\n")
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 # Beyond clients and servers: log, DNS, listeners, the journal.
 _SPARE_OPEN_FILES = 1024
 # Room for several users and databases, each with its own pool of servers.
@@ -171,9 +165,7 @@ def cloud_config(config: PoolerHostConfig) -> str:
         "write_files": _files(config),
         "runcmd": [["/usr/local/sbin/pgkeep-pooler-setup"]],
     }
-    return "#cloud-config\n" + yaml.dump(
-        document, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=False
-    )
+    return text(document)
 
 
 def _files(config: PoolerHostConfig) -> list[dict[str, str]]:
@@ -188,19 +180,17 @@ def _files(config: PoolerHostConfig) -> list[dict[str, str]]:
     }
     units = "/etc/systemd/system"
     return [
-        _file("/etc/pgbouncer/pgbouncer.ini", _fill("pgbouncer.ini", values)),
-        _file("/etc/pgbouncer/rds-ca-bundle.pem", _certificates(config.rds_ca_bundle_pem)),
-        _file("/etc/pgkeep/pooler.env", _environment(config)),
-        *(_file(f"{CODE_FOLDER}/hosts/{name}.py", _program(name)) for name in MODULES),
-        _file("/usr/local/sbin/pgkeep-pooler-setup", _fill("setup.sh", values), mode="0755"),
-        _file(
-            f"{units}/pgbouncer.service.d/pgkeep.conf", _fill("pgbouncer.service.d.conf", values)
-        ),
-        _file(f"{units}/pgkeep-credentials.timer", _fill("pgkeep-credentials.timer", values)),
-        *(_file(f"{units}/{name}", _read(name)) for name in _UNITS),
-        _file("/etc/ssh/sshd_config.d/10-pgkeep.conf", _read("sshd.conf")),
-        _file("/etc/apt/apt.conf.d/52pgkeep", _read("apt.conf")),
-        _file("/etc/systemd/resolved.conf.d/pgkeep.conf", _read("resolved.conf")),
+        file("/etc/pgbouncer/pgbouncer.ini", fill("pgbouncer.ini", values)),
+        file("/etc/pgbouncer/rds-ca-bundle.pem", certificates(config.rds_ca_bundle_pem)),
+        file("/etc/pgkeep/pooler.env", _environment(config)),
+        *(file(f"{CODE_FOLDER}/hosts/{name}.py", program(name)) for name in MODULES),
+        file("/usr/local/sbin/pgkeep-pooler-setup", fill("setup.sh", values), mode="0755"),
+        file(f"{units}/pgbouncer.service.d/pgkeep.conf", fill("pgbouncer.service.d.conf", values)),
+        file(f"{units}/pgkeep-credentials.timer", fill("pgkeep-credentials.timer", values)),
+        *(file(f"{units}/{name}", read(name)) for name in _UNITS),
+        file("/etc/ssh/sshd_config.d/10-pgkeep.conf", read("sshd.conf")),
+        file("/etc/apt/apt.conf.d/52pgkeep", read("apt.conf")),
+        file("/etc/systemd/resolved.conf.d/pgkeep.conf", read("resolved.conf")),
     ]
 
 
@@ -233,55 +223,3 @@ def _environment(config: PoolerHostConfig) -> str:
 
 def _lines(entries: Mapping[str, str]) -> str:
     return "\n".join(f"{name} = {text}" for name, text in entries.items())
-
-
-def _program(module: str) -> str:
-    """A module's source without comments and docstrings."""
-    source = (_HOSTS / f"{module}.py").read_text(encoding="utf-8")
-    lines = source.splitlines(keepends=True)
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            continue
-        first = node.body[0] if ast.get_docstring(node) is not None else None
-        if first is not None:
-            indent = lines[first.lineno - 1][: first.col_offset]
-            last = first.end_lineno or first.lineno
-            lines[first.lineno - 1 : last] = [""] * (last - first.lineno + 1)
-            if len(node.body) == 1 and not isinstance(node, ast.Module):
-                lines[first.lineno - 1] = f"{indent}pass\n"
-    return _without_comments("".join(lines))
-
-
-def _file(path: str, content: str, mode: str = "0644") -> dict[str, str]:
-    """A file of root's: the service can read its configuration and not change it."""
-    return {"path": path, "permissions": mode, "content": content}
-
-
-def _certificates(bundle: str) -> str:
-    """The bundle's certificates without the text between them."""
-    return "".join(f"{found}\n" for found in _CERTIFICATE.findall(bundle))
-
-
-def _read(name: str) -> str:
-    return _without_comments((_FILES / name).read_text(encoding="utf-8"))
-
-
-def _without_comments(text: str) -> str:
-    """Comments stay in the repository: with docstrings they would be a third of the code."""
-    return _COMMENTS.sub("", text).lstrip("\n")
-
-
-def _fill(name: str, values: dict[str, Any]) -> str:
-    return Template(_read(name)).substitute(values)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines stay readable."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
