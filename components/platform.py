@@ -22,6 +22,7 @@ from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.flow_logs import FlowLogs
 from components.function_code import FunctionCode
+from components.managed_secret import managed_secret
 from components.master_access import master_access
 from components.migrations import Migrations
 from components.monitoring import Monitoring
@@ -216,6 +217,15 @@ class Platform(pulumi.ComponentResource):
             keys=keys,
             opts=child,
         )
+        pause_secret = managed_secret(
+            "pooler-pause",
+            deployment,
+            keys,
+            "pooler",
+            "pause",
+            description="A restore's wish that the pooler hosts hold their clients back",
+            opts=child,
+        )
         pooler_log = pooler_log_group("pooler", deployment, keys, child)
         hosts = PoolerHosts(
             "pooler-hosts",
@@ -230,11 +240,13 @@ class Platform(pulumi.ComponentResource):
                 users_secret=roles.pooler_users_secret,
                 server_secret=certificates.server_secret,
                 health_secret=roles.secrets["health"],
+                pause_secret=pause_secret,
             ),
             secret_arns=[
                 roles.pooler_users_secret.arn,
                 certificates.server_secret.arn,
                 roles.secrets["health"].arn,
+                pause_secret.arn,
             ],
             secrets_key_arn=keys.secrets.arn,
             security_group_id=groups.group_id("pooler"),
@@ -302,6 +314,8 @@ class Platform(pulumi.ComponentResource):
             "pooler_port": settings.pooler.port,
             "pooler_ca_certificate": certificates.ca_certificate,
             "pooler_group_name": hosts.group.name,
+            "pooler_log_group": pooler_log.name,
+            "pooler_pause_secret_name": pause_secret.name,
             "application_security_group_id": groups.group_id("application"),
             "migration_security_group_id": groups.group_id("migration"),
             "analytics_security_group_id": groups.group_id("analytics"),

@@ -29,6 +29,7 @@ def pooler_user_data(
     users_secret: aws.secretsmanager.Secret,
     server_secret: aws.secretsmanager.Secret,
     health_secret: aws.secretsmanager.Secret,
+    pause_secret: aws.secretsmanager.Secret,
 ) -> pulumi.Output[str]:
     """Compressed cloud-config in base64. It names secrets and holds none."""
     settings = deployment.settings.pooler
@@ -40,6 +41,7 @@ def pooler_user_data(
             users_secret_arn=known["users"],
             server_tls_secret_arn=known["server"],
             health_secret_arn=known["health"],
+            pause_secret_arn=known["pause"],
             rds_ca_bundle_pem=ca_bundle,
             database_name=deployment.settings.database.name,
             database_host=known["host"],
@@ -90,6 +92,7 @@ def pooler_user_data(
         users=users_secret.arn,
         server=server_secret.arn,
         health=health_secret.arn,
+        pause=pause_secret.arn,
         host=database.instance.address,
         replicas=[replica.instance.address for replica in replicas],
     ).apply(fill)

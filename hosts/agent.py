@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from hosts import lifecycle, metadata, pooler, services, telemetry
+from hosts import lifecycle, metadata, pause, pooler, services, telemetry
 from hosts.health import Health, serve
 
 _LIFECYCLE_INTERVAL_SECONDS = 5
@@ -24,6 +24,10 @@ def main() -> int:
     serve(health, metadata.own_address(), int(os.environ["HEALTH_PORT"]))
     threading.Thread(target=_check_for_ever, args=(health, interval_seconds), daemon=True).start()
     threading.Thread(target=_publish_for_ever, args=(instance_id,), daemon=True).start()
+    clients = (services.client("secretsmanager"), services.client("logs"))
+    threading.Thread(
+        target=pause.follow_for_ever, args=(health, *clients, instance_id), daemon=True
+    ).start()
     _follow_lifecycle(health, instance_id)
     return 0
 

@@ -23,7 +23,7 @@ from hosts.pooler import HEALTH_DATABASE
 #: Which modules of this package a host's own programs are made of.
 MODULES = (
     *("__init__", "metadata", "services", "pooler", "refresh_credentials"),
-    *("health", "lifecycle", "telemetry", "agent"),
+    *("health", "lifecycle", "telemetry", "pause", "agent"),
 )
 _UNITS = (
     "pgkeep-credentials.service",
@@ -57,6 +57,7 @@ class PoolerHostConfig:
     users_secret_arn: str
     server_tls_secret_arn: str
     health_secret_arn: str
+    pause_secret_arn: str
     rds_ca_bundle_pem: str
     database_name: str
     database_host: str
@@ -203,6 +204,8 @@ def _environment(config: PoolerHostConfig) -> str:
         "USERS_SECRET_ARN": config.users_secret_arn,
         "SERVER_TLS_SECRET_ARN": config.server_tls_secret_arn,
         "HEALTH_SECRET_ARN": config.health_secret_arn,
+        "PAUSE_SECRET_ARN": config.pause_secret_arn,
+        "DATABASE_NAME": config.database_name,
         "LISTEN_PORT": config.listen_port,
         "HEALTH_PORT": config.health_port,
         "HEALTH_INTERVAL_SECONDS": config.health_interval_seconds,

@@ -27,6 +27,8 @@ class Health:
         self.pooler_answered_at = now
         self.query_proven_at: float | None = None
         self.draining = False
+        #: A pause holds every query back, the one of this check too.
+        self.holding = False
         self.problem = "no query has been tried yet"
 
     def check(self) -> bool:
@@ -35,11 +37,14 @@ class Health:
         try:
             pooler.console("SHOW VERSION")
             self.pooler_answered_at = time.monotonic()
-            pooler.prove_query()
+            if not self.holding:
+                pooler.prove_query()
             self.query_proven_at = time.monotonic()
         except (pooler.PoolerError, OSError) as error:
-            problem = str(error)
-            self.query_proven_at = None
+            # A query that a pause has overtaken says nothing.
+            if not self.holding:
+                problem = str(error)
+                self.query_proven_at = None
         if problem != self.problem:
             print(f"unhealthy: {problem}" if problem else "healthy", file=sys.stderr)
         self.problem = problem

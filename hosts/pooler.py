@@ -19,12 +19,12 @@ class PoolerError(Exception):
     """PgBouncer or the database behind it did not answer; the text is one line."""
 
 
-def console(command: str) -> list[dict[str, str]]:
+def console(command: str, timeout_seconds: float = QUERY_TIMEOUT_SECONDS) -> list[dict[str, str]]:
     """Rows of an admin command such as SHOW POOLS.
 
     The service's own user may use the console over the socket without a password.
     """
-    return _psql("pgbouncer", "pgbouncer", command)
+    return _psql("pgbouncer", "pgbouncer", command, timeout_seconds)
 
 
 def prove_query() -> None:
@@ -86,7 +86,9 @@ def stop_between_transactions(longest_seconds: float) -> bool:
     return False
 
 
-def _psql(user: str, database: str, command: str) -> list[dict[str, str]]:
+def _psql(
+    user: str, database: str, command: str, timeout_seconds: float = QUERY_TIMEOUT_SECONDS
+) -> list[dict[str, str]]:
     environment = {
         "PATH": "/usr/bin:/bin",
         "PGPASSFILE": str(RUN_FOLDER / PASSWORD_FILE),
@@ -104,10 +106,10 @@ def _psql(user: str, database: str, command: str) -> list[dict[str, str]]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=QUERY_TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
         )
     except subprocess.TimeoutExpired:
-        raise PoolerError(f"no answer in {QUERY_TIMEOUT_SECONDS} s to {command}") from None
+        raise PoolerError(f"no answer in {timeout_seconds} s to {command}") from None
     if answer.returncode:
         raise PoolerError(" ".join(answer.stderr.split())[:300] or f"psql: {answer.returncode}")
     return list(csv.DictReader(answer.stdout.splitlines()))

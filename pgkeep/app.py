@@ -216,6 +216,13 @@ def restore(
     confirm: Annotated[
         str | None, typer.Option(metavar="WORD", help="Confirms replacing the present database.")
     ] = None,
+    terminate: Annotated[
+        bool,
+        typer.Option(
+            "--terminate",
+            help="Over the present database: end sessions, do not let the pooler's clients wait.",
+        ),
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Sessions side by side.")] = 2,
     through: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Beginning of a tunnel to the database.")
@@ -227,7 +234,7 @@ def restore(
     from pgkeep import restore_command
 
     if back_to is not None:
-        restore_command.go_back(stack, back_to, confirm, through)
+        restore_command.go_back(stack, back_to, confirm, through, terminate=terminate)
         return
     if target is None:
         raise CommandError("--to is missing: name the database to restore into.")
@@ -260,6 +267,7 @@ def restore(
             drop_afterwards=drop_afterwards,
             as_json=as_json,
             report_file=report_file,
+            terminate=terminate,
         )
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from operations.restore import Options, Restored, Selection, databases, page, re
 from operations.restore.objectives import Objectives
 from operations.restore.proof import prove
 from operations.restore.report import Report
+from pgkeep import restore_exchange as exchange
 from pgkeep.backup import run_command
 from pgkeep.backup.access import (
     console,
@@ -33,6 +33,7 @@ from pgkeep.backup.access import (
 )
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
+from pgkeep.restore_exchange import Exchange
 
 # guides cryptowallet and node-pass: restoring over production asks for this word.
 PRODUCTION_WORD = "RESTORE_PRODUCTION"
@@ -55,6 +56,7 @@ class Request:
     drop_afterwards: bool
     as_json: bool
     report_file: Path | None = None
+    terminate: bool = False
 
 
 def run(request: Request) -> None:
@@ -71,17 +73,20 @@ def run(request: Request) -> None:
     with refusals_as_lines():
         backup = store(stack).get(request.source, stack.database)
         with stack.reach() as endpoint:
-            aside = None
+            more: dict[str, Any] = {}
             if over_present:
-                made, aside = _over_present(request, stack, endpoint, backup)
+                made, done = _over_present(request, stack, endpoint, backup)
+                more = {"set_aside_as": done.aside, "exchange": asdict(done)}
             else:
                 made = _into_other(request, stack, endpoint, backup, request.target)
-    show(made, as_json=request.as_json, report_file=request.report_file, set_aside_as=aside)
+    show(made, as_json=request.as_json, report_file=request.report_file, **more)
     if not made.proven:
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def go_back(stack_name: str, aside: str, confirmation: str | None, through: str | None) -> None:
+def go_back(
+    stack_name: str, aside: str, confirmation: str | None, through: str | None, *, terminate: bool
+) -> None:
     """Undo a restore over the present database: `aside` takes its place again.
 
     Raises:
@@ -89,17 +94,20 @@ def go_back(stack_name: str, aside: str, confirmation: str | None, through: str 
     """
     stack = DeployedStack.find(stack_name, through)
     _ask(stack, confirmation, f"will be replaced by {aside}")
-    with refusals_as_lines(), stack.reach() as endpoint:
-        with _maintenance(stack, endpoint) as connection:
-            if not databases.exists(connection, aside):
-                raise CommandError(
-                    f"--back-to {aside} refused: the server has no such database.",
-                    ExitCode.REFUSED,
-                )
-            databases.reopen(connection, aside)
-            put_aside = databases.swap(connection, stack.database, aside)
-        _apply_roles(stack)
-    console.print(f"{stack.database} is what it was; the restored one is {put_aside}.")
+    with (
+        refusals_as_lines(),
+        stack.reach() as endpoint,
+        _maintenance(stack, endpoint) as connection,
+    ):
+        if not databases.exists(connection, aside):
+            raise CommandError(
+                f"--back-to {aside} refused: the server has no such database.",
+                ExitCode.REFUSED,
+            )
+        databases.reopen(connection, aside)
+        done = exchange.run(stack, connection, aside, terminate=terminate)
+    exchange.show(done, progress_console)
+    console.print(f"{stack.database} is what it was; the restored one is {done.aside}.")
 
 
 def _confirm(request: Request, stack: DeployedStack) -> None:
@@ -130,7 +138,7 @@ def _ask(stack: DeployedStack, confirmation: str | None, what: str) -> None:
 
 def _over_present(
     request: Request, stack: DeployedStack, endpoint: Endpoint, backup: Manifest
-) -> tuple[Report, str]:
+) -> tuple[Report, Exchange]:
     """Beside the present database first; they change places only once it is proven."""
     before = run_command.in_function(stack, "manual")
     progress_console.print(f"Backup before the restore: {before['id']}")
@@ -143,9 +151,9 @@ def _over_present(
             ExitCode.REFUSED,
         )
     with _maintenance(stack, endpoint) as connection:
-        aside = databases.swap(connection, stack.database, beside)
-    _apply_roles(stack)
-    return made, aside
+        done = exchange.run(stack, connection, beside, terminate=request.terminate)
+    exchange.show(done, progress_console)
+    return made, done
 
 
 def _into_other(
@@ -221,21 +229,6 @@ def _maintenance(stack: DeployedStack, endpoint: Endpoint) -> Generator[psycopg.
     with connector(elsewhere, stack.login("master"), "pgkeep restore")() as connection:
         connection.autocommit = True
         yield connection
-
-
-def _apply_roles(stack: DeployedStack) -> None:
-    """Owner and grants end as the role manifest says."""
-    answer = stack.client("lambda").invoke(
-        FunctionName=stack.outputs["roles_function"],
-        Payload=str(stack.outputs["roles_event"]).encode(),
-    )
-    document = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
-        raise CommandError(
-            f"the database was replaced, but its roles could not be applied: "
-            f"{document.get('errorMessage')}. Run `pulumi up` to apply them.",
-            ExitCode.REFUSED,
-        )
 
 
 def _failed(made: Report) -> str:

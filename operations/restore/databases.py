@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,10 +39,19 @@ def drop(connection: psycopg.Connection[Any], name: str) -> None:
     )
 
 
-def swap(connection: psycopg.Connection[Any], present: str, replacement: str) -> str:
-    """Put `replacement` in the place of `present`; returns the name that `present` now has.
+@dataclass(frozen=True)
+class Swapped:
+    """The name that the database before now has, and how many of its sessions were ended."""
+
+    aside: str
+    ended_sessions: int
+
+
+def swap(connection: psycopg.Connection[Any], present: str, replacement: str) -> Swapped:
+    """Put `replacement` in the place of `present`.
 
     New sessions are refused and those that are there ended, for the moment that the renames take.
+    Clients of the pooler wait instead where it holds them back (`pooler_pause`).
 
     Raises:
         OperationError: the present database could not be freed; nothing was changed.
@@ -50,11 +60,12 @@ def swap(connection: psycopg.Connection[Any], present: str, replacement: str) ->
     closed = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
     connection.execute(closed.format(sql.Identifier(present), sql.SQL("false")))
     try:
-        connection.execute(
-            "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity "
+        ended = connection.execute(
+            "SELECT backend_type = 'client backend', pg_catalog.pg_terminate_backend(pid, 5000) "
+            "FROM pg_catalog.pg_stat_activity "
             "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()",
             (present,),
-        )
+        ).fetchall()
         with connection.transaction():
             for old, new in ((present, aside), (replacement, present)):
                 connection.execute(
@@ -69,7 +80,7 @@ def swap(connection: psycopg.Connection[Any], present: str, replacement: str) ->
             f"database {present} could not be replaced: {reason}; it is unchanged and open again, "
             f"the restored one is {replacement}"
         ) from error
-    return aside
+    return Swapped(aside, sum(bool(is_client) for is_client, _ in ended))
 
 
 def reopen(connection: psycopg.Connection[Any], name: str) -> None:

@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -159,10 +159,18 @@ def test_a_restore_over_the_present_database_and_the_way_back(stack: LocalStack)
         stack.through_pooler(),
         ["UPDATE buyers SET tier = 'spoiled' WHERE license_id = 'NODE-1'"],
     )
-    answer = json.loads(
-        stack.pgkeep("restore", "--to", "node_pass", "--confirm", "node_pass", "--json")
-    )
+    # Applications go on meanwhile: they wait at the pooler, and nothing of theirs is refused.
+    with transactions(stack) as meanwhile:
+        answer = json.loads(
+            stack.pgkeep("restore", "--to", "node_pass", "--confirm", "node_pass", "--json")
+        )
+    print("clients of a restore over the present database:", answer["exchange"], meanwhile)
     assert answer["proven"]
+    assert len(answer["exchange"]["paused_hosts"]) == len(pooler_addresses(stack))
+    assert (answer["exchange"]["busy_hosts"], answer["exchange"]["silent_hosts"]) == ([], [])
+    assert meanwhile["errors"] == {}
+    assert meanwhile["committed"] > 0
+    assert meanwhile["longest_seconds"] < answer["exchange"]["seconds"] + 10
     read = ["SELECT tier FROM buyers WHERE license_id = 'NODE-1'", "DELETE FROM buyers"]
     restored = stack.query("application_security_group_id", stack.through_pooler(), read)
     assert restored["results"][0]["rows"] == [["gold"]]
@@ -171,6 +179,43 @@ def test_a_restore_over_the_present_database_and_the_way_back(stack: LocalStack)
     mend = "UPDATE buyers SET tier = 'gold' WHERE license_id = 'NODE-1'"
     back = stack.query("application_security_group_id", stack.through_pooler(), [read[0], mend])
     assert back["results"][0]["rows"] == [["spoiled"]]
+
+
+def test_a_restore_that_dies_does_not_keep_its_clients_waiting(stack: LocalStack) -> None:
+    secret = stack.outputs["pooler_pause_secret_name"]
+
+    def wish(state: str, seconds: float) -> None:
+        text = json.dumps({"id": "died", "state": state, "until": time.time() + seconds})
+        stack.aws("secretsmanager").put_secret_value(SecretId=secret, SecretString=text)
+
+    with transactions(stack) as meanwhile:
+        wish("ready", 40)
+        wait_until(lambda: said_by_poolers(stack, "died", "ready"))
+        wish("pause", 6)
+        wait_until(lambda: said_by_poolers(stack, "died", "resumed"))
+    print("clients of a pause that nobody ended:", meanwhile)
+    assert meanwhile["errors"] == {}
+    assert 4 < meanwhile["longest_seconds"] < 20
+
+
+def said_by_poolers(stack: LocalStack, name: str, state: str) -> bool:
+    """Whether every host has answered so."""
+    logs, group = stack.aws("logs"), stack.outputs["pooler_log_group"]
+    streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    names = [one["logStreamName"] for one in streams if one["logStreamName"].endswith("/pause")]
+    answers = [
+        [json.loads(event["message"]) for event in page["events"]]
+        for page in (logs.get_log_events(logGroupName=group, logStreamName=one) for one in names)
+    ]
+    said = [host for host in answers if {"id": name, "state": state} in host]
+    return len(said) == len(pooler_addresses(stack))
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.5)
 
 
 def test_the_backup_schedule_points_at_the_function(stack: LocalStack) -> None:

@@ -40,6 +40,7 @@ CONFIG = PoolerHostConfig(
     users_secret_arn=f"{SECRET}/users-AbCdEf",
     server_tls_secret_arn=f"{SECRET}/server-tls-AbCdEf",
     health_secret_arn=f"{SECRET}/health-AbCdEf",
+    pause_secret_arn=f"{SECRET}/pause-AbCdEf",
     rds_ca_bundle_pem=CERTIFICATE,
     database_name="node_pass",
     database_host="pgkeep-staging.abcdefghijkl.ap-northeast-1.rds.amazonaws.com",

@@ -31,6 +31,8 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "pooler_port": 6543,
         "pooler_ca_certificate": "PEM",
         "pooler_group_name": "pgkeep-local-pooler",
+        "pooler_log_group": "/pgkeep/pgkeep-local/pooler",
+        "pooler_pause_secret_name": "pgkeep-local/pooler/pause",
         "application_security_group_id": f"{prefix}application-id",
         "migration_security_group_id": f"{prefix}migration-id",
         "analytics_security_group_id": f"{prefix}analytics-id",

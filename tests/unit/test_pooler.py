@@ -170,12 +170,18 @@ def test_the_group(deployed: Deployed, environment: str) -> None:
     }
 
 
-def test_hosts_may_read_three_secrets_log_and_leave_and_nothing_else(
+def test_hosts_may_read_four_secrets_log_and_leave_and_nothing_else(
     deployed: Deployed, environment: str
 ) -> None:
     recorder = deployed(environment)
     assert recorder.document("pooler-hosts-policy")["Statement"] == [
-        *secrets("Read", "roles-pooler-users", "pooler-certificates-server", "roles-health"),
+        *secrets(
+            "Read",
+            "roles-pooler-users",
+            "pooler-certificates-server",
+            "roles-health",
+            "pooler-pause",
+        ),
         {
             "Sid": "WritePoolerLog",
             "Effect": "Allow",
@@ -201,6 +207,23 @@ def test_hosts_may_read_three_secrets_log_and_leave_and_nothing_else(
         "Principal": {"Service": "ec2.amazonaws.com"},
         "Action": "sts:AssumeRole",
     }
+
+
+def test_a_restores_wish_for_a_pause_is_a_secret_that_the_stack_leaves_empty(
+    deployed: Deployed, environment: str
+) -> None:
+    name = f"pgkeep-{environment}/pooler/pause"
+    recorder = deployed(environment)
+    assert recorder.inputs("pooler-pause") == {
+        "name": name,
+        "description": "A restore's wish that the pooler hosts hold their clients back",
+        "kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/keys-secrets",
+        "recoveryWindowInDays": recorder.inputs("roles-health")["recoveryWindowInDays"],
+        "tags": tags(environment, name),
+    }
+    text = user_data(recorder)
+    assert "PAUSE_SECRET_ARN=arn:aws:secretsmanager/secret:Secret/pooler-pause" in text
+    assert "DATABASE_NAME=node_pass\n" in text
 
 
 def test_administrators_come_through_instance_connect(deployed: Deployed, environment: str) -> None:

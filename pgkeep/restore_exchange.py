@@ -1,0 +1,127 @@
+"""The moment in which a restored database takes the place of the present one."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from rich.console import Console
+
+from operations.restore import databases, pooler_pause
+from operations.restore.pooler_pause import PoolerSite
+from pgkeep.deployed import DeployedStack
+from pgkeep.failures import CommandError, ExitCode
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What it took: `seconds` is how long clients waited, or were refused without a pause.
+
+    `ended_sessions` are those that were in the database when it was renamed: direct ones, and those
+    of `busy_hosts`, whose transactions had not ended in time.
+    """
+
+    aside: str
+    seconds: float
+    ended_sessions: int
+    paused_hosts: tuple[str, ...] = ()
+    busy_hosts: tuple[str, ...] = ()
+    silent_hosts: tuple[str, ...] = ()
+
+
+def run(
+    stack: DeployedStack,
+    connection: psycopg.Connection[Any],
+    replacement: str,
+    *,
+    terminate: bool,
+) -> Exchange:
+    """Put `replacement` in the place of the stack's database, while the pooler's clients wait.
+
+    Args:
+        stack: whose database, pooler and roles.
+        connection: of the master, beside both databases, in autocommit.
+        replacement: the name of the database that comes.
+        terminate: end the sessions that are there instead of letting them wait.
+
+    Raises:
+        CommandError: the stack has no way to its pooler hosts, or the roles could not be applied.
+        OperationError: a pooler host did not answer, or the database could not be freed.
+    """
+    if terminate:
+        started = time.monotonic()
+        swapped = databases.swap(connection, stack.database, replacement)
+        _apply_roles(stack)
+        seconds = round(time.monotonic() - started, 3)
+        return Exchange(swapped.aside, seconds, swapped.ended_sessions)
+    with pooler_pause.held(_site(stack)) as held:
+        swapped = databases.swap(connection, stack.database, replacement)
+        # Before clients go on: the owner and the grants are part of what they need.
+        _apply_roles(stack)
+    return Exchange(
+        swapped.aside, held.seconds, swapped.ended_sessions, held.hosts, held.busy, held.silent
+    )
+
+
+def show(done: Exchange, console: Console) -> None:
+    """For people."""
+    if done.paused_hosts:
+        console.print(
+            f"Clients waited {done.seconds:.1f} s at {len(done.paused_hosts)} pooler hosts; "
+            f"{done.ended_sessions} sessions were ended."
+        )
+    else:
+        console.print(f"{done.ended_sessions} sessions were ended; {done.seconds:.1f} s.")
+    if done.busy_hosts:
+        console.print(
+            f"[yellow]Transactions had not ended in time at {', '.join(done.busy_hosts)}; they "
+            "were ended.[/yellow]",
+            soft_wrap=True,
+        )
+    if done.silent_hosts:
+        console.print(
+            f"[yellow]No word yet that clients go on at {', '.join(done.silent_hosts)}; the pause "
+            f"ends by itself within {pooler_pause.LONGEST_SECONDS:.0f} s.[/yellow]",
+            soft_wrap=True,
+        )
+
+
+def _site(stack: DeployedStack) -> PoolerSite:
+    missing = [
+        name
+        for name in ("pooler_group_name", "pooler_log_group", "pooler_pause_secret_name")
+        if not stack.outputs.get(name)
+    ]
+    if missing:
+        raise CommandError(
+            f"stack {stack.name} has no output {missing[0]}, so its pooler hosts cannot be asked "
+            "to hold their clients back; run `pulumi up` first, or give --terminate to end their "
+            "sessions instead. Nothing was replaced.",
+            ExitCode.REFUSED,
+        )
+    return PoolerSite(
+        autoscaling=stack.client("autoscaling"),
+        secrets=stack.client("secretsmanager"),
+        logs=stack.client("logs"),
+        group_name=str(stack.outputs["pooler_group_name"]),
+        secret_name=str(stack.outputs["pooler_pause_secret_name"]),
+        log_group=str(stack.outputs["pooler_log_group"]),
+    )
+
+
+def _apply_roles(stack: DeployedStack) -> None:
+    """Owner and grants end as the role manifest says."""
+    answer = stack.client("lambda").invoke(
+        FunctionName=stack.outputs["roles_function"],
+        Payload=str(stack.outputs["roles_event"]).encode(),
+    )
+    document = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise CommandError(
+            f"the database was replaced, but its roles could not be applied: "
+            f"{document.get('errorMessage')}. Run `pulumi up` to apply them.",
+            ExitCode.REFUSED,
+        )
