@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
 
+from operations.backup.manifest import Collation
 from operations.errors import OperationError
 
 #: How long a migration may keep a backup from starting.
@@ -75,6 +76,7 @@ class Catalog:
     extensions: tuple[tuple[str, str], ...]
     large_object_count: int
     skipped: tuple[Skipped, ...]
+    collation: Collation
 
     @property
     def size_bytes(self) -> int:
@@ -96,6 +98,7 @@ def read(connection: psycopg.Connection[Any], *, on_standby: bool) -> Catalog:
             connection, "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata"
         ),
         skipped=skipped,
+        collation=collation(connection),
     )
 
 
@@ -133,6 +136,10 @@ SELECT a.attrelid, a.attname, a.atttypid
    AND c.relnamespace <> 'pg_catalog'::regnamespace
  ORDER BY a.attrelid, a.attnum
 """
+
+_PROVIDERS: dict[str, Literal["builtin", "icu", "libc"]] = {
+    "b": "builtin", "c": "libc", "i": "icu"
+}  # fmt: skip
 
 _TYPES = """
 SELECT t.oid, t.typtype, t.typbasetype,
@@ -176,6 +183,20 @@ def _tables(
 def _base_type(types: dict[int, tuple[str, int, str]], oid: int) -> str:
     kind, base, name = types[oid]
     return _base_type(types, base) if kind == _DOMAIN else name
+
+
+def collation(connection: psycopg.Connection[Any]) -> Collation:
+    """Of the database that this is connected to."""
+    # As a document, because columns came and were renamed from version to version.
+    query = "SELECT to_jsonb(d) FROM pg_catalog.pg_database d WHERE datname = current_database()"
+    row = connection.execute(query.encode()).fetchone()
+    found: dict[str, Any] = row[0] if row else {}
+    return Collation(
+        provider=_PROVIDERS[found.get("datlocprovider", "c")],
+        collate=found["datcollate"],
+        ctype=found["datctype"],
+        locale=found.get("datlocale") or found.get("daticulocale"),
+    )
 
 
 def names(connection: psycopg.Connection[Any]) -> set[tuple[str, str]]:

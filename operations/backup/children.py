@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -59,16 +60,21 @@ class Children:
     _stopped: bool = False
 
     @contextmanager
-    def output(self, program: str, arguments: Sequence[str], **more: str) -> Generator[IO[bytes]]:
-        """The program's standard output.
+    def output(
+        self, program: str, arguments: Sequence[str], *, script: bytes = b""
+    ) -> Generator[IO[bytes]]:
+        """The program's standard output; `script` is what it reads from its standard input.
 
         Raises:
             OperationError: on leaving the block, unless the program ended with 0; or when the
                 run was stopped.
         """
         # stderr goes to a file: a full pipe that nobody reads would stop the program.
-        with tempfile.TemporaryFile() as errors:
-            process = self._start(program, arguments, errors, more)
+        # The script too: writing into a pipe would wait for a program that waits for its reader.
+        with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as entrance:
+            entrance.write(script)
+            entrance.seek(0)
+            process = self._start(program, arguments, errors, entrance)
             if process.stdout is None:
                 raise AssertionError("stdout is a pipe")
             try:
@@ -100,15 +106,15 @@ class Children:
         return self._stopped
 
     def _start(
-        self, program: str, arguments: Sequence[str], errors: IO[bytes], more: dict[str, str]
+        self, program: str, arguments: Sequence[str], errors: IO[bytes], entrance: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._stopped:
                 raise OperationError(_STOPPED)
             process = subprocess.Popen(
                 [*command(program), *arguments],
-                env=self.login.environment(**more),
-                stdin=subprocess.DEVNULL,
+                env=self.login.environment(),
+                stdin=entrance,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 bufsize=0,
@@ -124,4 +130,6 @@ class Children:
         # Details and hints follow the line that says what went wrong.
         reason = next((line for line in lines if "error:" in line.lower()), "no message")
         end = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
+        # The line of a script that nobody will see.
+        reason = re.sub(r"^psql:<stdin>:\d+: ", "", reason)
         return f"{program} {end}: {reason}; no backup was made"

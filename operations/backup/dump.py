@@ -33,7 +33,7 @@ from operations.backup.fingerprints import ALGORITHM
 from operations.backup.manifest import Manifest
 from operations.backup.object_writer import StoredObject, Uploads
 from operations.backup.rows import DumpedPiece, RowDumper
-from operations.backup.session import Connect, Sessions, Snapshot
+from operations.backup.session import Connect, Snapshot
 from operations.backup.time_limit import TimeLimit
 from operations.database import Endpoint
 from operations.errors import OperationError
@@ -143,7 +143,6 @@ class _Shared:
 
     snapshot: Snapshot
     children: Children
-    sessions: Sessions
     uploads: Uploads
     folder: str
 
@@ -151,12 +150,10 @@ class _Shared:
         """End everything that is still at work."""
         self.uploads.stop()
         self.children.stop()
-        self.sessions.stop()
 
     def close(self) -> None:
         """Leave nothing behind."""
         self.children.stop()
-        self.sessions.close()
         self.uploads.shutdown()
 
 
@@ -230,7 +227,6 @@ class _Run:
         return _Shared(
             snapshot,
             Children(login),
-            Sessions(self.connect, snapshot),
             Uploads(
                 self.s3,
                 self.target.bucket,
@@ -246,7 +242,7 @@ class _Run:
     ) -> tuple[list[DumpedPiece], dict[str, StoredObject]]:
         """All objects but the globals and the manifest; the first failure ends them all."""
         dumper = RowDumper(
-            shared.sessions,
+            shared.snapshot,
             shared.children,
             shared.uploads,
             self.options.compression_level,
@@ -340,4 +336,5 @@ class _Run:
             skipped=tuple((one.name, one.reason) for one in found.skipped),
             source_bytes=found.size_bytes,
             worker=self.options.worker,
+            collation=found.collation,
         )

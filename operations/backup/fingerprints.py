@@ -74,6 +74,14 @@ def fingerprint(
     with_hash: bool = True,
 ) -> Fingerprint:
     """Of the rows that `rows` (what follows SELECT ..., `FROM ...`) gives."""
+    row = connection.execute(query(table, rows, with_hash=with_hash)).fetchone()
+    if row is None:
+        raise AssertionError("an aggregate always returns a row")
+    return read(int(row[0]), None if row[1] is None else int(row[1]), with_hash=with_hash)
+
+
+def query(table: Table, rows: sql.Composable, *, with_hash: bool = True) -> sql.Composed:
+    """Gives one row: how many, and the sum of their hashes or NULL."""
     hashed = (
         sql.SQL("pg_catalog.sum(pg_catalog.hash_record_extended({}, 0))").format(
             _record(table.columns)
@@ -81,14 +89,12 @@ def fingerprint(
         if with_hash and table.columns
         else sql.SQL("NULL")
     )
-    query = sql.SQL("SELECT pg_catalog.count(*), {} {}").format(hashed, rows)
-    row = connection.execute(query).fetchone()
-    if row is None:
-        raise AssertionError("an aggregate always returns a row")
-    count = int(row[0])
-    # The sum of no rows is NULL.
-    value = 0 if count == 0 and with_hash else row[1]
-    return Fingerprint(count, None if value is None else int(value))
+    return sql.SQL("SELECT pg_catalog.count(*), {} {}").format(hashed, rows)
+
+
+def read(rows: int, hash_sum: int | None, *, with_hash: bool = True) -> Fingerprint:
+    """What `query` gave; the sum of no rows is NULL there."""
+    return Fingerprint(rows, 0 if rows == 0 and with_hash else hash_sum)
 
 
 def _record(columns: Sequence[Column]) -> sql.Composable:

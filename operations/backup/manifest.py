@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -60,6 +60,16 @@ class TableRecord:
 
 
 @dataclass(frozen=True)
+class Collation:
+    """How a database sorts by default (pg_database); `locale` is of ICU or the builtin provider."""
+
+    provider: Literal["builtin", "icu", "libc"]
+    collate: str
+    ctype: str
+    locale: str | None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Times are UTC, ISO 8601; `keep_until` None: until a person removes it."""
 
@@ -87,6 +97,8 @@ class Manifest:
     #: Of the tables on the server's disk; with the duration, the speed of this kind of worker.
     source_bytes: int = 0
     worker: str = ""
+    #: None in backups of versions that did not record it.
+    collation: Collation | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -116,13 +128,13 @@ def folder(backup_class: str, database: str, identifier: str) -> str:
 
 def encode(manifest: Manifest, kms: KMSClient | None = None, mac_key: str | None = None) -> bytes:
     """As JSON with its own hash, and with a signature when `mac_key` is given."""
-    content = {"format": FORMAT, **asdict(manifest)}
+    content = {"format": FORMAT, **vars(manifest)}
     digest = hashlib.sha256(_canonical(content)).digest()
     document: dict[str, Any] = {**content, "sha256": digest.hex()}
     if kms is not None and mac_key is not None:
         mac = kms.generate_mac(KeyId=mac_key, MacAlgorithm=_MAC_ALGORITHM, Message=digest)["Mac"]
         document["mac"] = {"key": mac_key, "value": base64.b64encode(mac).decode("ascii")}
-    return json.dumps(document, indent=1).encode()
+    return json.dumps(document, indent=1, default=vars).encode()
 
 
 def decode(
@@ -184,4 +196,5 @@ def _verify(kms: KMSClient, mac_key: str, digest: bytes, signature: Any, source:
 
 
 def _canonical(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    # `vars` for the records in it: dataclasses.asdict copies each of ten thousand tables deeply.
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), default=vars).encode()

@@ -1,32 +1,38 @@
 """The rows of a piece: counted and hashed by the server, copied, compressed and uploaded.
 
-`psql` reads COPY and Python compresses what it gives in large blocks: a loop over rows in Python
-would be the slowest part. Tables too small to be worth a process are read in the session itself.
+One `psql` a piece reads a script: for each of its tables the count and hash, COPY, and a mark that
+ends it. Python only cuts the output at the marks and compresses it in large blocks: a loop over
+rows or a process for each table would be the slowest part.
 """
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import zstandard
 from psycopg import sql
 
+from operations.backup import fingerprints
 from operations.backup.catalog import Table
 from operations.backup.children import Children
-from operations.backup.fingerprints import Fingerprint, fingerprint
+from operations.backup.fingerprints import Fingerprint
 from operations.backup.manifest import RowsInObject
+from operations.backup.marked_output import EndedError, MarkedOutput
 from operations.backup.object_writer import ObjectWriter, StoredObject, Uploads
 from operations.backup.segments import Piece, Segment
-from operations.backup.session import Sessions, import_statements
+from operations.backup.session import Snapshot, import_statements
 from operations.errors import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_READ_BYTES = 1024 * 1024
-# Below this a new psql costs more than reading rows in Python.
-_PROCESS_FROM_BYTES = 1024 * 1024
+# Bare values, one line for the one row: `100 -1234`.
+_PSQL = (
+    "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--field-separator= ",
+    "--set=ON_ERROR_STOP=1", "--file=-",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class DumpedPiece:
 class RowDumper:
     """Dumps pieces with what all workers of a run share."""
 
-    sessions: Sessions
+    snapshot: Snapshot
     children: Children
     uploads: Uploads
     compression_level: int
@@ -55,50 +61,75 @@ class RowDumper:
             OperationError: psql failed, or the rows copied are not as many as the server counted.
         """
         writer = self.uploads.open(key)
+        # Rows hold it by a chance of 1 in 2^128.
+        mark = secrets.token_hex(16)
         try:
-            segments = tuple(
-                (segment.table, *self._segment(segment, writer, key)) for segment in piece.segments
-            )
-            return DumpedPiece(writer.close(), segments)
+            dumped: list[tuple[Table, RowsInObject, Fingerprint]] = []
+            script = self._script(piece, mark)
+            with self.children.output("psql", _PSQL, script=script) as output:
+                marked = MarkedOutput(output, mark.encode() + b"\n")
+                compressor = zstandard.ZstdCompressor(self.compression_level, write_checksum=True)
+                try:
+                    for segment in piece.segments:
+                        dumped.append(_segment(segment, marked, compressor, writer, key))
+                except EndedError:
+                    # Leaving the block says why psql ended.
+                    pass
+            if len(dumped) < len(piece.segments):
+                raise OperationError("psql ended before its script did; no backup was made")
+            return DumpedPiece(writer.close(), tuple(dumped))
         except BaseException:
             writer.abort()
             raise
 
-    def _segment(
-        self, segment: Segment, writer: ObjectWriter, key: str
-    ) -> tuple[RowsInObject, Fingerprint]:
-        table = segment.table
-        limit = self.largest_hashed_table_bytes
-        with_hash = limit is None or table.size_bytes <= limit
-        # First the hash: it brings the pages into the cache that COPY reads right after.
-        expected = fingerprint(self.sessions.mine(), table, _rows(segment), with_hash=with_hash)
-        offset = writer.size_bytes
-        frame = _Frame(writer, self.compression_level)
-        for block in self._copy(segment):
-            frame.write(block)
-        frame.close()
-        if frame.rows != expected.rows:
-            raise OperationError(
-                f"{table.label}, pages {segment.pages_label}: COPY gave {frame.rows} rows, the "
-                f"server counts {expected.rows} in the same snapshot; no backup was made. Check "
-                "the table's indexes and storage (amcheck) before trying again"
-            )
-        length = writer.size_bytes - offset
-        return RowsInObject(key, offset, length, segment.pages_label, frame.rows), expected
+    def _script(self, piece: Piece, mark: str) -> bytes:
+        lines = [f"{statement};" for statement in import_statements(self.snapshot)]
+        for segment in piece.segments:
+            lines += self._statements(segment)
+            lines.append(f"\\echo {mark}")
+        return "\n".join(lines).encode(self.snapshot.codec)
 
-    def _copy(self, segment: Segment) -> Iterator[bytes]:
-        statement = _copy_statement(segment)
-        connection = self.sessions.mine()
-        if segment.size_bytes < _PROCESS_FROM_BYTES:
-            with connection.cursor() as cursor, cursor.copy(statement) as copy:
-                for row in copy:
-                    yield bytes(row)
-            return
-        words = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
-        for text in (*import_statements(self.sessions.snapshot), statement.as_string(connection)):
-            words += ["--command", text]
-        with self.children.output("psql", words) as output:
-            yield from _blocks(output)
+    def _statements(self, segment: Segment) -> Iterator[str]:
+        table, limit = segment.table, self.largest_hashed_table_bytes
+        with_hash = limit is None or table.size_bytes <= limit
+        rows = _rows(segment)
+        # First the hash: it brings the pages into the cache that COPY reads right after.
+        for statement in (
+            fingerprints.query(table, rows, with_hash=with_hash),
+            _copy_statement(segment, rows),
+        ):
+            # On a line of its own: an extension's words may end in a comment.
+            yield f"{statement.as_string()}\n;"
+
+
+def _segment(
+    segment: Segment, marked: MarkedOutput, compressor: Any, writer: ObjectWriter, key: str
+) -> tuple[Table, RowsInObject, Fingerprint]:
+    expected = _fingerprint(marked.line())
+    offset = writer.size_bytes
+    rows = 0
+    # A frame for each table, so that it can be read alone.
+    frame = compressor.compressobj()
+    for block in marked.until_mark():
+        # COPY writes a line feed inside a value as \n, so line feeds end rows and nothing else.
+        rows += block.count(b"\n")
+        if compressed := frame.compress(block):
+            writer.write(compressed)
+    writer.write(frame.flush())
+    if rows != expected.rows:
+        raise OperationError(
+            f"{segment.table.label}, pages {segment.pages_label}: COPY gave {rows} rows, the "
+            f"server counts {expected.rows} in the same snapshot; no backup was made. Check "
+            "the table's indexes and storage (amcheck) before trying again"
+        )
+    length = writer.size_bytes - offset
+    where = RowsInObject(key, offset, length, segment.pages_label, rows)
+    return segment.table, where, expected
+
+
+def _fingerprint(line: bytes) -> Fingerprint:
+    count, _, value = line.decode("ascii").partition(" ")
+    return fingerprints.read(int(count), int(value) if value else None)
 
 
 def _rows(segment: Segment) -> sql.Composable:
@@ -119,34 +150,10 @@ def _page(number: int) -> sql.Composable:
     return sql.SQL("{}::pg_catalog.tid").format(sql.Literal(f"({number},0)"))
 
 
-def _copy_statement(segment: Segment) -> sql.Composed:
+def _copy_statement(segment: Segment, rows: sql.Composable) -> sql.Composed:
     table = segment.table
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
     if segment.whole and not table.condition and table.columns:
         name = sql.Identifier(table.schema, table.name)
         return sql.SQL("COPY {} ({}) TO STDOUT").format(name, columns)
-    return sql.SQL("COPY (SELECT {} {}) TO STDOUT").format(columns, _rows(segment))
-
-
-def _blocks(output: IO[bytes]) -> Iterator[bytes]:
-    while block := output.read(_READ_BYTES):
-        yield block
-
-
-class _Frame:
-    """One zstd frame of COPY text; `rows` counts its lines, of which each is one row."""
-
-    def __init__(self, writer: ObjectWriter, level: int) -> None:
-        self._writer = writer
-        compressor = zstandard.ZstdCompressor(level=level, write_checksum=True)
-        self._compress: Any = compressor.compressobj()
-        self.rows = 0
-
-    def write(self, block: bytes) -> None:
-        # COPY writes a line feed inside a value as \n, so line feeds end rows and nothing else.
-        self.rows += block.count(b"\n")
-        if compressed := self._compress.compress(block):
-            self._writer.write(compressed)
-
-    def close(self) -> None:
-        self._writer.write(self._compress.flush())
+    return sql.SQL("COPY (SELECT {} {}) TO STDOUT").format(columns, rows)

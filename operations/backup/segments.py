@@ -68,16 +68,18 @@ def plan(tables: Sequence[Table], workers: int) -> list[Piece]:
     target = min(max(target, SMALLEST_SEGMENT_BYTES), LARGEST_SEGMENT_BYTES)
     pieces: list[Piece] = []
     group: list[Segment] = []
+    group_bytes = 0
     for table in sorted(tables, key=lambda one: -one.size_bytes):
         if table.size_bytes > SMALL_TABLE_BYTES:
             pieces.extend(Piece((segment,)) for segment in _cut(table, target))
             continue
         segment = Segment(table, size_bytes=table.size_bytes)
-        full = sum(one.size_bytes for one in group) + segment.size_bytes > GROUP_BYTES
+        full = group_bytes + segment.size_bytes > GROUP_BYTES
         if group and (full or len(group) == LARGEST_GROUP_TABLES):
             pieces.append(Piece(tuple(group)))
-            group = []
+            group, group_bytes = [], 0
         group.append(segment)
+        group_bytes += segment.size_bytes
     if group:
         pieces.append(Piece(tuple(group)))
     return sorted(pieces, key=lambda piece: -piece.size_bytes)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +30,9 @@ _ALIVE = (
     "SET tcp_keepalives_interval = 10",
     "SET tcp_keepalives_count = 3",
 )
+# Else a query whose client was killed would run, and hold its locks, to its end.
+_NOTICE_CLOSED_CLIENT = ("SET client_connection_check_interval = '5s'",)
+_NOTICE_FROM = 140_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Snapshot:
     lsn: str
     server_version: int
     encoding: str
+    #: Python's name of the encoding.
+    codec: str
     on_standby: bool
 
 
@@ -52,11 +56,17 @@ def export(connection: psycopg.Connection[Any]) -> Snapshot:
     snapshot was taken leaves the table empty for it (PostgreSQL's manual, 13.6 Caveats).
 
     Raises:
-        OperationError: another backup of this database is running, a table is being changed, or
-            tables come and go too fast.
+        OperationError: the database has no encoding, another backup of it is running, a table is
+            being changed, or tables come and go too fast.
     """
     connection.autocommit = True
-    encoding = _text(connection, "SHOW server_encoding")
+    encoding = connection.info.parameter_status("server_encoding") or ""
+    if encoding == "SQL_ASCII":
+        raise OperationError(
+            "the database's encoding is SQL_ASCII: which characters its bytes are is not recorded, "
+            "so names and rows cannot be proven the same; no backup was made. Move it into a "
+            "database with an encoding, such as UTF8, or use pg_dump"
+        )
     settings = (*session_settings(encoding, connection.info.server_version), *_ALIVE)
     for setting in settings:
         connection.execute(setting.encode())
@@ -81,7 +91,8 @@ def export(connection: psycopg.Connection[Any]) -> Snapshot:
         name, taken_at, lsn = row
         if catalog.names(connection) <= tables:
             version = connection.info.server_version
-            return Snapshot(name, taken_at, lsn, version, encoding, standby)
+            codec = connection.info.encoding
+            return Snapshot(name, taken_at, lsn, version, encoding, codec, standby)
         connection.execute("ROLLBACK")
     raise OperationError(
         f"tables were made and dropped during each of {_TRIES} tries to lock them all; no backup "
@@ -114,8 +125,9 @@ def _text(connection: psycopg.Connection[Any], query: str) -> str:
 
 
 def import_statements(snapshot: Snapshot) -> list[str]:
-    """What a session says to see the snapshot."""
+    """What a session says to see the snapshot; without its reader it ends by itself."""
     return [
+        *_NOTICE_CLOSED_CLIENT[: snapshot.server_version >= _NOTICE_FROM],
         *session_settings(snapshot.encoding, snapshot.server_version),
         _BEGIN,
         f"SET TRANSACTION SNAPSHOT {sql.Literal(snapshot.name).as_string()}",
@@ -126,36 +138,3 @@ def cancel(connection: psycopg.Connection[Any]) -> None:
     """Cancel what a session of another thread is doing; nothing happens when it is gone."""
     with suppress(psycopg.Error):
         connection.cancel_safe(timeout=_CANCEL_SECONDS)
-
-
-@dataclass
-class Sessions:
-    """One session a worker thread, made when the thread first needs it."""
-
-    connect: Connect
-    snapshot: Snapshot
-    _local: threading.local = field(default_factory=threading.local)
-    _all: list[psycopg.Connection[Any]] = field(default_factory=list["psycopg.Connection[Any]"])
-
-    def mine(self) -> psycopg.Connection[Any]:
-        """This thread's session, inside the snapshot."""
-        connection: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self.connect()
-            self._all.append(connection)
-            connection.autocommit = True
-            for statement in import_statements(self.snapshot):
-                connection.execute(statement.encode())
-            self._local.connection = connection
-        return connection
-
-    def stop(self) -> None:
-        """Cancel what the sessions are doing; their threads get an error."""
-        for connection in self._all:
-            cancel(connection)
-
-    def close(self) -> None:
-        """End all sessions."""
-        for connection in self._all:
-            with suppress(psycopg.Error):
-                connection.close()

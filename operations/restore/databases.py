@@ -14,6 +14,14 @@ from psycopg import sql
 from operations.backup.manifest import Manifest
 from operations.errors import OperationError
 
+# Before it, libc was the only provider that a database could have.
+_PROVIDERS_FROM = 150_000
+_PROVIDERS = {
+    "builtin": (sql.SQL("LOCALE_PROVIDER builtin"), sql.SQL("BUILTIN_LOCALE {}")),
+    "icu": (sql.SQL("LOCALE_PROVIDER icu"), sql.SQL("ICU_LOCALE {}")),
+    "libc": (sql.SQL("LOCALE_PROVIDER libc"), sql.SQL("LOCALE {}")),
+}
+
 
 def exists(connection: psycopg.Connection[Any], name: str) -> bool:
     """Whether the server has a database of that name."""
@@ -24,12 +32,31 @@ def exists(connection: psycopg.Connection[Any], name: str) -> bool:
 
 
 def create(connection: psycopg.Connection[Any], name: str, backup: Manifest) -> None:
-    """A new, empty database with the backup's encoding. `connection` must be in autocommit."""
-    connection.execute(
-        sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}").format(
-            sql.Identifier(name), sql.Literal(backup.encoding)
-        )
-    )
+    """A new, empty database that encodes and sorts as the one that was backed up.
+
+    `connection` must be in autocommit.
+
+    Raises:
+        OperationError: this server does not have its locale; nothing was made.
+    """
+    words: list[sql.Composable] = [sql.SQL("ENCODING {}").format(sql.Literal(backup.encoding))]
+    if collation := backup.collation:
+        provider, locale = _PROVIDERS[collation.provider]
+        if connection.info.server_version >= _PROVIDERS_FROM:
+            words.append(provider)
+        words.append(sql.SQL("LC_COLLATE {}").format(sql.Literal(collation.collate)))
+        words.append(sql.SQL("LC_CTYPE {}").format(sql.Literal(collation.ctype)))
+        if collation.locale:
+            words.append(locale.format(sql.Literal(collation.locale)))
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}")
+    try:
+        connection.execute(statement.format(sql.Identifier(name), sql.SQL(" ").join(words)))
+    except (psycopg.errors.WrongObjectType, psycopg.errors.InvalidParameterValue) as error:
+        raise OperationError(
+            f"the database {name} cannot be made as {backup.database} was "
+            f"({str(error).splitlines()[0]}); nothing was changed. Make an empty one with a locale "
+            "that this server has, and restore into it: it will sort text differently"
+        ) from None
 
 
 def drop(connection: psycopg.Connection[Any], name: str) -> None:

@@ -26,11 +26,13 @@ from operations.backup import (
     BackupTarget,
     catalog,
     children,
+    marked_output,
     object_writer,
     rows,
     segments,
     time_budget,
 )
+from operations.backup.marked_output import MarkedOutput
 from operations.backup.store import Store
 from operations.backup.verify import verify
 from operations.errors import OperationError
@@ -66,8 +68,7 @@ def small_parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(object_writer, "_PART_STEPS", ((10_000, PART_BYTES),))
         patch.setattr(segments, "SMALL_TABLE_BYTES", 100 * 1024)
         patch.setattr(segments, "SMALLEST_SEGMENT_BYTES", 500 * 1024)
-        patch.setattr(rows, "_PROCESS_FROM_BYTES", 100 * 1024)
-        patch.setattr(rows, "_READ_BYTES", 32 * 1024)
+        patch.setattr(marked_output, "_READ_BYTES", 32 * 1024)
         patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
         yield
 
@@ -216,13 +217,12 @@ import json, sys
 from pathlib import Path
 import boto3
 from operations import aws_clients
-from operations.backup import BackupTarget, object_writer, rows, run, segments
+from operations.backup import BackupTarget, object_writer, run, segments
 from operations.database import Endpoint
 from botocore.config import Config
 given = json.loads(sys.argv[1])
 object_writer._PART_STEPS = ((10_000, given["part_bytes"]),)
 segments.SMALL_TABLE_BYTES, segments.SMALLEST_SEGMENT_BYTES = 100 * 1024, 500 * 1024
-rows._PROCESS_FROM_BYTES = 100 * 1024
 endpoint = Endpoint(given["host"], given["port"], given["database"], Path(given["ca_bundle"]))
 config = aws_clients.patient().merge(Config(request_checksum_calculation="when_required"))
 s3 = boto3.client("s3", endpoint_url=given["url"], region_name="eu-west-1",
@@ -401,8 +401,7 @@ def test_tables_that_come_and_go_are_locked_in_another_try(
 
 
 CUTS = {
-    "main": "query LIKE '%pg_largeobject_metadata%' AND application_name = 'pgkeep'",
-    "worker": "query LIKE 'SELECT pg_catalog.count(*)%' OR query LIKE 'COPY%'",
+    "main": "query LIKE '%pg_database%' AND application_name = 'pgkeep'",
     "all": "true",
 }
 
@@ -412,22 +411,58 @@ def test_a_cut_connection_leaves_no_backup(
     site: Site, cloud: FaultyS3, capsys: pytest.CaptureFixture[str], which: str
 ) -> None:
     cut: list[Any] = []
-
-    def terminate() -> None:
-        with site.server.superuser() as superuser:
-            cut.extend(
-                superuser.execute(
-                    f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    f"WHERE usename = '{USER}' AND ({CUTS[which]})".encode()
-                ).fetchall()
-            )
-
-    cloud.when("UploadPart", terminate, number=2)
+    cloud.when("UploadPart", lambda: cut.extend(_terminate(site, CUTS[which])), number=2)
     with pytest.raises((OperationError, psycopg.Error)):
         site.backup()
     assert cut
     cloud.heal()
     assert_nothing_remains(site, capsys.readouterr().out)
+
+
+def test_a_cut_copy_leaves_no_backup(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut: list[Any] = []
+
+    class Cutting(MarkedOutput):
+        def line(self) -> bytes:
+            line = super().line()
+            # Nobody reads, so that the rows of the large table wait in their COPY.
+            cut.extend(_terminate(site, "query LIKE 'COPY%' AND wait_event = 'ClientWrite'"))
+            return line
+
+    monkeypatch.setattr(rows, "MarkedOutput", Cutting)
+    monkeypatch.setattr(segments, "SMALLEST_SEGMENT_BYTES", 1024**3)
+    with site.server.superuser(SOURCE) as superuser:
+        superuser.execute("CREATE TABLE long (word text STORAGE EXTERNAL)")
+        superuser.execute(
+            "INSERT INTO long SELECT repeat(n::text, 9000) FROM generate_series(1000, 2500) n"
+        )
+    try:
+        with pytest.raises(OperationError, match=r"psql ended with 2: .*; no backup was made"):
+            site.backup()
+    finally:
+        with site.server.superuser(SOURCE) as superuser:
+            superuser.execute("DROP TABLE long")
+        monkeypatch.undo()
+    assert cut
+    assert_nothing_remains(site, capsys.readouterr().out)
+
+
+def _terminate(site: Site, condition: str) -> list[Any]:
+    """End the backup's sessions that fit, once there are some."""
+    query = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE usename = '{USER}' AND ({condition})"
+    ).encode()
+    ended: list[Any] = []
+    with site.server.superuser() as superuser:
+        for _ in range(100):
+            ended = superuser.execute(query).fetchall()
+            if ended:
+                break
+            time.sleep(0.05)
+    return ended
 
 
 def test_a_server_that_crashes_leaves_no_backup(

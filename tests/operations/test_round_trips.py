@@ -5,6 +5,7 @@ Pieces and parts are made tiny, so that cutting, groups and reading in parts hap
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import boto3
@@ -13,7 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from moto.s3 import models as moto_s3
 from psycopg import sql
 
-from operations.backup import BackupTarget, object_writer, rows, segments
+from operations.backup import BackupTarget, object_writer, segments
+from operations.backup.manifest import Collation
+from operations.errors import OperationError
 from tests.operations.postgres_server import PostgresServer
 from tests.operations.random_databases import RandomTable, tables
 from tests.operations.site import PASSWORD, RESTORED, SOURCE, USER, Site, unpack_client_layer
@@ -34,7 +37,6 @@ def tiny_pieces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(segments, "SMALL_TABLE_BYTES", 32 * 1024)
         patch.setattr(segments, "GROUP_BYTES", 24 * 1024)
         patch.setattr(segments, "SMALLEST_SEGMENT_BYTES", 64 * 1024)
-        patch.setattr(rows, "_PROCESS_FROM_BYTES", 256 * 1024)
         yield
 
 
@@ -105,6 +107,66 @@ def test_tables_are_cut_grouped_and_read_in_parts(
     assert len({table.segments[0].key for table in backup.tables if table is not cut}) == 2
     site.restore(backup)
     assert site.prove(backup).proven
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP"])
+def test_names_and_rows_of_another_encoding(site: Site, encoding: str) -> None:
+    """A table cut into pieces and a small one, named by letters that ASCII lacks."""
+    word = {"LATIN1": "caf\u00e9", "EUC_JP": "\u8868"}[encoding]
+    with site.server.superuser() as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {SOURCE} WITH (FORCE)".encode())
+        connection.execute(
+            f"CREATE DATABASE {SOURCE} TEMPLATE template0 ENCODING {encoding} LOCALE 'C'".encode()
+        )
+    with site.server.superuser(SOURCE) as connection:
+        for name, rows in ((word, 5_000), (f"{word}: \\'small\"", 3)):
+            table, column = sql.Identifier(name), sql.Identifier(f"{word} \\n")
+            connection.execute(sql.SQL("CREATE TABLE {} ({} text)").format(table, column))
+            connection.execute(
+                sql.SQL("INSERT INTO {} SELECT {} || n FROM generate_series(1, {}) n").format(
+                    table, sql.Literal(word), rows
+                )
+            )
+    backup = site.backup()
+    assert sorted(table.rows for table in backup.tables) == [3, 5_000]
+    assert max(len(table.segments) for table in backup.tables) > 1
+    site.restore(backup)
+    assert site.prove(backup).proven
+
+
+def test_bytes_without_an_encoding_are_refused(site: Site) -> None:
+    with site.server.superuser() as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {SOURCE} WITH (FORCE)".encode())
+        connection.execute(
+            f"CREATE DATABASE {SOURCE} TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C'".encode()
+        )
+    with pytest.raises(OperationError, match=r"encoding is SQL_ASCII: .* no backup was made"):
+        site.backup()
+
+
+def test_sorting_comes_back_or_is_refused(site: Site) -> None:
+    """A database that sorts otherwise than the server's others."""
+    with site.server.superuser() as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {SOURCE} WITH (FORCE)".encode())
+        connection.execute(
+            f"CREATE DATABASE {SOURCE} TEMPLATE template0 LOCALE_PROVIDER icu "
+            "ICU_LOCALE 'de-u-co-phonebk' LOCALE 'C'".encode()
+        )
+    with site.server.superuser(SOURCE) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 'x' AS word")
+    backup = site.backup()
+    site.restore(backup)
+    with site.server.superuser() as connection:
+        query = (
+            "SELECT datlocprovider, datlocale, datcollate, datctype FROM pg_database "
+            "WHERE datname = %s"
+        )
+        restored = connection.execute(query, (RESTORED,)).fetchone()
+        assert restored == connection.execute(query, (SOURCE,)).fetchone()
+        assert restored == ("i", "de-u-co-phonebk", "C", "C")
+    elsewhere = Collation("libc", "de_DE.nowhere", "de_DE.nowhere", None)
+    with pytest.raises(OperationError, match=r"restored cannot be made as node_pass was.*nothing"):
+        site.restore(dataclasses.replace(backup, collation=elsewhere))
 
 
 def _without_order(dump: list[str]) -> list[str]:
