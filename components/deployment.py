@@ -142,7 +142,7 @@ def _check_partition(settings: Settings, partition: str) -> None:
     """
     if partition != _COMMERCIAL_PARTITION and settings.pooler.image_id is None:
         raise pulumi.RunError(
-            f"pooler.image_id: None refused, required in partition {partition}: only in the "
+            f"pooler.image_id: null refused, required in partition {partition}: only in the "
             "commercial partition is the account known that publishes Debian's images. "
             "Set it to an image of Debian 13."
         )

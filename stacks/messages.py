@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -10,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from stacks.schema import RULES_ERROR, Refusal
+from stacks.schema import RULES_ERROR, Refusal, shown
 
 # Long values (a pasted certificate, a whole mapping) would bury the message.
 _LONGEST_VALUE = 80
@@ -62,22 +64,75 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
             f"Change it in the stack's file."
         )
     if detail["type"] == "extra_forbidden":
-        known = ", ".join(sorted(group.model_fields))
         return (
             f"{path}: {_short(detail['input'])} refused, no such setting: "
-            f"a misspelt name would be ignored silently. Use one of: {known}."
+            f"a misspelt name would be ignored silently. {_instead(path, group)}"
         )
     notes = _notes(field)
-    unit = f" {notes['unit']}" if notes.get("unit") else ""
+    unit = str(notes.get("unit") or "")
+    # A form such as HH:MM-HH:MM is part of the limit; a unit belongs to numbers.
+    form = unit if detail["type"] == "string_pattern_mismatch" else ""
+    after = f" {unit}" if unit and type(detail["input"]) in (int, float) else ""
     why = notes.get("why") or "the program cannot work without it"
     if detail["type"] == "missing":
         about = field.description if field is not None and field.description else path
         return f"{path}: missing, required ({about}): {why}. Set {path} in the stack's file."
-    limit = detail["msg"][0].lower() + detail["msg"][1:]
     return (
-        f"{path}: {_short(detail['input'])}{unit} refused, {limit}: {why}. "
+        f"{path}: {_short(detail['input'])}{after} refused, {_limit(detail, form, field)}: {why}. "
         f"Change {path} in the stack's file.{_source(notes)}"
     )
+
+
+_LIMITS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "greater_than_equal": lambda c: f"must be at least {c['ge']}",
+    "greater_than": lambda c: f"must be more than {c['gt']}",
+    "less_than_equal": lambda c: f"must be at most {c['le']}",
+    "less_than": lambda c: f"must be less than {c['lt']}",
+    "multiple_of": lambda c: f"must be a multiple of {c['multiple_of']}",
+    "string_pattern_mismatch": lambda c: f"must match {c['pattern']}",
+    "string_too_short": lambda c: f"must have at least {c['min_length']} characters",
+    "string_too_long": lambda c: f"must have at most {c['max_length']} characters",
+    "string_type": lambda _: "must be text",
+    "literal_error": lambda c: f"must be {c['expected']}",
+    "tuple_type": lambda _: "must be a list",
+    "dict_type": lambda _: "must be names with values",
+    "too_short": lambda c: f"must have at least {c['min_length']} entries",
+    "too_long": lambda c: f"must have at most {c['max_length']} entries",
+}
+
+
+def _limit(detail: ErrorDetails, form: str, field: FieldInfo | None) -> str:
+    """What a value must be, without the validator's own words for Python."""
+    if form:
+        return f"must have the form {form}"
+    if detail["type"] in ("model_type", "model_attributes_type"):
+        group = group_of(field.annotation) if field is not None else None
+        return f"must have settings of its own: {', '.join(group.model_fields) if group else ''}"
+    if detail["type"] in ("int_parsing", "int_type", "int_from_float"):
+        return "must be a whole number"
+    if detail["type"].startswith("bool_"):
+        return "must be true or false"
+    limit = _LIMITS.get(detail["type"])
+    if limit is None:
+        return detail["msg"][0].lower() + detail["msg"][1:]
+    return limit(detail.get("ctx", {}))
+
+
+def _instead(path: str, group: type[BaseModel]) -> str:
+    """The names that a misspelt one may stand for; all of its group where none is like it."""
+    name = path.rsplit(".", 1)[-1]
+    # A name that shares its words is as near as one with a typing mistake.
+    words = set(name.split("_"))
+    alike = {
+        known: len(words & parts) / len(words | parts)
+        for known in group.model_fields
+        for parts in [set(known.split("_"))]
+    }
+    near = get_close_matches(name, group.model_fields, 1, 0.8)
+    near = near or sorted((n for n in alike if alike[n] >= 0.4), key=lambda n: -alike[n])[:3]
+    if near:
+        return f"Did you mean {' or '.join(near)}? docs/settings.md has all names."
+    return f"Use one of: {', '.join(sorted(group.model_fields))}."
 
 
 def _find(
@@ -109,5 +164,5 @@ def group_of(annotation: Any) -> type[BaseModel] | None:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = shown(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."

@@ -57,7 +57,15 @@ class Refusal:
 
     def __str__(self) -> str:
         """One line."""
-        return f"{self.field}: {self.value!r} refused, {self.limit}: {self.reason}. {self.remedy}"
+        value = shown(self.value)
+        return f"{self.field}: {value} refused, {self.limit}: {self.reason}. {self.remedy}"
+
+
+def shown(value: object) -> str:
+    """A value as the stack's file writes it: `true`, `null`, `'text'`, `[1, 2]`."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)
 
 
 def rules_error(refusals: list[Refusal]) -> PydanticCustomError:

@@ -69,7 +69,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "prod",
         {"backups__daily__schedule": "0 2 * * *"},
         "backups.daily.schedule",
-        "string should match pattern",
+        "must match ^",
         "an expression of EventBridge Scheduler",
     ),
     *(
@@ -227,14 +227,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "prod",
         {"keys": {"database_arn": "alias/mine"}},
         "keys.database_arn",
-        "string should match pattern",
+        "must match ^",
         "the ARN of a key",
     ),
     (
         "prod",
         {"backups__break_glass_role_arns": ["arn:aws:iam::123456789012:user/me"]},
         "backups.break_glass_role_arns.0",
-        "string should match pattern",
+        "must match ^",
         "ARNs of IAM roles",
     ),
 ]

@@ -76,7 +76,7 @@ def test_too_few_zones_are_refused_in_our_own_words() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, r"pooler\.image_id: None refused, required in partition aws-cn: .* Set it to"),
+        ({}, r"pooler\.image_id: null refused, required in partition aws-cn: .* Set it to"),
         (
             {
                 "pooler": {"image_id": "ami-0123456789abcdef0"},

@@ -86,7 +86,7 @@ def test_a_region_without_data_is_not_judged() -> None:
             {"random_page_cost": -1},
             "database.parameters.random_page_cost: -1 refused, a number from 0 to 1.79769e+308: ",
         ),
-        ({"fsync": False}, "database.parameters.fsync: False refused, cannot be modified on RDS"),
+        ({"fsync": False}, "database.parameters.fsync: false refused, cannot be modified on RDS"),
     ],
 )
 def test_parameters_that_rds_would_refuse(parameters: dict[str, Any], line: str) -> None:

@@ -85,7 +85,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"database__pitr_retention_days": 36},
         "database.pitr_retention_days",
         "36 days",
-        "less than or equal to 35",
+        "at most 35",
         "RDS keeps automated backups for at most 35 days",
     ),
     (
@@ -117,14 +117,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"database__pitr_retention_days": 0},
         "database.pitr_retention_days",
         "0 days",
-        "greater than or equal to 1",
+        "at least 1",
         "0 would turn recovery off",
     ),
     (
         "prod",
         {"database__multi_az": False},
         "database.multi_az",
-        "False",
+        "false",
         "must be true in prod",
         "a lost zone",
     ),
@@ -132,7 +132,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "staging",
         {"database__deletion_protection": False},
         "database.deletion_protection",
-        "False",
+        "false",
         "must be true in staging",
         "one wrong destroy",
     ),
@@ -140,7 +140,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "prod",
         {"database__final_snapshot": False},
         "database.final_snapshot",
-        "False",
+        "false",
         "must be true in prod",
         "possible to undo",
     ),
@@ -148,7 +148,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "prod",
         {"backups__keep_bucket": False},
         "backups.keep_bucket",
-        "False",
+        "false",
         "must be true in prod",
         "must not delete its backups",
     ),
@@ -173,7 +173,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"database__allocated_storage_gib": 19},
         "database.allocated_storage_gib",
         "19 GiB",
-        "greater than or equal to 20",
+        "at least 20",
         "RDS offers gp3",
     ),
     (
@@ -238,7 +238,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "prod",
         {"database__max_connections": None, "database__instance_class": "db.x2g.large"},
         "database.max_connections",
-        "None",
+        "null",
         "must be given on db.x2g.large",
         "the memory of this class is not known",
     ),
@@ -247,7 +247,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"pooler__pool_mode": "statement"},
         "pooler.pool_mode",
         "'statement'",
-        "input should be 'transaction' or 'session'",
+        "must be 'transaction' or 'session'",
         "`statement` would refuse every transaction of several statements",
     ),
     (
@@ -263,7 +263,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"pooler__load_balancer_idle_timeout_seconds": 6001},
         "pooler.load_balancer_idle_timeout_seconds",
         "6001",
-        "less than or equal to 6000",
+        "at most 6000",
         "the range that AWS offers",
     ),
     (
@@ -351,7 +351,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"database__instance_class": "r7g.large"},
         "database.instance_class",
         "'r7g.large'",
-        "string should match pattern",
+        "must match ^",
         "an RDS instance class such as db.r7g.large",
     ),
     (
@@ -398,7 +398,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "prod",
         {"network__vpc_cidr": ...},
         "network.vpc_cidr",
-        "None",
+        "null",
         "exactly one of network.vpc_cidr and network.existing",
         "makes a VPC or uses one",
     ),
@@ -407,7 +407,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"network__availability_zone_count": 1},
         "network.availability_zone_count",
         "1 zones",
-        "greater than or equal to 2",
+        "at least 2",
         "a Multi-AZ database",
     ),
     (
@@ -430,7 +430,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "dev",
         {"pooler__image_has_packages": True},
         "pooler.image_has_packages",
-        "True",
+        "true",
         "only with pooler.image_id",
         "Debian's own image has no PgBouncer",
     ),
@@ -439,7 +439,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"name": "A_Name"},
         "name",
         "'A_Name'",
-        "string should match pattern",
+        "must match ^",
         "fit every name in AWS",
     ),
     (
@@ -447,7 +447,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"functions__backup_timeout_seconds": 901},
         "functions.backup_timeout_seconds",
         "901 seconds",
-        "less than or equal to 900",
+        "at most 900",
         "Lambda stops every function after 900 seconds",
     ),
     (
@@ -455,7 +455,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"database__engine_version": "15"},
         "database.engine_version",
         "'15'",
-        "input should be '16' or '17'",
+        "must be '16' or '17'",
         "the client layer dumps up to 17",
     ),
     (
@@ -470,7 +470,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "prod",
         {"database__multi_azz": True},
         "database.multi_azz",
-        "True",
+        "true",
         "no such setting",
         "a misspelt name would be ignored silently",
     ),
@@ -512,6 +512,39 @@ def test_every_mistake_is_reported_at_once() -> None:
         "database.multi_az",
         "pooler.architecture",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("multi_azz", "Did you mean multi_az?"),
+        ("storage_iops", "Did you mean iops?"),
+        ("backup_retention_days", "Did you mean pitr_retention_days?"),
+        ("zzz", "Use one of: allocated_storage_gib, apply_changes_immediately, "),
+    ],
+)
+def test_a_misspelt_setting_is_told_what_it_may_mean(name: str, meant: str) -> None:
+    (line,) = refused("dev", **{f"database__{name}": 1})
+    assert line.startswith(f"database.{name}: 1 refused, no such setting: ")
+    assert meant in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        ({"network__reserved_cidrs": ["10.0.0.0/8"]}, "must have settings of its own: cidr, name"),
+        ({"network__availability_zone_count": "three"}, "must be a whole number"),
+        ({"database__multi_az": "perhaps"}, "must be true or false"),
+        ({"database__parameters": [1]}, "must be names with values"),
+        ({"network__allowed_cidrs": 5}, "must be a list"),
+        ({"name": 5}, "must be text"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_in_words_of_the_file(
+    changes: dict[str, Any], limit: str
+) -> None:
+    (line,) = refused("dev", **changes)
+    assert f" refused, {limit}: " in line
 
 
 def test_settings_that_are_no_mapping_are_refused() -> None:
