@@ -13,6 +13,7 @@ from components.database_logs import database_log_groups
 from components.database_origin import ORIGIN_INPUTS, database_origin
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
+from components.existing_database import ExistingDatabase
 from components.final_snapshot import final_snapshot_name
 from components.monitoring_role import monitoring_role
 from components.network import Placement
@@ -37,9 +38,10 @@ class Database(pulumi.ComponentResource):
         placement: Placement,
         keys: EncryptionKeys,
         security_group_id: pulumi.Input[str],
+        imported: ExistingDatabase | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Make the primary."""
+        """Make the primary, or take over the one that `imported` describes."""
         super().__init__("pgkeep:components:Database", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         settings = deployment.settings.database
@@ -60,8 +62,9 @@ class Database(pulumi.ComponentResource):
             name, deployment, keys.telemetry.arn, self.identifier, child
         )
         origin = database_origin(name, deployment, keys, child)
+        first_zone = imported.availability_zone if imported else placement.zones[0]
         # With a standby RDS chooses both zones.
-        zone = None if settings.multi_az else settings.availability_zone or placement.zones[0]
+        zone = None if settings.multi_az else settings.availability_zone or first_zone
         self.instance = aws.rds.Instance(
             f"{name}-instance",
             identifier=self.identifier,
@@ -73,7 +76,7 @@ class Database(pulumi.ComponentResource):
             blue_green_update={"enabled": True} if settings.blue_green_updates else None,
             instance_class=settings.instance_class,
             # RDS does not read it when it restores: the database of the source stays.
-            db_name=settings.name,
+            db_name=imported.db_name if imported else settings.name,
             username=settings.master_username,
             port=POSTGRESQL_PORT,
             allocated_storage=settings.allocated_storage_gib,
@@ -82,8 +85,9 @@ class Database(pulumi.ComponentResource):
             storage_throughput=settings.storage_throughput_mibps,
             dedicated_log_volume=settings.dedicated_log_volume,
             kms_key_id=origin.kms_key_id,
-            db_subnet_group_name=subnet_group.name,
-            vpc_security_group_ids=[security_group_id],
+            # RDS moves an instance between VPCs, never between two groups of one VPC.
+            db_subnet_group_name=imported.subnet_group_name if imported else subnet_group.name,
+            vpc_security_group_ids=[security_group_id, *origin.security_group_ids],
             multi_az=settings.multi_az,
             availability_zone=zone,
             parameter_group_name=self.parameter_group.name,
@@ -123,6 +127,8 @@ def _master_password(deployment: Deployment, keys: EncryptionKeys) -> dict[str, 
             "manage_master_user_password": True,
             "master_user_secret_kms_key_id": keys.secrets.arn,
         }
+    if deployment.settings.database.origin.existing is not None:
+        return {}  # It has one, which the master_credentials function replaces.
     # A throwaway: the master_credentials function sets the real password right after.
     return {
         "password_wo": pulumi.Output.secret(secrets.token_urlsafe(32)),

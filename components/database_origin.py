@@ -25,11 +25,13 @@ class Origin:
         kms_key_id: the key that storage is under; it cannot be changed later.
         inputs: the instance's inputs besides.
         import_id: the instance that is imported.
+        security_group_ids: security groups that it keeps beside the stack's own.
     """
 
     kms_key_id: pulumi.Input[str]
     inputs: dict[str, Any] = field(default_factory=dict[str, Any])
     import_id: str | None = None
+    security_group_ids: tuple[str, ...] = ()
 
 
 def database_origin(
@@ -42,8 +44,13 @@ def database_origin(
     if origin.point_in_time is not None:
         point = origin.point_in_time
         return Origin(point.kms_key_arn, {"restore_to_point_in_time": _point_in_time(point)})
-    if origin.existing is not None:
-        return Origin(origin.existing.kms_key_arn, import_id=origin.existing.identifier)
+    existing = origin.existing
+    if existing is not None:
+        return Origin(
+            existing.kms_key_arn,
+            import_id=existing.identifier,
+            security_group_ids=existing.keep_security_group_ids,
+        )
     return Origin(keys.database.arn)
 
 

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 import workloads
-from components import existing_network
+from components import existing_database, existing_network
 from components.alarm_topic import AlarmTopic
 from components.backup_function import BackupFunction
 from components.backup_names import bucket_name
@@ -57,6 +57,8 @@ class Platform(pulumi.ComponentResource):
         deployment = Deployment.discover(settings)
         existing = settings.network.existing
         found = existing_network.find(existing) if existing is not None else None
+        imported = settings.database.origin.existing
+        found_database = existing_database.find(imported, settings) if imported else None
         ca_bundle = read_ca_bundle(deployment)
 
         transformations = [guard(deployment), keep_renamed()]
@@ -95,6 +97,7 @@ class Platform(pulumi.ComponentResource):
             placement=placement,
             keys=keys,
             security_group_id=groups.group_id("database"),
+            imported=found_database,
             opts=child,
         )
         replicas = [

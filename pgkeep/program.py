@@ -219,7 +219,7 @@ def _logger(recorded: ProgramRun) -> logging.Logger:
 
 
 def aws_answers(settings: Settings, region: str) -> Answers:
-    """What an AWS account answers that has nothing in it but the network which `settings` name."""
+    """What an AWS account answers that has only the network and database of the settings."""
     partition = _PARTITIONS.get(region.partition("-")[0], "aws")
     partition = "aws-us-gov" if region.startswith("us-gov-") else partition
     zones = [f"{region}{zone}" for zone in "abc"]
@@ -251,6 +251,26 @@ def aws_answers(settings: Settings, region: str) -> Answers:
                         "mapPublicIpOnLaunch": False,
                     },
                 )
+
+    imported = settings.database.origin.existing
+    if imported is not None and existing is not None:
+        database = settings.database
+        fixed["aws:rds/getSubnetGroup:getSubnetGroup"] = {"vpcId": existing.vpc_id}
+        fixed["aws:rds/getInstance:getInstance"] = {
+            "allocatedStorage": database.allocated_storage_gib,
+            "availabilityZone": database.availability_zone or zones[0],
+            "dbClusterIdentifier": "",
+            "dbName": database.name,
+            "dbParameterGroups": [f"{settings.prefix}-postgres{database.engine_version}"],
+            "dbSubnetGroup": imported.identifier,
+            "engine": "postgres",
+            "engineVersion": f"{database.engine_version}.0",
+            "kmsKeyId": imported.kms_key_arn,
+            "masterUsername": database.master_username,
+            "port": 5432,
+            "replicateSourceDb": "",
+            "storageEncrypted": True,
+        }
 
     def answer(token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if token == "aws:ec2/getSubnet:getSubnet" and arguments.get("id") in subnets:  # noqa: S105

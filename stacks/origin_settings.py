@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from stacks.schema import SettingsGroup, setting
 
 KEY_ARN = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+$"
 INSTANCE_NAME = r"^[a-z](?:-?[a-z0-9]){0,62}$"
+SecurityGroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
 _INSTANCE_NAME_WHY = "RDS takes 1 to 63 lower-case letters, digits and single hyphens"
 _RDS_CREATE = "AWS RDS API reference: CreateDBInstance"
 _SOURCE_KEY_WHY = (
@@ -73,7 +78,8 @@ class PointInTimeOrigin(SettingsGroup):
 
 
 class ExistingOrigin(SettingsGroup):
-    """An instance that is there already and comes under this program's control."""
+    """An instance that is there already and comes under this program's control. Leave it in the
+    settings for as long as the stack has the instance."""
 
     identifier: str = setting(
         "Name of the instance; it keeps it",
@@ -86,6 +92,14 @@ class ExistingOrigin(SettingsGroup):
         pattern=KEY_ARN,
         why=_SOURCE_KEY_WHY,
         source="AWS RDS user guide: encrypting Amazon RDS resources",
+    )
+    keep_security_group_ids: tuple[SecurityGroupId, ...] = setting(
+        "Security groups of the instance that stay beside the stack's own",
+        default=(),
+        max_length=4,
+        why="an import takes every other group off, and clients that came through it lose their "
+        "way; RDS takes five groups an instance",
+        source="Amazon VPC quotas: security groups per network interface",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.provider import sdk_types
+from localcloud.provider import database_functions, sdk_types
 from localcloud.provider.aws import ACCOUNT_ID, Aws
 from localcloud.provider.errors import ProviderError
 from localcloud.provider.registry import FUNCTION_TOKENS
@@ -238,6 +238,16 @@ def _subnet(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
     return values | {"id": subnet_id, "arn": f"arn:aws:ec2:{region}:{owner}:subnet/{subnet_id}"}
 
 
+def _db_instance(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    _refuse_offline(aws, "getInstance")
+    return database_functions.get_instance(aws, region, args)
+
+
+def _db_subnet_group(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    _refuse_offline(aws, "getSubnetGroup")
+    return database_functions.get_subnet_group(aws, region, args)
+
+
 def _endpoint_service(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
     del aws
     if args.get("serviceName"):
@@ -273,7 +283,7 @@ def _refuse_offline(aws: Aws, name: str) -> None:
     if aws.settings.offline:
         raise ProviderError(
             f"{name} needs an account to ask, and this is an offline preview; preview a stack that "
-            "makes its own network, or preview with AWS credentials"
+            "makes its own network and database, or preview with AWS credentials"
         )
 
 
@@ -286,4 +296,6 @@ _FUNCTIONS: dict[str, Invoke] = {
     "aws:ec2/getVpc:getVpc": _vpc,
     "aws:ec2/getSubnet:getSubnet": _subnet,
     "aws:ec2/getVpcEndpointService:getVpcEndpointService": _endpoint_service,
+    "aws:rds/getInstance:getInstance": _db_instance,
+    "aws:rds/getSubnetGroup:getSubnetGroup": _db_subnet_group,
 }

@@ -54,8 +54,10 @@ def automatic_name(resource: Resource, name: str, seed: bytes) -> str:
     return f"{stem[: resource.autoname_limit - 8]}-{digest}"
 
 
-def failures(resource: Resource, aws: Aws, inputs: Mapping[str, Any]) -> list[Failure]:
-    """What is wrong with the completed inputs, beyond their types."""
+def failures(
+    resource: Resource, aws: Aws, inputs: Mapping[str, Any], *, new: bool
+) -> list[Failure]:
+    """What is wrong with the completed inputs, beyond their types; `new` has no old ones."""
     found = [
         Failure(name, "the local cloud does not support this property")
         for name in inputs
@@ -63,7 +65,7 @@ def failures(resource: Resource, aws: Aws, inputs: Mapping[str, Any]) -> list[Fa
     ]
     if found:
         return found
-    found = resource.check(inputs)
+    found = resource.check(inputs) + (resource.check_new(inputs) if new else [])
     if found:
         return found
     values = {k: v for k, v in inputs.items() if not k.startswith("__")}

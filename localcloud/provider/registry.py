@@ -72,6 +72,8 @@ FUNCTION_TOKENS = frozenset(
         "aws:ec2/getVpc:getVpc",
         "aws:ec2/getSubnet:getSubnet",
         "aws:ec2/getVpcEndpointService:getVpcEndpointService",
+        "aws:rds/getInstance:getInstance",
+        "aws:rds/getSubnetGroup:getSubnetGroup",
     }
 )
 

@@ -93,6 +93,8 @@ class Resource:
     unordered: Names = NO_NAMES
     # Inputs that cannot be seen by reading: they never count as drift.
     unobserved: Names = NO_NAMES
+    # Inputs that an import is given although AWS does not report them (pulumi-aws's importers).
+    imported: Mapping[str, Any] = field(default_factory=dict[str, Any])
     # Outputs that an update changes.
     moving: Names = NO_NAMES
     # Properties that never land in outputs.
@@ -140,6 +142,11 @@ class Resource:
 
     def check(self, inputs: Mapping[str, Any]) -> list[sdk_types.Failure]:
         """Rules between a type's own properties; none for a regular type."""
+        del inputs
+        return []
+
+    def check_new(self, inputs: Mapping[str, Any]) -> list[sdk_types.Failure]:
+        """Rules that count only when the resource is made; none for a regular type."""
         del inputs
         return []
 

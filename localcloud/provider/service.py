@@ -139,7 +139,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
             seed=request.randomSeed,
             default_tags=self._default_tags,
         )
-        found = failures(resource, self.aws, inputs)
+        found = failures(resource, self.aws, inputs, new=not olds)
         if found:
             return _check_failures(resource, name, found)
         return provider_pb2.CheckResponse(inputs=encode(inputs, news.secret_keys))
@@ -212,7 +212,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
             for name in drifted(resource, call.inputs, observed):
                 inputs[name] = observed[name]
         else:
-            inputs = {k: v for k, v in observed.items() if k in known}
+            inputs = {k: v for k, v in observed.items() if k in known} | dict(resource.imported)
             inputs[DEFAULTS_KEY] = []
         outputs = state(resource, without_internal(inputs), observed, call.region)
         secret_keys = given.secret_keys | kept.secret_keys

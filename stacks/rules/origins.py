@@ -59,6 +59,14 @@ def _origin(settings: Settings) -> Iterator[Refusal]:
                 "Give database.identifier another name, or name the source by its resource id.",
             )
     existing = origin.existing
+    if existing is not None and settings.network.existing is None:
+        yield Refusal(
+            "database.origin.existing",
+            existing.identifier,
+            "needs network.existing",
+            "the instance is in a VPC already, and poolers and functions have to reach it",
+            "Name its VPC and private subnets in network.existing.",
+        )
     if existing is not None and settings.database.identifier not in (None, existing.identifier):
         yield Refusal(
             "database.identifier",

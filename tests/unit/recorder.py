@@ -58,6 +58,8 @@ class Recorder(pulumi.runtime.Mocks):
     components: list[tuple[str, str]] = field(default_factory=list)
     exports: dict[str, Any] = field(default_factory=dict)
     subnets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    instance: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The one that is there already, as `getInstance` shows it; with `vpcId`, its subnet group's."""
     zones: tuple[str, ...] = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
     region: str = REGION
     partition: str = "aws"
@@ -115,6 +117,12 @@ class Recorder(pulumi.runtime.Mocks):
                 "serviceName": f"com.amazonaws.{self.region}.{args.args.get('service')}"
             },
         }
+        if args.token == "aws:rds/getInstance:getInstance":
+            assert args.args["dbInstanceIdentifier"] == self.instance["dbInstanceIdentifier"]
+            return {name: value for name, value in self.instance.items() if name != "vpcId"}
+        if args.token == "aws:rds/getSubnetGroup:getSubnetGroup":
+            assert args.args["name"] == self.instance["dbSubnetGroup"]
+            return {"vpcId": self.instance["vpcId"]}
         if args.token == "aws:ec2/getSubnet:getSubnet":
             return self.subnets[args.args["id"]]
         return answers[args.token]

@@ -83,26 +83,6 @@ def test_recovery_to_a_point_in_time(
     }
 
 
-def test_an_existing_instance_is_imported_and_keeps_its_name(usual: dict[str, Any]) -> None:
-    recorder = deployed_with(
-        database__origin={"existing": {"identifier": "legacy", "kms_key_arn": SOURCE_KEY}},
-        database__master_username="legacy_master",
-    )
-    assert recorder.imports == {"database-instance": "legacy"}
-    assert differences(recorder, usual) == {
-        "identifier": "legacy",
-        "kmsKeyId": SOURCE_KEY,
-        "username": "legacy_master",
-        "tags": tags("dev", "legacy"),
-    }
-    # Its log groups carry its name; the key of the logs has to allow that.
-    statement = recorder.document("keys-telemetry")["Statement"][1]
-    arns = statement["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
-    assert "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/rds/instance/legacy*" in arns
-    alarm = recorder.inputs("monitoring-primary-cpu")
-    assert alarm["dimensions"] == {"DBInstanceIdentifier": "legacy"}
-
-
 def test_taking_an_origin_out_of_the_settings_replaces_nothing(
     deployed: Deployed, environment: str
 ) -> None:

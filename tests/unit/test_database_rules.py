@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stacks.settings import SettingsError, load
+from tests.unit.test_network import EXISTING
 from tests.unit.test_settings import changed
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd-0123-0123-0123-0123456789ab"
@@ -78,11 +79,21 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {
             "database__origin": {"existing": {"identifier": "legacy", "kms_key_arn": KEY}},
             "database__identifier": "another",
+            "network__vpc_cidr": None,
+            "network__existing": EXISTING,
         },
         "database.identifier",
         "'another'",
         "must be 'legacy'",
         "an imported instance keeps its name",
+    ),
+    (
+        "dev",
+        {"database__origin": {"existing": {"identifier": "legacy", "kms_key_arn": KEY}}},
+        "database.origin.existing",
+        "'legacy'",
+        "needs network.existing",
+        "poolers and functions have to reach it",
     ),
     (
         "dev",

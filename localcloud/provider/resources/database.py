@@ -67,14 +67,6 @@ class _Instance(Resource):
 
     def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
         found: list[Failure] = []
-        copies = names("restoreToPointInTime s3Import snapshotIdentifier replicateSourceDb")
-        if not copies & inputs.keys():
-            for name in ("engine", "username", "allocatedStorage"):
-                if inputs.get(name) is None:
-                    found.append(Failure(name, "is required for an instance that is not a copy"))
-            passwords = ("password", "passwordWo", "manageMasterUserPassword")
-            if not any(inputs.get(name) for name in passwords):
-                found.append(Failure("password", f"one of {', '.join(passwords)} is required"))
         if inputs.get("passwordWo") is not None and inputs.get("passwordWoVersion") is None:
             found.append(Failure("passwordWoVersion", "is required with passwordWo"))
         identifier = inputs.get("identifier")
@@ -85,6 +77,18 @@ class _Instance(Resource):
         if isinstance(interval, int) and interval not in (0, 1, 5, 10, 15, 30, 60):
             reason = f"{interval} is not one of 0, 1, 5, 10, 15, 30, 60 seconds"
             found.append(Failure("monitoringInterval", reason))
+        return found
+
+    def check_new(self, inputs: Mapping[str, Any]) -> list[Failure]:
+        found: list[Failure] = []
+        copies = names("restoreToPointInTime s3Import snapshotIdentifier replicateSourceDb")
+        if not copies & inputs.keys():
+            for name in ("engine", "username", "allocatedStorage"):
+                if inputs.get(name) is None:
+                    found.append(Failure(name, "is required for an instance that is not a copy"))
+            passwords = ("password", "passwordWo", "manageMasterUserPassword")
+            if not any(inputs.get(name) for name in passwords):
+                found.append(Failure("password", f"one of {', '.join(passwords)} is required"))
         return found
 
     @staticmethod
@@ -221,6 +225,8 @@ class _Instance(Resource):
         address = values.get("address")
         if address and values.get("port"):
             values["endpoint"] = f"{address}:{values['port']}"
+        # An import names the instance; its id is what no rename changes.
+        context.id = found.get("DbiResourceId") or context.id
         values["engineVersionActual"] = found.get("EngineVersion")
         asked = context.inputs.get("engineVersion")
         if isinstance(asked, str) and str(found.get("EngineVersion")).startswith(asked + "."):
@@ -350,6 +356,7 @@ RESOURCES: tuple[Resource, ...] = (
         autoname="identifier",
         autoname_limit=63,
         unordered=names("enabledCloudwatchLogsExports vpcSecurityGroupIds"),
+        imported={"deleteAutomatedBackups": True, "skipFinalSnapshot": True},
         # In the maintenance window changes are pending; until then AWS reports the old value.
         unobserved=names(
             "password replicateSourceDb restoreToPointInTime snapshotIdentifier kmsKeyId "

@@ -1,0 +1,141 @@
+"""An instance that was made without pgkeep is imported as docs/database.md says, with its data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.legacy_database import MASTER, NAME, LegacyDatabase
+from tests.e2e.local_stack import REPOSITORY, LocalStack
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[LocalStack]:
+    cloud = LocalStack(octet=81)
+    try:
+        run(cloud, "start")
+        yield cloud
+    finally:
+        run(cloud, "stop")
+        cloud.remove()
+
+
+def run(cloud: LocalStack, command: str) -> None:
+    """`python -m localcloud COMMAND`."""
+    subprocess.run(
+        [sys.executable, "-m", "localcloud", command],
+        cwd=REPOSITORY,
+        env=cloud.environment,
+        check=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def legacy(local: LocalStack) -> LegacyDatabase:
+    local.__dict__["outputs"] = {}
+    return LegacyDatabase(local)
+
+
+def settings(legacy: LegacyDatabase, **database: Any) -> dict[str, dict[str, Any]]:
+    return {
+        "network": {"existing": legacy.network, "vpc_cidr": None},
+        "replicas": {"count": 0},
+        "database": {
+            "origin": {
+                "existing": {
+                    "identifier": NAME,
+                    "kms_key_arn": legacy.key_arn,
+                    "keep_security_group_ids": [legacy.security_group_id],
+                }
+            },
+            "master_username": MASTER,
+            **database,
+        },
+    }
+
+
+def test_what_rds_cannot_change_is_refused_before_anything_is_made(
+    local: LocalStack, legacy: LegacyDatabase
+) -> None:
+    wrong = settings(legacy, master_username="somebody", availability_zone="eu-west-1b")
+    wrong["replicas"]["count"] = 1
+    wrong["database"]["origin"]["existing"]["kms_key_arn"] = legacy.key_arn[:-4] + "0000"
+    local.write_config(wrong)
+    up = local.toolchain("up")
+    said = up.stdout + up.stderr
+    assert up.returncode != 0
+    zone = legacy.describe()["AvailabilityZone"]
+    expected = [
+        f"must be '{legacy.key_arn}': the instance is under that key, and RDS cannot change it. "
+        "Name that key.",
+        f"database.master_username: 'somebody' refused, must be '{MASTER}': the instance has that "
+        "master user, and RDS cannot change it. Name that user.",
+        "replicas.count: 1 refused, none in the update that imports: the instance takes the stack's "
+        "parameters at its next restart",
+    ]
+    if zone != "eu-west-1b":
+        expected.append(f"database.availability_zone: 'eu-west-1b' refused, must be '{zone}'")
+    for line in expected:
+        assert line in said, said
+    assert "Traceback" not in said
+    assert legacy.describe()["DBParameterGroups"][0]["DBParameterGroupName"] == "legacy-parameters"
+
+
+def test_an_unknown_instance_is_refused(local: LocalStack, legacy: LegacyDatabase) -> None:
+    wrong = settings(legacy)
+    wrong["database"]["origin"]["existing"]["identifier"] = "nobody"
+    local.write_config(wrong)
+    preview = local.preview()
+    said = preview.stdout + preview.stderr
+    assert preview.returncode != 0
+    assert "database.origin.existing.identifier: 'nobody' refused, must be an instance of" in said
+    assert "DBInstance nobody not found" in said
+    assert "Traceback" not in said
+
+
+def test_the_update_imports_and_brings_it_in_line(
+    local: LocalStack, legacy: LegacyDatabase
+) -> None:
+    before = legacy.describe()
+    local.write_config(settings(legacy))
+    up = local.toolchain("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "1 imported" in up.stdout
+    del local.__dict__["outputs"]
+    after = legacy.describe()
+    kept = ("DbiResourceId", "InstanceCreateTime", "KmsKeyId", "MasterUsername", "Endpoint")
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert after["DBSubnetGroup"]["DBSubnetGroupName"] == "legacy-subnets"
+    groups = {group["DBParameterGroupName"] for group in after["DBParameterGroups"]}
+    assert groups == {"pgkeep-local-postgres17"}
+    assert after["StorageType"] == "gp3"
+    assert legacy.security_group_id in [g["VpcSecurityGroupId"] for g in after["VpcSecurityGroups"]]
+    tags = {tag["Key"]: tag["Value"] for tag in after["TagList"]}
+    assert tags["pgkeep:owner"] == "platform"
+    assert "team" not in tags
+
+
+def test_its_data_is_there_through_the_pooler(local: LocalStack) -> None:
+    answer = local.query(
+        "application_security_group_id",
+        local.through_pooler(),
+        [
+            "SELECT count(*), max(wallet) FROM buyers",
+            "UPDATE buyers SET tx_hash = '0x1' WHERE license_id = 'OLD-1000' RETURNING wallet",
+        ],
+    )
+    assert answer["error"] is None
+    assert answer["results"][0]["rows"] == [[1000, "0xold"]]
+    assert answer["results"][1]["rows"] == [["0xold"]]
+
+
+def test_a_second_up_changes_nothing(local: LocalStack) -> None:
+    preview = local.preview("--expect-no-changes")
+    assert preview.returncode == 0, preview.stdout + preview.stderr
