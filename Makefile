@@ -38,7 +38,7 @@ build: setup ## What the functions run, for x86_64 and arm64 (before a `pulumi u
 lint: setup ## Format, lint, types and workflows
 	@ruff format --check . && ruff check . && pyright && $(PYTHON) -m toolchain.actionlint
 
-host-tests: setup ## Host tests on the deployed pooler hosts of STACK, on AWS
+host-tests: setup ## Host tests on the deployed pooler hosts of STACK
 	@$(PYTHON) -m toolchain host-tests $(STACK)
 
 test: setup ## Everything: lint, types and all suites, the end-to-end one on a local cloud of its own

@@ -81,7 +81,6 @@ class PoolerHosts(pulumi.ComponentResource):
             ),
             image_id=settings.image_id or _debian_image(settings.architecture),
             instance_type=settings.instance_type,
-            key_name=settings.ssh_key_name,
             user_data=user_data,
             # The watchdog's power-off ends the host, and the group makes a new one.
             instance_initiated_shutdown_behavior="terminate",

@@ -23,7 +23,7 @@ from hosts.pooler import HEALTH_DATABASE
 #: Which modules of this package a host's own programs are made of.
 MODULES = (
     *("__init__", "metadata", "services", "pooler", "refresh_credentials"),
-    *("health", "lifecycle", "telemetry", "pause", "agent"),
+    *("health", "lifecycle", "telemetry", "pause", "agent", "instance_connect"),
 )
 _UNITS = (
     "pgkeep-credentials.service",
@@ -190,6 +190,7 @@ def _files(config: PoolerHostConfig) -> list[dict[str, str]]:
         file(f"{units}/pgkeep-credentials.timer", fill("pgkeep-credentials.timer", values)),
         *(file(f"{units}/{name}", read(name)) for name in _UNITS),
         file("/etc/ssh/sshd_config.d/10-pgkeep.conf", read("sshd.conf")),
+        file("/etc/sysusers.d/pgkeep.conf", read("sysusers.conf")),
         file("/etc/apt/apt.conf.d/52pgkeep", read("apt.conf")),
         file("/etc/systemd/resolved.conf.d/pgkeep.conf", read("resolved.conf")),
     ]

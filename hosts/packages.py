@@ -1,3 +1,4 @@
 """Debian's packages that a pooler host needs, and nothing else installs."""
 
-PACKAGES = ("pgbouncer", "postgresql-client-17", "python3-boto3", "unattended-upgrades")
+#: Debian has none for EC2 Instance Connect: hosts/instance_connect.py, which calls openssl.
+PACKAGES = ("openssl", "pgbouncer", "postgresql-client-17", "python3-boto3", "unattended-upgrades")

@@ -1,4 +1,4 @@
-"""Command line of the local cloud: `python -m localcloud start|stop|status|run|ssh|logs`."""
+"""Command line of the local cloud: `python -m localcloud --help` lists the commands."""
 
 import sys
 from typing import Annotated
@@ -101,6 +101,14 @@ def ssh(
 
     home = Home.from_environment()
     sys.exit(clients.ssh(home, instance, security_group or [], command or []))
+
+
+@app.command()
+def connect(instance: Annotated[str, typer.Argument(help="Instance id of the host.")]) -> None:
+    """Connect standard input and output with a host's SSH: what a ProxyCommand of ssh runs."""
+    from localcloud import clients
+
+    sys.exit(clients.connect(Home.from_environment(), instance))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from localcloud.home import Home
@@ -38,6 +38,11 @@ class Authority:
         """The authority's own certificate."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
+    def certify(self, common_name: str, key: rsa.RSAPublicKey) -> x509.Certificate:
+        """Return a certificate for who signs with this key."""
+        builder = _certificate(common_name, self.certificate.subject, key, SERVER_VALID_DAYS)
+        return self._sign(builder, x509.SubjectAlternativeName([x509.DNSName(common_name)]))
+
     def issue(
         self, common_name: str, dns_names: Sequence[str], ip_addresses: Sequence[str] = ()
     ) -> tuple[bytes, bytes]:
@@ -51,18 +56,27 @@ class Authority:
             key.public_key(),
             SERVER_VALID_DAYS,
         )
-        certificate = (
-            builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        certificate = self._sign(
+            builder.add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+            ),
+            x509.SubjectAlternativeName(names),
+        )
+        return certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key)
+
+    def _sign(
+        self, builder: x509.CertificateBuilder, names: x509.SubjectAlternativeName
+    ) -> x509.Certificate:
+        return (
+            builder.add_extension(names, critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
                 critical=False,
             )
             .sign(self.key, hashes.SHA256())
         )
-        return certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key)
 
 
 def open_authorities(home: Home) -> tuple[Authority, Authority]:
@@ -104,7 +118,10 @@ def _new_authority(common_name: str) -> Authority:
 
 
 def _certificate(
-    common_name: str, issuer: x509.Name | None, key: ec.EllipticCurvePublicKey, valid_days: int
+    common_name: str,
+    issuer: x509.Name | None,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    valid_days: int,
 ) -> x509.CertificateBuilder:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     now = datetime.datetime.now(datetime.UTC)

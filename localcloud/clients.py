@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,20 @@ def run(
 def ssh(
     home: Home, instance_id: str, security_group_ids: Sequence[str], command: Sequence[str]
 ) -> int:
-    """Run ssh to a host as `admin`, with the key pair of the local cloud."""
+    """Run ssh to a host as `admin`, with the local cloud's key.
+
+    The key is pushed first, as by EC2 Instance Connect. Hosts that do not ask for pushed keys know
+    it as their key pair, if their launch named it.
+    """
     instance = _describe(home, instance_id)
+    try:
+        _client(home, "ec2-instance-connect").send_ssh_public_key(
+            InstanceId=instance_id,
+            InstanceOSUser=SSH_USER,
+            SSHPublicKey=home.ssh_key.with_suffix(".pub").read_text(),
+        )
+    except ClientError as error:
+        raise LocalCloudError(f"Host {instance_id} refused the key: {_message(error)}") from error
     groups = list(security_group_ids) or [_admitted_group(home, instance)]
     arguments = ["ssh", "-i", str(home.ssh_key), "-o", "LogLevel=ERROR"]
     # Where the security groups do not let it through, nothing answers: do not wait for minutes.
@@ -61,6 +74,13 @@ def ssh(
     arguments += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
     arguments += [f"{SSH_USER}@{instance['PrivateIpAddress']}", *command]
     return run(home, groups, None, arguments)
+
+
+def connect(home: Home, instance_id: str) -> int:
+    """Connect standard input and output with a host's SSH, as `open-tunnel` of the AWS CLI does."""
+    instance = _describe(home, instance_id)
+    script = ["-m", "localcloud.stream", instance["PrivateIpAddress"], str(SSH_PORT)]
+    return run(home, [_admitted_group(home, instance)], None, [sys.executable, *script])
 
 
 def _run_inside(
@@ -112,8 +132,12 @@ def _message(error: ClientError) -> str:
 
 
 def _ec2(home: Home) -> Any:
+    return _client(home, "ec2")
+
+
+def _client(home: Home, service: Any) -> Any:
     return boto3.client(
-        "ec2",
+        service,
         region_name=REGION,
         endpoint_url=home.endpoint_url,
         aws_access_key_id="local",

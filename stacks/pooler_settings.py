@@ -154,13 +154,6 @@ class PoolerSettings(SettingsGroup):
         why="left out, a new kernel comes with the host's replacement",
         source="Debian wiki: UnattendedUpgrades",
     )
-    ssh_key_name: str | None = setting(
-        "EC2 key pair of the `admin` user; none where Instance Connect is used",
-        default=None,
-        pattern=r"^[\x21-\x7e]{1,255}$",
-        why="standing keys are for the local cloud only",
-        source="AWS EC2 user guide: key pairs",
-    )
     root_volume_gib: int = setting(
         "Root volume of a host",
         default=10,

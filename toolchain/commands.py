@@ -70,7 +70,7 @@ def deploy(stack: str) -> None:
 
 @app.command(name="host-tests")
 def host_tests(stack: str) -> None:
-    """Run the host tests on the deployed pooler hosts of a stack on AWS."""
+    """Run the host tests on the deployed pooler hosts of a stack."""
     raise typer.Exit(deployed_hosts.run(stack))
 
 

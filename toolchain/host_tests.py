@@ -1,16 +1,18 @@
-"""Runs tests/hosts on the deployed pooler hosts of a stack on AWS.
+"""Runs tests/hosts on the deployed pooler hosts of a stack.
 
 The hosts have no public address and no standing key: each connection is a tunnel through the EC2
 Instance Connect Endpoint, with a key that is made for the run and pushed for 60 seconds. Needs the
 AWS CLI 2, OpenSSH, the user's Pulumi login, and these permissions: autoscaling:Describe*,
 ec2:DescribeInstances, ec2:DescribeInstanceConnectEndpoints, ec2-instance-connect:SendSSHPublicKey
-and ec2-instance-connect:OpenTunnel.
+and ec2-instance-connect:OpenTunnel. The hosts of the stack `local` are reached by the same login:
+only the tunnel is another, since the local cloud has no Instance Connect Endpoint.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -20,14 +22,27 @@ from typing import Any
 
 import boto3
 
-from toolchain.environment import LOCAL_STACK, REPOSITORY, require_tool
+from toolchain.environment import (
+    LOCAL_STACK,
+    REPOSITORY,
+    local_endpoint,
+    local_environment,
+    require_tool,
+)
+from toolchain.host_connection import USER
+from toolchain.local import stack_outputs
 from toolchain.preview import read_stack
 from toolchain.pulumi_cli import ensure_pulumi
 from toolchain.steps import RefusedError, step
 
-USER = "admin"
 REFRESH_TIMEOUT_SECONDS = 1800
 POLL_SECONDS = 15
+_LOCAL_AWS = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",  # The local cloud's administrator has no secret.
+    "AWS_REGION": "eu-west-1",
+}
+_LOCAL_CLIENT: dict[str, Any] = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 ENDED = frozenset({"Successful", "Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"})
 
 
@@ -37,23 +52,31 @@ def run(stack: str) -> int:
     Raises:
         RefusedError: the stack has no hosts to test, or a tool is missing.
     """
-    if stack == LOCAL_STACK:
-        raise RefusedError("hosts of the stack local are tested by the end-to-end suite.")
-    read_stack(stack)
-    require_tool("aws", "awscli")
+    local = stack == LOCAL_STACK
     require_tool("ssh", "openssh-client")
-    outputs = _outputs(stack)
-    client: Any = boto3.client("autoscaling", region_name=outputs["region"])
+    if local:
+        environment = local_environment()
+        outputs = stack_outputs(environment)
+        environment |= _LOCAL_AWS | {"AWS_ENDPOINT_URL": local_endpoint()}
+        options = _LOCAL_CLIENT | {"endpoint_url": local_endpoint()}
+    else:
+        read_stack(stack)
+        require_tool("aws", "awscli")
+        environment = dict(os.environ)
+        outputs = _outputs(stack)
+        options: dict[str, Any] = {}
+    client: Any = boto3.client("autoscaling", region_name=outputs["region"], **options)
     group = str(outputs["pooler_group_name"])
     with step(f"Hosts of {group} are in service"):
         hosts = wait_for_hosts(client, group)
     with tempfile.TemporaryDirectory(prefix="pgkeep-hosts-") as folder:
-        config = write_ssh_config(Path(folder), str(outputs["region"]))
+        config = write_ssh_config(Path(folder), str(outputs["region"]), local=local)
         return subprocess.run(
             [sys.executable, "-m", "pytest", "tests/hosts", "-q", "--sudo"]
             + ["--hosts=" + ",".join(f"ssh://{USER}@{host}" for host in hosts)]
             + [f"--ssh-config={config}"],
             cwd=REPOSITORY,
+            env=environment,
             check=False,
         ).returncode
 
@@ -112,11 +135,10 @@ def wait_for_hosts(
         time.sleep(POLL_SECONDS)
 
 
-def write_ssh_config(folder: Path, region: str) -> Path:
+def write_ssh_config(folder: Path, region: str, *, local: bool = False) -> Path:
     """An SSH configuration for hosts that are named by their instance id; makes the key too.
 
-    The key is pushed by every new connection, so that its 60 seconds never matter. Who may open
-    the tunnel is decided by IAM; the host key is taken at the first connection.
+    Who may open the tunnel is decided by IAM; the host key is taken at the first connection.
     """
     key = folder / "key"
     subprocess.run(
@@ -126,9 +148,9 @@ def write_ssh_config(folder: Path, region: str) -> Path:
     proxy = folder / "proxy"
     proxy.write_text(
         "#!/bin/sh\nset -eu\n"
-        f'aws ec2-instance-connect send-ssh-public-key --region {region} --instance-id "$1" '
-        f"--instance-os-user {USER} --ssh-public-key 'file://{key}.pub' >/dev/null\n"
-        f'exec aws ec2-instance-connect open-tunnel --region {region} --instance-id "$1"\n'
+        f"cd {shlex.quote(str(REPOSITORY))}\n"
+        f"exec {shlex.quote(sys.executable)} -m toolchain.host_connection "
+        f"{'--local ' if local else ''}{region} '{key}.pub' \"$1\"\n"
     )
     proxy.chmod(0o700)
     config = folder / "ssh_config"

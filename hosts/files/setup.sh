@@ -15,6 +15,7 @@ if ! dpkg -s $$packages >/dev/null 2>&1; then
         sleep 10
     done
 fi
+systemd-sysusers /etc/sysusers.d/pgkeep.conf
 units='pgbouncer.service pgkeep-agent.service pgkeep-credentials.timer apt-daily-upgrade.timer
 pgkeep-power@reboot.path pgkeep-power@poweroff.path'
 for unit in $$units; do

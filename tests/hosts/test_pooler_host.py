@@ -59,6 +59,7 @@ def test_nothing_failed_at_boot(host: Any) -> None:
         (REFRESHER, 0o644),
         ("/etc/systemd/system/pgbouncer.service.d/pgkeep.conf", 0o644),
         ("/etc/ssh/sshd_config.d/10-pgkeep.conf", 0o644),
+        ("/usr/local/lib/pgkeep/hosts/instance_connect.py", 0o644),
     ],
 )
 def test_configuration_is_roots_and_only_root_writes_it(host: Any, path: str, mode: int) -> None:
@@ -171,6 +172,27 @@ def test_no_password_opens_ssh_and_root_never_does(host: Any) -> None:
     assert present["permitemptypasswords"] == "no"
     locked = [line.split(":") for line in output(host, "cat /etc/shadow").splitlines()]
     assert [fields[0] for fields in locked if not re.match(r"[!*]", fields[1])] == []
+
+
+def test_only_a_pushed_key_opens_ssh(host: Any) -> None:
+    present = dict(line.split(" ", 1) for line in output(host, "sshd -T").splitlines())
+    assert present["authenticationmethods"] == "publickey"
+    assert present["authorizedkeysfile"] == "none"
+    assert present["allowusers"] == "admin"
+    assert present["trustedusercakeys"] == "none"
+    assert present["hostbasedauthentication"] == "no"
+    assert present["authorizedkeyscommanduser"] == "pgkeep-keys"
+    assert present["authorizedkeyscommand"].endswith("python3 -EBs -m hosts.instance_connect %u")
+    assert output(host, "getent passwd pgkeep-keys").endswith("/usr/sbin/nologin")
+    assert host.user("pgkeep-keys").groups == ["pgkeep-keys"]
+    standing = output(host, "find / -xdev -name 'authorized_keys*' -type f -size +0")
+    assert standing == ""
+
+
+def test_no_key_is_given_out_for_who_has_none(host: Any) -> None:
+    command = "cd /usr/local/lib/pgkeep && runuser -u pgkeep-keys -- python3 -EBs -m"
+    for user in ("root", "postgres", "../admin"):
+        assert output(host, f"{command} hosts.instance_connect {user}") == ""
 
 
 def test_metadata_service_wants_a_token(host: Any) -> None:

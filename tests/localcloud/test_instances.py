@@ -143,6 +143,39 @@ def test_metadata_needs_a_token_and_knows_the_host(stack: Stack, host: str) -> N
     assert sts.get_caller_identity()["Arn"].endswith(f"assumed-role/pooler/{host}")
 
 
+def test_a_pushed_key_stands_in_the_metadata_for_its_user(stack: Stack, host: str) -> None:
+    service = boto3.client(
+        "ec2-instance-connect",
+        endpoint_url=stack.cloud.home.endpoint_url,
+        region_name="eu-west-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    key = stack.cloud.home.ssh_key.with_suffix(".pub").read_text()
+    given = {"InstanceId": host, "InstanceOSUser": "somebody", "SSHPublicKey": key}
+    request = service.send_ssh_public_key(**given)
+    assert request["Success"]
+    script = """
+    base=http://169.254.169.254/latest
+    token=$(curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' $base/api/token)
+    get() { curl -s -H "X-aws-ec2-metadata-token: $token" $base/meta-data/managed-ssh-keys/$1; }
+    get ''; echo; get active-keys/somebody; get active-keys/nobody
+    """
+    shown = inside(stack, host, script)
+    assert shown.startswith("active-keys/\nsigner-cert\nsigner-ocsp/\n")
+    assert f"#Instance={host}\n" in shown
+    assert f"#Request={request['RequestId']}\n{' '.join(key.split()[:2])}\n" in shown
+    assert shown.endswith("Not Found")
+    for change, error in (
+        ({"InstanceId": "i-0aaaaaaaaaaaaaaaa"}, "EC2InstanceNotFoundException"),
+        ({"SSHPublicKey": f"ssh-dss {key.split()[1]}"}, "InvalidArgsException"),
+        ({"InstanceOSUser": "a b"}, "InvalidArgsException"),
+    ):
+        with pytest.raises(ClientError) as refused:
+            service.send_ssh_public_key(**(given | change))
+        assert refused.value.response["Error"]["Code"] == error
+
+
 def test_metadata_of_a_client_is_refused(stack: Stack, host: str) -> None:
     """A network interface that is no instance's has no metadata, whatever it asks."""
     command = ["curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PUT"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toolchain import host_tests
+from toolchain import host_connection, host_tests
 from toolchain.deploy import deploy
 from toolchain.steps import RefusedError
 
@@ -79,12 +80,35 @@ def test_ssh_goes_through_the_endpoint_with_a_key_of_this_run(tmp_path: Path) ->
         assert line in shown
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     proxy = (tmp_path / "proxy").read_text()
-    assert "send-ssh-public-key --region eu-west-1" in proxy
-    assert "exec aws ec2-instance-connect open-tunnel --region eu-west-1" in proxy
+    assert f"-m toolchain.host_connection eu-west-1 '{tmp_path}/key.pub' \"$1\"" in proxy
 
 
-def test_the_local_stack_has_its_own_ways() -> None:
-    with pytest.raises(RefusedError, match="end-to-end suite"):
-        host_tests.run("local")
+def test_a_connection_pushes_the_key_and_becomes_the_tunnel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA\n")
+    pushed: list[dict[str, str]] = []
+    became: list[list[str]] = []
+
+    class Client:
+        def send_ssh_public_key(self, **given: str) -> None:
+            pushed.append(given)
+
+    monkeypatch.setattr(host_connection.boto3, "client", lambda *_, **__: Client())
+    monkeypatch.setattr(host_connection.os, "execvp", lambda _, command: became.append(command))
+    monkeypatch.setattr(sys, "argv", ["-", "eu-west-1", f"{tmp_path}/key.pub", "i-0abc"])
+    host_connection.main()
+    assert pushed == [
+        {
+            "InstanceId": "i-0abc",
+            "InstanceOSUser": "admin",
+            "SSHPublicKey": "ssh-ed25519 AAAA\n",
+        }
+    ]
+    tunnel = "aws ec2-instance-connect open-tunnel --region eu-west-1 --instance-id i-0abc"
+    assert became == [tunnel.split()]
+
+
+def test_the_local_stack_is_not_deployed_by_deploy() -> None:
     with pytest.raises(RefusedError, match="make up"):
         deploy("local")

@@ -76,9 +76,7 @@ def test_the_launch_template(deployed: Deployed, environment: str) -> None:
     inputs = dict(deployed(environment).inputs("pooler-hosts-template"))
     user_data = gzip.decompress(base64.b64decode(inputs.pop("userData")))
     assert user_data.startswith(b"#cloud-config\n")
-    key: dict[str, Any] = {"keyName": "pgkeep-local"} if environment == "local" else {}
     assert inputs == {
-        **key,
         "name": name,
         "description": "PgBouncer on Debian 13",
         "imageId": "ami-0123456789abcdef0",
