@@ -42,6 +42,7 @@ from components.service_endpoints import ServiceEndpoints
 from components.workload_roles import WorkloadRoles
 from stacks.replica_shapes import local_plans, regional_plans
 from stacks.settings import Settings
+from workloads import check_sql
 
 
 class Platform(pulumi.ComponentResource):
@@ -194,6 +195,7 @@ class Platform(pulumi.ComponentResource):
                     database=database,
                     subnet_group_name=deployment.name("database"),
                     master_secret_arn=master.secret_arn,
+                    workload=contract.workload,
                     objectives=contract.objectives.recovery,
                     code=code,
                     keys=keys,
@@ -330,6 +332,10 @@ class Platform(pulumi.ComponentResource):
                 restore_tests[0].operation.function.name if restore_tests else None
             ),
             "recovery_objectives": contract.objectives.recovery,
+            "recovery_checks": {
+                "schema": contract.schema_name,
+                "checks": [check.model_dump(mode="json") for check in contract.checks],
+            },
             "backup_retention_function": retention.operation.function.name,
             "backup_retention_days": settings.backups.retention_days,
             "role_secret_names": roles.secret_names,
@@ -357,6 +363,11 @@ def _contract(settings: Settings) -> workloads.WorkloadContract:
         contract = workloads.load(settings.workload)
     except workloads.ContractError as error:
         raise pulumi.RunError(f"workload: {settings.workload!r} refused, {error}") from None
+    refused = check_sql.refusals(contract)
+    if refused:
+        raise pulumi.RunError(
+            f"workloads/{contract.workload}/contract.yaml: " + "; ".join(refused) + "."
+        )
     if contract.database != settings.database.name:
         raise pulumi.RunError(
             f"database.name: {settings.database.name!r} refused, must be {contract.database!r}: "

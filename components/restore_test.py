@@ -42,6 +42,7 @@ class RestoreTest(pulumi.ComponentResource):
         database: Database,
         subnet_group_name: str,
         master_secret_arn: pulumi.Input[str],
+        workload: str,
         objectives: Mapping[str, int],
         code: FunctionCode,
         keys: EncryptionKeys,
@@ -58,6 +59,7 @@ class RestoreTest(pulumi.ComponentResource):
             database: what is restored.
             subnet_group_name: where the scratch instance is: the database's own.
             master_secret_arn: a restored instance has production's master password.
+            workload: whose checks are asked of what was restored.
             objectives: what the workload asks: rto_seconds, rpo_seconds.
             code: archive and layers.
             keys: of secrets, backups and the database.
@@ -85,6 +87,7 @@ class RestoreTest(pulumi.ComponentResource):
                     "MASTER_SECRET_ARN": master_secret_arn,
                     "BACKUP_BUCKET": bucket_name(deployment),
                     "KMS_KEY_ARN": keys.backups.arn,
+                    "WORKLOAD": workload,
                     "RECOVERY_OBJECTIVES": json.dumps(dict(objectives)),
                 },
                 statements=[

@@ -20,8 +20,9 @@ from operations.backup.manifest import Manifest
 from operations.database import Endpoint
 from operations.restore import Options, Restored, Selection, databases, page, report, restore
 from operations.restore.objectives import Objectives
-from operations.restore.proof import prove
+from operations.restore.proof import Proof, prove
 from operations.restore.report import Report
+from operations.restore.workload_checks import run as run_workload_checks
 from pgkeep import restore_exchange as exchange
 from pgkeep.backup import run_command
 from pgkeep.backup.access import (
@@ -34,6 +35,7 @@ from pgkeep.backup.access import (
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_exchange import Exchange
+from workloads.contract import RestoreCheck
 
 # guides cryptowallet and node-pass: restoring over production asks for this word.
 PRODUCTION_WORD = "RESTORE_PRODUCTION"
@@ -176,6 +178,7 @@ def _into_other(
             tables=None if request.selection.everything else restored.tables,
             workers=request.workers,
         )
+        workload_checks(stack, proof, connect, only_some_tables=not request.selection.everything)
         made = report.make(
             backup,
             restored,
@@ -239,6 +242,20 @@ def _failed(made: Report) -> str:
 def objectives(stack: DeployedStack) -> Objectives:
     """What the stack's workload asks of a restore."""
     return Objectives.of(stack.outputs.get("recovery_objectives"))
+
+
+def workload_checks(
+    stack: DeployedStack, proof: Proof, connect: Any, *, only_some_tables: bool = False
+) -> None:
+    """Ask what the stack's workload asks of every restored database."""
+    asked: dict[str, Any] = stack.outputs.get("recovery_checks") or {"schema": "", "checks": []}
+    checks = [RestoreCheck.model_validate(check) for check in asked["checks"]]
+    if checks and only_some_tables:
+        proof.left_out.append(
+            f"the workload's own {len(checks)} checks: the rows of the other tables are not here"
+        )
+        return
+    run_workload_checks(proof, checks, schema=asked["schema"], connect=connect)
 
 
 def show(made: Report, *, as_json: bool, report_file: Path | None, **more: object) -> None:

@@ -20,9 +20,9 @@ from operations.restore.instances import Target, Window
 from operations.restore.proof import prove_without_manifest
 from operations.restore.report import Kind, Report
 from pgkeep.backup.access import console, progress_console, refusals_as_lines
-from pgkeep.deployed import DeployedStack
+from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
-from pgkeep.restore_command import objectives, show
+from pgkeep.restore_command import objectives, show, workload_checks
 
 LATEST = "latest"
 SNAPSHOT = "snapshot:"
@@ -207,10 +207,9 @@ def _prove(
         login = _login(stack, rds, asked.identifier, endpoint)
         steps["login"] = round(time.monotonic() - started, 3)
         with progress_console.status(f"{asked.identifier}: proving"):
-            proof, counts = prove_without_manifest(
-                begun.source_id,
-                connect=lambda: endpoint.connect(*login, application_name=_APPLICATION),
-            )
+            connect = connector(endpoint, login, _APPLICATION)
+            proof, counts = prove_without_manifest(begun.source_id, connect=connect)
+            workload_checks(stack, proof, connect)
     made = report.of_instance(
         begun.kind,
         proof,

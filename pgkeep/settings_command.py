@@ -10,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+import workloads
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.settings_document import (
     EffectiveSetting,
@@ -20,6 +21,7 @@ from pgkeep.settings_document import (
 from pgkeep.stack_files import StackFile, read_stack, stack_names
 from stacks.connection_budget import connection_budget
 from stacks.settings import Settings, SettingsError
+from workloads import check_sql
 
 # Wide enough that a value and its origin stand on one line where no terminal says its width.
 _WIDTH_WITHOUT_TERMINAL = 160
@@ -50,9 +52,20 @@ def run(names: list[str], *, every: bool, check: bool, as_json: bool) -> None:
 
 def _judge(stack: StackFile) -> tuple[Settings | None, list[str]]:
     try:
-        return stack.load(), []
+        settings = stack.load()
     except SettingsError as error:
         return None, error.lines
+    refused = _workload_refusals(settings.workload)
+    return (None, refused) if refused else (settings, [])
+
+
+def _workload_refusals(workload: str) -> list[str]:
+    try:
+        contract = workloads.load(workload)
+    except workloads.ContractError as error:
+        return [f"workload: {workload!r} refused, {error}"]
+    where = f"workloads/{workload}/contract.yaml"
+    return [f"{where}: {line}" for line in check_sql.refusals(contract)]
 
 
 _Judged = list[tuple[StackFile, Settings | None, list[str]]]

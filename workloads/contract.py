@@ -209,11 +209,45 @@ class Objectives(_Model):
         return {name: value for name, value in seconds.items() if value is not None}
 
 
+class RestoreCheck(_Model):
+    """A question to a restored database, and the answer that a whole one gives.
+
+    It is asked in a read-only transaction with the workload's schema first on the search_path.
+    """
+
+    name: str = Field(min_length=1, max_length=100, description="What holds, in a few words.")
+    query: str = Field(min_length=1, max_length=10_000, description="One SELECT.")
+    expect: Literal["no rows"] | tuple[tuple[str | int | float | bool | None, ...], ...] = Field(
+        default="no rows",
+        description="The rows, in order, values compared as text; or that there are none.",
+    )
+    timeout_seconds: int = Field(
+        default=60, gt=0, le=600, description="Longer than this is no answer."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.expect:
+            raise ValueError(f"check {self.name!r} expects no rows; write it so: no rows")
+        return self
+
+
 class WorkloadContract(RoleSet):
     """One application's demands, as its `contract.yaml` states them."""
 
     description: str
     objectives: Objectives = Objectives()
+    checks: tuple[RestoreCheck, ...] = Field(
+        default=(), description="What must hold in every restored database."
+    )
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        names = [check.name for check in self.checks]
+        doubles = sorted({name for name in names if names.count(name) > 1})
+        if doubles:
+            raise ValueError(f"check {doubles[0]!r} is listed twice; give each its own name")
+        return self
 
     def role_manifest(self, secret_arns: Mapping[str, str]) -> RoleManifest:
         """The manifest with `secret_arns` (role name -> ARN or name of its secret) filled in.

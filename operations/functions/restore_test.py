@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import boto3
 
+import workloads
 from operations import environment, secret_store
 from operations.backup.store import Store
 from operations.database import Endpoint, connect_with_secret, credentials
@@ -36,6 +37,8 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def _site() -> Site:
     secret = environment.required("MASTER_SECRET_ARN")
+    # The objectives are the stack's; the checks are too long for a variable.
+    contract = workloads.load(environment.required("WORKLOAD"))
     secrets = secret_store.connect()
     return Site(
         rds=boto3.client("rds"),
@@ -50,5 +53,7 @@ def _site() -> Site:
         ),
         credentials=lambda: credentials(secret_store.read(secrets, secret), secret),
         objectives=Objectives.of(json.loads(environment.required("RECOVERY_OBJECTIVES"))),
+        checks=contract.checks,
+        schema=contract.schema_name,
         oldest_hours=environment.required_int("SCRATCH_OLDEST_HOURS"),
     )

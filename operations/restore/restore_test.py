@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from operations.backup.store import Store
     from operations.database import Endpoint
+    from workloads.contract import RestoreCheck
 
 PURPOSE = "restore-test"
 #: The document that says when a restore was last proven (guide cryptowallet:
@@ -64,6 +65,9 @@ class Site:
     open: Open
     credentials: Callable[[], tuple[str, str]]
     objectives: Objectives = NONE
+    #: The workload's own, and its schema.
+    checks: Sequence[RestoreCheck] = ()
+    schema: str = ""
     oldest_hours: int = 6
     workers: int = 2
 

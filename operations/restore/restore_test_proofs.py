@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.backup.children import Login
 from operations.backup.manifest import Manifest
-from operations.restore import databases, marker, report
+from operations.restore import databases, marker, report, workload_checks
 from operations.restore.marker import Marked
 from operations.restore.proof import Check, prove, prove_without_manifest
 from operations.restore.report import Kind, Report
@@ -42,6 +42,9 @@ def point_in_time(
         found = tuple(marker.findings(connection, marked))
     proof, counts = prove_without_manifest(
         report.POINT_IN_TIME, connect=lambda: site.open(endpoint, _APPLICATION)
+    )
+    workload_checks.run(
+        proof, site.checks, schema=site.schema, connect=lambda: site.open(endpoint, _APPLICATION)
     )
     proof.checks.insert(0, Check("ends at the marker", 2, found, 0.0))
     proof.checks.append(_plausible(site, counts))
@@ -86,6 +89,7 @@ def dump(site: Site, endpoint: Endpoint, backup: Manifest) -> Report:
                 options=Options(workers=site.workers),
             )
         proof = prove(backup, connect=connect, workers=site.workers)
+        workload_checks.run(proof, site.checks, schema=site.schema, connect=connect)
         databases.drop(connection, name)
     made = report.make(
         backup,

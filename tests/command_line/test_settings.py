@@ -166,3 +166,23 @@ def test_a_check_is_fast() -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert used < 1.0, f"{used:.2f} s of processor time, {time.monotonic() - started:.2f} s in all"
+
+
+def test_a_workloads_check_that_writes_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import typer
+
+    import workloads
+    from pgkeep import settings_command
+
+    good = workloads.load("node_pass")
+    check = workloads.RestoreCheck(name="tidy up", query="DELETE FROM buyers")
+    monkeypatch.setattr(workloads, "load", lambda _: good.model_copy(update={"checks": (check,)}))
+    with pytest.raises(typer.Exit) as ended:
+        settings_command.run(["prod"], every=False, check=True, as_json=False)
+    assert ended.value.exit_code == 1
+    assert (
+        "workloads/node_pass/contract.yaml: checks: 'tidy up' refused, its query is DELETE; "
+        "a check only asks: write a SELECT"
+    ) in capsys.readouterr().out

@@ -7,6 +7,7 @@ import json
 import pytest
 from pulumi import RunError
 
+import workloads
 from components.ca_bundle import expand
 from stacks.settings import load
 from tests.unit.conftest import Deployed
@@ -42,6 +43,12 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "backup_function": "pgkeep-local-backup",
         "restore_test_function": None,
         "recovery_objectives": {"rto_seconds": 900, "rpo_seconds": 600},
+        "recovery_checks": {
+            "schema": "node_pass",
+            "checks": [
+                check.model_dump(mode="json") for check in workloads.load("node_pass").checks
+            ],
+        },
         "backup_retention_function": "pgkeep-local-backup-retention",
         "backup_retention_days": settings("local").backups.retention_days,
         "role_secret_names": {
@@ -156,3 +163,13 @@ def test_a_file_without_certificates_is_refused() -> None:
     raw["database"]["ca_bundle_path"] = "Pulumi.yaml"
     with pytest.raises(RunError, match=r"ca_bundle_path: 'Pulumi.yaml' refused, must hold PEM"):
         deploy(load(raw, "prod"))
+
+
+def test_a_workload_whose_check_writes_is_refused_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    good = workloads.load("node_pass")
+    check = workloads.RestoreCheck(name="tidy up", query="DELETE FROM buyers")
+    monkeypatch.setattr(workloads, "load", lambda _: good.model_copy(update={"checks": (check,)}))
+    with pytest.raises(RunError, match=r"node_pass/contract.yaml: checks: 'tidy up' refused, its"):
+        deploy(settings("local"))

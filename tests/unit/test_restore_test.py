@@ -108,6 +108,7 @@ def test_its_function(prod: Recorder) -> None:
                 "MASTER_SECRET_ARN": secret("master-credentials-secret"),
                 "BACKUP_BUCKET": BUCKET,
                 "KMS_KEY_ARN": f"{KEYS}backups",
+                "WORKLOAD": "node_pass",
                 "RECOVERY_OBJECTIVES": '{"rto_seconds": 900, "rpo_seconds": 600}',
             }
         },
