@@ -28,6 +28,7 @@ from operations.restore import marker, report, restore_test
 from operations.restore.objectives import Objectives
 from operations.restore.restore_test import LAST_TEST_KEY, Site
 from tests.operations.postgres_server import PostgresServer
+from workloads import RestoreCheck
 
 pytestmark = pytest.mark.root
 
@@ -318,6 +319,17 @@ def test_an_instance_that_lost_its_rows_is_found(
     with world.server.superuser("node_pass") as connection:
         connection.execute("DELETE FROM buyers WHERE id > 100")
     failed(world, capsys, r"100 rows, backup .* has 500: less than half")
+
+
+def test_a_wrong_answer_to_the_workloads_own_question_is_found(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check = RestoreCheck(name="every buyer paid", query="SELECT 1 FROM buyers WHERE id = 7")
+    world.site = replace(world.site, checks=(check,), schema="public")
+    begin(world)
+    failed(world, capsys, "every buyer paid: 1 rows, none expected")
+    (made,) = world.reports()
+    assert made["checks"][-2]["name"] == "workload: every buyer paid"
 
 
 def test_a_damaged_dump_is_found(world: World, capsys: pytest.CaptureFixture[str]) -> None:
