@@ -10,9 +10,11 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from operations.certificates import issue
 from tests.operations import postgres_server
 from tests.operations.postgres_server import PostgresServer
 from toolchain.steps import RefusedError
@@ -43,6 +45,7 @@ class BackupSite:
     server: PostgresServer
     s3_process: subprocess.Popen[bytes]
     endpoint_url: str
+    s3_ca_bundle: Path
     scratch: Path
 
     def environment(self, database: str) -> dict[str, str]:
@@ -61,6 +64,7 @@ class BackupSite:
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_CA_BUNDLE": str(self.s3_ca_bundle),
         }
 
     def client(self) -> Any:
@@ -71,7 +75,8 @@ class BackupSite:
 
         return boto3.client(
             "s3", endpoint_url=self.endpoint_url, region_name=REGION, aws_access_key_id=KEY,
-            aws_secret_access_key=SECRET, config=aws_clients.patient(),
+            aws_secret_access_key=SECRET, verify=str(self.s3_ca_bundle),
+            config=aws_clients.patient(),
         )  # fmt: skip
 
     def time(self, words: Sequence[str], environment: dict[str, str]) -> Timing:
@@ -116,8 +121,8 @@ def site(image: Path, scratch: Path) -> Generator[BackupSite]:
                 connection.execute(f"ALTER SYSTEM SET {setting}".encode())
             connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE ROLE {USER} SUPERUSER LOGIN PASSWORD '{PASSWORD}'".encode())
-        with _s3(scratch) as (process, url):
-            started = BackupSite(server, process, url, scratch)
+        with _s3(scratch) as (process, url, ca_bundle):
+            started = BackupSite(server, process, url, ca_bundle, scratch)
             started.client().create_bucket(Bucket=BUCKET)
             yield started
     finally:
@@ -125,14 +130,23 @@ def site(image: Path, scratch: Path) -> Generator[BackupSite]:
 
 
 @contextmanager
-def _s3(scratch: Path) -> Generator[tuple[subprocess.Popen[bytes], str]]:
+def _s3(scratch: Path) -> Generator[tuple[subprocess.Popen[bytes], str, Path]]:
+    """Over TLS, as S3 is: its process, address and CA."""
     folders = [scratch / "s3-data", scratch / "s3-meta"]
     for folder in folders:
         folder.mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    words = [str(_versitygw()), "--port", f"127.0.0.1:{port}", "--quiet", "posix"]
+    now = datetime.now(UTC)
+    authority = issue.authority("S3 of a benchmark", 2, now)
+    server = issue.server(authority, ["localhost"], 1, now)
+    ca_bundle, certificate, key = (scratch / f"s3-{name}.pem" for name in ("ca", "crt", "key"))
+    ca_bundle.write_text(authority.certificate)
+    certificate.write_text(server.certificate)
+    key.write_text(server.private_key)
+    words = [str(_versitygw()), "--port", f"127.0.0.1:{port}", "--quiet"]
+    words += ["--cert", str(certificate), "--key", str(key), "posix"]
     process = subprocess.Popen(
         [*words, "--sidecar", str(folders[1]), str(folders[0])],
         env={**os.environ, "ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET},
@@ -141,7 +155,7 @@ def _s3(scratch: Path) -> Generator[tuple[subprocess.Popen[bytes], str]]:
     )
     try:
         _wait_for_port(port)
-        yield process, f"http://127.0.0.1:{port}"
+        yield process, f"https://localhost:{port}", ca_bundle
     finally:
         process.kill()
         process.wait()

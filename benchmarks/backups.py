@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.backup_site import BUCKET, BackupSite, Timing, site
+from benchmarks.pgbackrest import PgBackRest
 from benchmarks.results import Measurement
 from operations import postgresql_client
 from toolchain.functions import client_programs
@@ -33,6 +34,7 @@ def measure(scale: int = 100, small_tables: int = 2_000) -> list[Measurement]:
         site(base_image(print), Path(folder)) as started,
     ):
         found: list[Measurement] = []
+        physical = PgBackRest(started, _WORKERS)
         for database, statements in (
             ("accounts", _accounts(scale)),
             ("tables", _tables(small_tables)),
@@ -44,7 +46,11 @@ def measure(scale: int = 100, small_tables: int = 2_000) -> list[Measurement]:
                     connection.execute(statement.encode())
                 connection.execute("VACUUM ANALYZE")
                 connection.execute("CHECKPOINT")
-            found += _compare(started, database)
+            found += _compare(started, database, physical)
+            # pgBackRest backs up all databases of a server.
+            with started.server.superuser() as connection:
+                for name in (database, f"{database}_ours", f"{database}_theirs"):
+                    connection.execute(f"DROP DATABASE {name}".encode())
         return found
 
 
@@ -75,7 +81,7 @@ def _tables(count: int) -> Iterator[str]:
         yield f"DO $$ BEGIN FOR n IN {numbers} LOOP EXECUTE format('{make}', n); END LOOP; END $$"
 
 
-def _compare(on: BackupSite, database: str) -> list[Measurement]:
+def _compare(on: BackupSite, database: str, physical: PgBackRest) -> list[Measurement]:
     environment = on.environment(database)
     files = on.scratch / f"dump-{database}"
     dump = shlex.join(postgresql_client.command("pg_dump"))
@@ -94,6 +100,7 @@ def _compare(on: BackupSite, database: str) -> list[Measurement]:
         f"{dump} -Fd -j{_WORKERS} -Z zstd -f {files} && "
         f"{_AWS} cp --recursive --no-progress {files} s3://{BUCKET}/{database}.d/ > /dev/null"
     )
+    files_backup, files_restore = physical.backup(), physical.restore()
     identifier = json.loads(backup.output.splitlines()[-1])["id"]
     for name in (f"{database}_ours", f"{database}_theirs"):
         with on.server.superuser() as connection:
@@ -110,13 +117,17 @@ def _compare(on: BackupSite, database: str) -> list[Measurement]:
     return [
         *_rows(f"backup of {database}", backup, "pg_dump -Fc piped to aws s3 cp", piped, "<= 0.5"),
         *_rows(f"backup of {database}", backup, "pg_dump -Fd -j2 -Z zstd, then up", folder, "<= 1"),
+        *_rows(f"backup of {database}", backup, "pgBackRest (the server's files)", files_backup),
         *_rows(f"restore of {database}", restored, "down, then pg_restore -j2", theirs, "<= 1"),
+        *_rows(f"restore of {database}", restored, "pgBackRest (no server started)", files_restore),
         Measurement(f"memory of the backup of {database}", backup.peak_mib, "MiB", aim="< 256"),
         Measurement(f"memory of the restore of {database}", restored.peak_mib, "MiB"),
     ]
 
 
-def _rows(name: str, one: Timing, other_name: str, other: Timing, aim: str) -> list[Measurement]:
+def _rows(
+    name: str, one: Timing, other_name: str, other: Timing, aim: str = ""
+) -> list[Measurement]:
     def processor(timing: Timing) -> float:
         return timing.client_cpu_seconds + timing.server_cpu_seconds
 
