@@ -6,8 +6,9 @@ rules has read them: `pgkeep check`) fill one model, and each rule tells what it
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -82,6 +83,7 @@ def _judge(stack: Stack, choices: Choices) -> _Found:
     declared = stack.of_type(*resources.TYPES)
     unknown = tuple(resources.fill(database, declared))
     notes: list[Finding] = list(resources.notes(declared))
+    backs: list[Callable[[Database], Iterator[Finding]]] = []
     for door in stack.of_type(MIGRATIONS):
         own = door.get("manifest")
         roles = cast("dict[str, object]", own) if isinstance(own, dict) else None
@@ -89,40 +91,58 @@ def _judge(stack: Stack, choices: Choices) -> _Found:
             manifest.fill(database, roles, Place(door.urn))
         elif known:
             roles = dict(known[0][1])
-        notes += _run(database, door, roles)
+        made, back = _run(database, door, roles)
+        notes += made
+        backs += back
     found = [
         one
         for one in findings(database, choices)
         if one.rule_id != _DELETION_RULE or (one.subject, one.found) not in told
     ]
+    for back in backs:
+        before = {(one.rule_id, one.found) for one in found}
+        undone = database.copied()
+        notes += [one for one in back(undone) if one.rule_id != "db-migrations-keep-data"]
+        found += [
+            one
+            for one in findings(undone, choices)
+            if one.rule_id in _JUDGED_GOING_BACK and (one.rule_id, one.found) not in before
+        ]
     by_urn = {one.urn: one for one in stack.resources}
     return _Found((*found, *notes), unknown, by_urn)
 
 
 def _run(
     database: Database, door: Resource, roles: Mapping[str, object] | None
-) -> Iterator[Finding]:
-    """Carry out migrations; what they do that only a statement shows."""
+) -> tuple[list[Finding], list[Callable[[Database], Iterator[Finding]]]]:
+    """Carry out migrations; what they do that only a statement shows, and what undoes them."""
     # pglast is needed only where there is SQL.
-    from .sql.interpreter import SqlFile, run
+    from .sql.interpreter import SqlFile, forward, run
     from .sql.session import Session
 
     runner = (manifest.owner_of(roles) if roles else "") or _RUNNER
     path = (manifest.schema_of(roles),) if roles else ("public",)
-    session = Session(database, runner, path)
     files = [
         SqlFile(str(cast("dict[str, object]", one)["name"]), cast("dict[str, str]", one)["text"])
         for one in cast("list[object]", door.get("files") or [])
     ]
-    run(session, files, fresh_session_per_file=roles is not None)
-    for note in session.notes:
-        yield Finding(note.rule_id, note.place, note.found, _LIMITS[note.rule_id])
+
+    def carried_out(target: Database, chosen: list[SqlFile]) -> Iterator[Finding]:
+        session = Session(target, runner, path)
+        run(session, chosen, fresh_session_per_file=roles is not None)
+        for note in session.notes:
+            yield Finding(note.rule_id, note.place, note.found, _LIMITS[note.rule_id])
+
+    ups, downs = forward(files)
+    back = [functools.partial(carried_out, chosen=downs)] if downs else []
+    return list(carried_out(database, ups)), back
 
 
+# What undoes a migration drops what it made; what it must not do either is give rights.
+_JUDGED_GOING_BACK: Final = (_DELETION_RULE, "db-no-elevated-roles", "db-no-public-grants")
 _LIMITS: Final = {
     "db-sql-decidable": "say in plain statements what it does",
     "db-migrations-keep-data": "keep rows, columns and tables",
-    "db-row-security": "compare a column with who is asking",
     "db-login-role-limits": "give a SCRAM-SHA-256 verifier, or let the roles function set it",
 }
 
@@ -195,8 +215,8 @@ RULES: Final = (
         "db-sql-decidable",
         title="What migrations do can be told from their text",
         what=(
-            "Migrations have no dynamic SQL, DO block, psql command, COPY or statement whose "
-            "effect on privileges cannot be followed."
+            "Migrations have no dynamic SQL, psql command, COPY of a server's file or statement "
+            "whose effect on privileges cannot be followed."
         ),
         why="A grant that nobody can see cannot be refused.",
         remediation=(
@@ -320,6 +340,45 @@ RULES: Final = (
         catalogue="DBG-10",
         controls=("3.2",),
         setting=("auditTables", "Patterns of the names of tables that are only added to."),
+    ),
+    _rule(
+        "db-audit-guarded",
+        title="Audit tables are guarded from their owner",
+        what=(
+            "A trigger that raises an exception, a rule DO INSTEAD NOTHING or a REVOKE keeps even "
+            "the owner of an audit table from UPDATE and DELETE. It is advice: who owns a table "
+            "can take the guard off again."
+        ),
+        why=(
+            "Who applies migrations acts as the owner, who needs no grant: one careless statement "
+            "rewrites the trail."
+        ),
+        remediation=(
+            "write a function that does RAISE EXCEPTION and a trigger BEFORE UPDATE OR DELETE for "
+            "it, or REVOKE UPDATE, DELETE, TRUNCATE from the owner."
+        ),
+        catalogue="DBG-10",
+        controls=("3.2",),
+        severity=Severity.MEDIUM,
+        enforcement=dict.fromkeys(Environment, Enforcement.ADVISORY),
+    ),
+    _rule(
+        "db-login-roles-bounded",
+        title="Login roles of manifests and SQL are limited",
+        what=(
+            "Each login role that a manifest or SQL makes has a connection limit, an end and a "
+            "statement_timeout, its own or of the server. It is advice: neither shows what is set "
+            "elsewhere, by a parameter group or by whoever makes the password."
+        ),
+        why="One role could take every connection, and a password that leaked never ends.",
+        remediation=(
+            "set connection_limit in the workload's contract; in SQL add CONNECTION LIMIT and "
+            "VALID UNTIL, and ALTER ROLE … SET statement_timeout."
+        ),
+        catalogue="DBG-08",
+        controls=("5.5", "5.6", "4.4"),
+        severity=Severity.MEDIUM,
+        enforcement=dict.fromkeys(Environment, Enforcement.ADVISORY),
     ),
     _rule(
         "db-extensions-allowed",

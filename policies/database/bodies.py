@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .model import Body, Database, Function
+from .model import Body, Database, Function, Relation
 
 _GONE = ("DELETE", "TRUNCATE", "DROP")
 # Functions of PostgreSQL's own or of common extensions that run SQL which they are handed as text,
@@ -77,16 +77,28 @@ def happening(
     relation = database.relations.get(table)
     if relation is None:
         return
-    for rule in relation.rules:
-        if rule.event == event:
-            for found in consequences(database, rule.body, seen):
-                yield Consequence(f"sets off the rule {rule.name} of {table}, which {found.text}",
-                                  found.undecided)  # fmt: skip
-    for trigger in relation.triggers:
-        if event in trigger.events:
-            for function in named(database, trigger.function):
-                for found in consequences(database, function.body, seen):
-                    yield Consequence(
-                        f"sets off the trigger {trigger.name} of {table}, which {found.text}",
-                        found.undecided,
-                    )
+    for one in written(database, relation):
+        where = one.object.name
+        for rule in one.rules:
+            if rule.event == event:
+                for found in consequences(database, rule.body, seen):
+                    text = f"sets off the rule {rule.name} of {where}, which {found.text}"
+                    yield Consequence(text, found.undecided)
+        for trigger in one.triggers:
+            if event in trigger.events:
+                for function in named(database, trigger.function):
+                    for found in consequences(database, function.body, seen):
+                        text = f"sets off the trigger {trigger.name} of {where}, which {found.text}"
+                        yield Consequence(text, found.undecided)
+
+
+def written(database: Database, relation: Relation) -> list[Relation]:
+    """What a change of a relation changes: itself, its partitions, what a view is a view of."""
+    found = [relation]
+    for one in found:
+        name = one.object.name
+        below = [child for child in database.relations.values() if name in child.parents]
+        if one.writes_through:
+            below += [database.relations[read] for read in one.reads if read in database.relations]
+        found += [other for other in below if all(other is not known for known in found)]
+    return found

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from .membership import Memberships
-from .model import PUBLIC, Database, Kind, Object, Place
-from .reach import applications, is_application, paths, unsafe_search_path
+from .membership import ELEVATED_ROLES, Memberships
+from .model import LIMITS, PUBLIC, Database, Kind, Object, Place, Relation
+from .reach import applications, is_application, paths, unguarded, unsafe_search_path
 
 # Of the extensions that RDS offers, those that neither run SQL that they are handed, nor reach
 # other servers, files or programs. RDS user guide, "Supported PostgreSQL extension versions".
@@ -20,7 +20,6 @@ ALLOWED_EXTENSIONS: Final = (
     *("tsm_system_time", "unaccent", "uuid-ossp", "vector", "pg_buffercache", "amcheck"),
 )
 _ELEVATED: Final = ("SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS")
-_ELEVATED_ROLES: Final = ("rds_superuser", "rdsadmin", "rds_replication")
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ def findings(database: Database, choices: Choices) -> Iterator[Finding]:
     yield from _definers(database)
     yield from _row_security(database, choices)
     yield from _audit(database, choices)
+    yield from _unbounded(database)
     yield from _extensions(database, choices)
 
 
@@ -69,19 +69,19 @@ def deletions(database: Database, choices: Choices) -> Iterator[Finding]:
 
 
 def _elevated(database: Database, choices: Choices) -> Iterator[Finding]:
-    memberships = Memberships(database)
+    rule, memberships = "db-no-elevated-roles", Memberships(database)
     limit = "give roles that somebody logs in as no attribute beyond LOGIN"
-    for role in sorted(database.roles.values(), key=lambda one: one.name):
-        judged = role.login or is_application(database, role.name, choices.deleting_roles)
+    apps = applications(database, choices.deleting_roles)
+    for name in sorted({*apps, *(one.name for one in database.roles.values() if one.login)}):
+        role = database.roles.get(name)
         for attribute in _ELEVATED:
-            if judged and attribute in role.attributes:
-                found = f"gives {role.name} {attribute}"
+            if role is not None and attribute in role.attributes:
                 via = role.attributes_via or role.via
-                yield Finding("db-no-elevated-roles", via, found, limit, role.name)
-        for group, links in memberships.obtainable(role.name).items():
-            if judged and links and group in _ELEVATED_ROLES:
-                found = f"makes {role.name} a member of {group}"
-                yield Finding("db-no-elevated-roles", links[-1].via, found, limit, role.name)
+                yield Finding(rule, via, f"gives {name} {attribute}", limit, name)
+        for group, links in memberships.obtainable(name).items():
+            if links and group in ELEVATED_ROLES:
+                found = f"makes {name} a member of {group}"
+                yield Finding(rule, links[-1].via, found, limit, name)
 
 
 def _public(database: Database, choices: Choices) -> Iterator[Finding]:
@@ -103,6 +103,10 @@ def _public(database: Database, choices: Choices) -> Iterator[Finding]:
         if (key := (one.via, found)) not in told:
             told.add(key)
             yield Finding(rule, one.via, found, limit, one.role)
+    for (target, role, privilege, _, column), one in database.column_grants.items():
+        if role == PUBLIC:
+            found = f"grants {privilege} ({column}) on {target} to PUBLIC"
+            yield Finding(rule, one.via, found, limit, PUBLIC)
     for default in database.defaults.values():
         if default.role == PUBLIC:
             found = (
@@ -116,7 +120,7 @@ def _passed_on(database: Database, choices: Choices) -> Iterator[Finding]:
     every: dict[tuple[Place, str], Object] = {}
     limit = "leave WITH GRANT OPTION and WITH ADMIN OPTION out"
     rule = "db-no-grant-options"
-    for one in database.grants.values():
+    for one in (*database.grants.values(), *database.column_grants.values()):
         if not is_application(database, one.role, choices.deleting_roles):
             continue
         if one.grantable and one.role != database.owner(one.object):
@@ -164,7 +168,7 @@ def _row_security(database: Database, choices: Choices) -> Iterator[Finding]:
         if relation.policies and not relation.row_security:
             found = f"has policies on {name} while row level security is off"
             yield Finding(rule, relation.via, found, limit, name)
-        elif tenant and not relation.row_security:
+        elif tenant and not relation.row_security and not name.startswith("pg_temp."):
             found = f"has {tenant[0]} in {name} without row level security"
             yield Finding(rule, relation.via, found, limit, name)
         owner = database.roles.get(relation.owner)
@@ -172,19 +176,89 @@ def _row_security(database: Database, choices: Choices) -> Iterator[Finding]:
         if relation.row_security and logs_in and not relation.forced_row_security:
             found = f"has row level security on {name} that its owner {relation.owner} passes by"
             yield Finding(rule, relation.via, found, limit, name)
+        for policy, via in relation.open_policies.items():
+            found = f"has the policy {policy} on {name} let all through"
+            yield Finding(rule, via, found, "compare a column with who is asking", name)
+        yield from _seen_through(database, relation, choices)
+
+
+def _seen_through(database: Database, view: Relation, choices: Choices) -> Iterator[Finding]:
+    """A view shows what its owner may see, who passes by row level security that is not forced."""
+    hidden = [
+        table.object.name
+        for name in view.reads
+        if (table := database.relations.get(name)) is not None
+        and table.row_security
+        and table.owner == view.owner
+        and not table.forced_row_security
+    ]
+    readers = [
+        one.role
+        for one in database.on(view.object)
+        if one.role != view.owner
+        and (one.role == PUBLIC or is_application(database, one.role, choices.deleting_roles))
+    ]
+    if hidden and readers and not view.invoker:
+        found = f"shows {readers[0]} {hidden[0]} past its row level security by the view"
+        limit = "be a view WITH (security_invoker = true)"
+        name = view.object.name
+        yield Finding("db-row-security", view.via, f"{found} {name}", limit, name)
+
+
+def _is_audited(target: Object, choices: Choices) -> bool:
+    bare = target.name.rpartition(".")[2]
+    named = any(fnmatch.fnmatchcase(bare, pattern) for pattern in choices.audit_tables)
+    return target.kind is Kind.TABLE and named and not target.name.startswith("pg_temp.")
 
 
 def _audit(database: Database, choices: Choices) -> Iterator[Finding]:
-    limit = "let applications only add to and read audit tables"
-    for one in database.grants.values():
-        bare = one.object.name.rpartition(".")[2]
-        if one.object.kind is not Kind.TABLE or one.privilege not in ("UPDATE", "DELETE"):
+    rule, limit = "db-audit-append-only", "let applications only add to and read audit tables"
+    for one in (*database.grants.values(), *database.column_grants.values()):
+        if one.privilege not in ("UPDATE", "DELETE", "TRUNCATE"):
             continue
         judged = one.role == PUBLIC or is_application(database, one.role, choices.deleting_roles)
-        audited = any(fnmatch.fnmatchcase(bare, pattern) for pattern in choices.audit_tables)
-        if judged and audited and one.role != database.owner(one.object):
+        if judged and _is_audited(one.object, choices) and one.role != database.owner(one.object):
             found = f"lets {one.role} {one.privilege} {one.object.name}"
-            yield Finding("db-audit-append-only", one.via, found, limit, one.role)
+            yield Finding(rule, one.via, found, limit, one.role)
+    for relation in database.relations.values():
+        name = relation.object.name
+        if not _is_audited(relation.object, choices) or relation.reads:
+            continue
+        open_events = unguarded(database, relation)
+        if open_events and relation.unguarded_via is not None:
+            found = f"takes the guard against {', '.join(open_events)} off {name}"
+            limit_here = "leave the trigger or rule that guards it"
+            yield Finding(rule, relation.unguarded_via, found, limit_here, name)
+        elif open_events and not name.endswith(".*"):
+            found = f"lets the owner {relation.owner} {', '.join(open_events)} {name}"
+            limit_here = (
+                "have a BEFORE trigger that raises an exception, or a REVOKE from the owner"
+            )
+            yield Finding("db-audit-guarded", relation.via, found, limit_here, name)
+    yield from _audit_role(database)
+
+
+def _audit_role(database: Database) -> Iterator[Finding]:
+    """Who is, or is in, the role of pgaudit.role has all that it is granted to be logged."""
+    name, rule = database.audit_role, "db-audit-append-only"
+    role = database.roles.get(name)
+    if role is not None and role.login:
+        limit = "be a role that nobody logs in as"
+        yield Finding(rule, role.via, f"lets somebody log in as {name}", limit, name)
+    for one in database.memberships.values():
+        if one.group == name and (one.inherit or one.set):
+            found = f"makes {one.member} a member of {name}, which says what is logged"
+            yield Finding(rule, one.via, found, "leave it without members", name)
+
+
+def _unbounded(database: Database) -> Iterator[Finding]:
+    """Login roles that a manifest or SQL makes without limits; resources have their own rule."""
+    for role in database.roles.values():
+        missing = [one for one in LIMITS if one not in role.limits | database.limits]
+        if role.made and role.login and missing:
+            found = f"makes {role.name} without {', '.join(missing)}"
+            limit = "limit connections, time and statements of login roles"
+            yield Finding("db-login-roles-bounded", role.via, found, limit, role.name)
 
 
 def _extensions(database: Database, choices: Choices) -> Iterator[Finding]:

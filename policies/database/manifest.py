@@ -8,8 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from ..values import one_or_many
-from .model import Database, DefaultGrant, Grant, Kind, Membership, Object, Place, Relation
+from ..values import UNKNOWN, one_or_many
+from .model import (
+    LIMITS,
+    Database,
+    DefaultGrant,
+    Grant,
+    Kind,
+    Membership,
+    Object,
+    Place,
+    Relation,
+)
 from .privileges import all_privileges, created
 
 EVERY_OBJECT = "*"
@@ -30,6 +40,7 @@ def schema_of(manifest: Mapping[str, object]) -> str:
 def fill(database: Database, manifest: Mapping[str, object], via: Place) -> None:
     """Add the roles of a manifest with their memberships, ownerships and grants."""
     owner, schema = owner_of(manifest), schema_of(manifest)
+    database.manifest = True
     for fields in _roles(manifest):
         role = database.role(_text(fields, "name"), via)
         role.kind = _text(fields, "kind").lower() or "unknown"
@@ -37,6 +48,7 @@ def fill(database: Database, manifest: Mapping[str, object], via: Place) -> None
         role.attributes |= {
             name for key, name in _ATTRIBUTES.items() if fields.get(key) not in (None, False)
         }
+        role.made, role.limits = True, set(_limits(fields))
     if owner:
         target = Object(Kind.SCHEMA, schema)
         database.owners[target], database.owners_via[target] = owner, via
@@ -51,6 +63,18 @@ def fill(database: Database, manifest: Mapping[str, object], via: Place) -> None
             if isinstance(grant, dict):
                 mapping = cast("dict[str, object]", grant)
                 _grant(database, mapping, name, (owner or name, schema), via)
+
+
+def _limits(fields: Mapping[str, object]) -> Iterator[str]:
+    """What the roles function limits: passwords end by rotation, and statements by the server's
+    parameter group where the manifest has no time of its own."""
+    connections, until, timeout = LIMITS
+    limit = fields.get("connection_limit")
+    # What is not known yet is noted for every rule of manifests.
+    unknown = UNKNOWN in (limit, fields.get("login"))
+    if unknown or (isinstance(limit, int) and limit > 0):
+        yield connections
+    yield from (until, timeout)
 
 
 def _grant(
@@ -73,12 +97,23 @@ def _grant(
         if kind in (Kind.TABLE, Kind.SEQUENCE) and target.name not in database.relations:
             database.relations[target.name] = Relation(target, owner, via)
             created(database, target, owner, via)
-        for privilege in all_privileges(target) if every else listed:
+        for text in all_privileges(target) if every else listed:
+            privilege, columns = _columns(text, grant)
             given = Grant(role, privilege, target, owner, via, grantable, as_all=every)
+            if columns:
+                database.add_columns(given, columns)
+                continue
             database.add(given)
             if name == EVERY_OBJECT and not bare:
                 key = (owner, schema, kind, role, privilege)
                 database.defaults[key] = DefaultGrant(*key, via, grantable, every)
+
+
+def _columns(privilege: str, grant: Mapping[str, object]) -> tuple[str, list[str]]:
+    """A privilege and its columns: `UPDATE (status)`, or the grant's `columns`."""
+    name, bracket, rest = privilege.partition("(")
+    inside = [one.strip().lower() for one in rest.rstrip(") ").split(",")] if bracket else []
+    return name.strip(), inside or _texts(grant.get("columns"))
 
 
 def _roles(manifest: Mapping[str, object]) -> Iterator[Mapping[str, object]]:

@@ -25,6 +25,10 @@ DELETING_ROLES: Final = {
     "pg_database_owner": "owns the database",
     "rds_password": "may change passwords",
 }
+# Members may not delete by them, and stand above what their grants say all the same.
+ELEVATED_ROLES: Final = frozenset(
+    {"rds_superuser", "rdsadmin", "rds_replication", "rdsrepladmin", "pg_create_subscription"}
+)
 HARMLESS_ROLES: Final = frozenset(
     {
         *("pg_checkpoint", "pg_maintain", "pg_monitor", "pg_read_all_data", "pg_read_all_settings"),
@@ -76,6 +80,12 @@ class Memberships:
         return found
 
     def is_superuser(self, role: str) -> bool:
-        """Whether the role itself is one; a superuser's members have to SET ROLE."""
+        """Whether the role itself is one; a superuser's members have to SET ROLE.
+
+        Of whoever applies files or resources (a name in parentheses) nothing is known: what they
+        grant must count, as if they were one.
+        """
+        if role.startswith("("):
+            return True
         known = self.database.roles.get(role)
         return known is not None and "SUPERUSER" in known.attributes

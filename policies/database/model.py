@@ -7,8 +7,9 @@ are "schema.name", functions with their argument types.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -24,6 +25,10 @@ PRIVILEGES: Final = {
     "function": ("EXECUTE",),
     "other": ("USAGE", "SET", "ALTER SYSTEM", "CREATE"),
 }
+
+
+# What a login role is limited by.
+LIMITS: Final = ("CONNECTION LIMIT", "VALID UNTIL", "statement_timeout")
 
 
 class Kind(StrEnum):
@@ -113,6 +118,10 @@ class Role:
     attributes: set[str] = field(default_factory=set[str])
     """Of SUPERUSER, CREATEROLE, CREATEDB, REPLICATION, BYPASSRLS."""
     attributes_via: Place | None = None
+    limits: set[str] = field(default_factory=set[str])
+    """Which of `LIMITS` it has, where SQL or a manifest makes the role."""
+    made: bool = False
+    """By a statement or a manifest that is at hand, not only named there."""
 
 
 @dataclass
@@ -128,6 +137,18 @@ class Relation:
     triggers: list[Trigger] = field(default_factory=list["Trigger"])
     columns: set[str] = field(default_factory=set[str])
     policies: set[str] = field(default_factory=set[str])
+    open_policies: dict[str, Place] = field(default_factory=dict[str, Place])
+    """Policies that let every row through."""
+    reads: tuple[str, ...] = ()
+    """Of a view: the relations that it reads, or writes to, with its owner's rights."""
+    writes_through: bool = False
+    """Of a view: of one relation, so that what is written there is written here."""
+    invoker: bool = False
+    """Of a view: security_invoker, with the rights of whoever asks."""
+    disabled: set[str] = field(default_factory=set[str])
+    """Names of triggers and rules that do not fire."""
+    unguarded_via: Place | None = None
+    """Where the last guard against changes was taken away."""
     row_security: bool = False
     forced_row_security: bool = False
 
@@ -140,6 +161,12 @@ class Effect:
     event: str
     body: Body
     via: Place
+    instead: bool = False
+    """DO INSTEAD, without a condition."""
+
+    def named(self, name: str) -> Effect:
+        """The same under another name."""
+        return replace(self, name=name)
 
 
 @dataclass(frozen=True)
@@ -152,6 +179,8 @@ class Body:
     """Names of functions that it calls, as written."""
     undecided: tuple[str, ...] = ()
     """Why it could not be decided what the body does, as ends of the sentence "it …"."""
+    refuses: bool = False
+    """Raises an exception, or leaves the row as it is, whatever happens."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +191,14 @@ class Trigger:
     events: tuple[str, ...]
     function: str
     via: Place
+    before: bool = False
+    """BEFORE or INSTEAD OF, so that it can stop what happens."""
+    conditional: bool = False
+    """With a WHEN, or only for some columns."""
+
+    def named(self, name: str) -> Trigger:
+        """The same under another name."""
+        return replace(self, name=name)
 
 
 @dataclass
@@ -205,6 +242,16 @@ class Database:
         default_factory=dict[tuple[Object, str, str, str], Grant]
     )
     """By object, role, privilege and grantor."""
+    column_grants: dict[tuple[Object, str, str, str, str], Grant] = field(
+        default_factory=dict[tuple[Object, str, str, str, str], Grant]
+    )
+    """The same for columns: by object, role, privilege, grantor and column."""
+    limits: set[str] = field(default_factory=set[str])
+    """What the database or server sets for every session, of `LIMITS`."""
+    manifest: bool = False
+    """Whether a role manifest says what roles are for; otherwise their names may."""
+    audit_role: str = "rds_pgaudit"
+    """Grants to the role of pgaudit.role say what is logged; nobody uses them."""
     owners: dict[Object, str] = field(default_factory=dict[Object, str])
     """Of schemas and databases; relations and functions know their own."""
     owners_via: dict[Object, Place] = field(default_factory=dict[Object, Place])
@@ -221,6 +268,10 @@ class Database:
     own ones (itself everything, PUBLIC the execution of functions)."""
     extensions: dict[str, tuple[str, Place]] = field(default_factory=dict[str, tuple[str, Place]])
     """Schema and place of each one."""
+
+    def copied(self) -> Database:
+        """The same again: what is changed in it does not change this one."""
+        return copy.deepcopy(self)
 
     def role(self, name: str, via: Place) -> Role:
         """The role, which need not have been created where it can be seen."""
@@ -246,3 +297,11 @@ class Database:
         known = self.grants.get(key)
         if known is None or (grant.grantable and not known.grantable):
             self.grants[key] = grant
+
+    def add_columns(self, grant: Grant, columns: Iterable[str]) -> None:
+        """Add a grant on some columns of a table."""
+        for column in columns:
+            key = (grant.object, grant.role, grant.privilege, grant.grantor, column)
+            known = self.column_grants.get(key)
+            if known is None or grant.grantable:
+                self.column_grants[key] = grant

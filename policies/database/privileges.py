@@ -119,6 +119,12 @@ def revoke(
     for role in roles:
         for privilege in sorted(allowed):
             _revoke(database, (target, role, privilege, grantor), option_only, cascade)
+            # A privilege on the table that is taken away is taken from its columns too.
+            start = (target, role, privilege, grantor)
+            for key in (
+                [] if option_only else [one for one in database.column_grants if one[:4] == start]
+            ):
+                del database.column_grants[key]
 
 
 def _revoke(
@@ -168,12 +174,19 @@ def change_owner(database: Database, target: Object, owner: str) -> None:
             grantor=owner if one.grantor == old else one.grantor,
         )
         database.add(changed)
+    for key, one in list(database.column_grants.items()):
+        if key[0] == target and old in (one.role, one.grantor):
+            del database.column_grants[key]
+            role, grantor = (owner if name == old else name for name in (one.role, one.grantor))
+            database.add_columns(replace(one, role=role, grantor=grantor), [key[4]])
 
 
 def dropped(database: Database, target: Object) -> None:
     """Forget an object and all that was granted on it."""
     for one in list(database.on(target)):
         del database.grants[one.object, one.role, one.privilege, one.grantor]
+    for key in [one for one in database.column_grants if one[0] == target]:
+        del database.column_grants[key]
     if target.kind is Kind.FUNCTION:
         database.functions.pop(target.name, None)
     elif target.kind in (Kind.TABLE, Kind.SEQUENCE):

@@ -12,24 +12,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from .bodies import consequences, named
-from .membership import DELETING_ROLES, HARMLESS_ROLES, Memberships
+from .bodies import consequences, named, written
+from .membership import DELETING_ROLES, ELEVATED_ROLES, HARMLESS_ROLES, Memberships
 from .model import (
     DELETING,
     PUBLIC,
     Database,
     Function,
+    Grant,
     Kind,
     Membership,
     Object,
     Place,
     Relation,
+    Trigger,
 )
 from .privileges import holds
 
 # Kinds of role manifests that are meant to delete: the owner of the objects (never logs in), who
 # changes the schema, and the reviewed retention functions.
 DELETING_KINDS: Final = frozenset({"owner", "migrator", "retention"})
+# Where no manifest says what a role is for, its name may: the last word of shop_owner.
+_OWNING_NAMES: Final = frozenset({"owner", "owners"})
+_DELETING_NAMES: Final = frozenset(
+    {"migrator", "migrations", "migration", "migrate", "flyway", "liquibase", "retention"}
+)
 
 
 @dataclass(frozen=True)
@@ -46,14 +53,20 @@ def is_application(database: Database, name: str, deleting_roles: frozenset[str]
     """Whether a role must not delete: every role, unless it is said to be one that may.
 
     That is a kind of the role manifest (an owner that logs in is no mere owner of objects), or the
-    argument. PostgreSQL's own roles nobody logs in as, and names in parentheses stand for whoever
+    argument, or where there is no manifest the last word of its name. PostgreSQL's own roles nobody
+    logs in as, grants to pgaudit's say what is logged, and names in parentheses stand for whoever
     applies migrations or resources.
     """
-    if name in deleting_roles or name in DELETING_ROLES or name in HARMLESS_ROLES:
+    if name in {*deleting_roles, *DELETING_ROLES, *HARMLESS_ROLES, *ELEVATED_ROLES}:
         return False
     role = database.roles.get(name)
+    logs_in = role is not None and role.login
+    if name == database.audit_role and not logs_in:
+        return False
     if role is None or not role.kind:
-        return not name.startswith(("pg_", "("))
+        word = name.replace("-", "_").rpartition("_")[2]
+        named = word in _DELETING_NAMES or (word in _OWNING_NAMES and not logs_in)
+        return not name.startswith(("pg_", "(")) and (database.manifest or not named)
     return role.kind not in DELETING_KINDS or (role.kind == "owner" and role.login)
 
 
@@ -62,6 +75,7 @@ def applications(database: Database, deleting_roles: frozenset[str]) -> list[str
     names = {
         *database.roles,
         *(one.role for one in database.grants.values()),
+        *(one.role for one in database.column_grants.values()),
         *(one.role for one in database.defaults.values()),
         *(one.member for one in database.memberships.values()),
         *database.owners.values(),
@@ -83,6 +97,8 @@ def paths(database: Database, role: str, trusted: frozenset[str] = frozenset()) 
         steps = [_step(link) for link in links]
         first = [role] if role != PUBLIC else ["every role"]
         for text, via, undecided in _ends(database, memberships, identity, trusted):
+            if text.startswith("owns ") and not links and _is_nobody(database, role):
+                continue
             found.append(Path(role, " → ".join([*first, *steps, text]), via, undecided))
         if links and not _is_known(database, identity):
             text = f"{identity} is not defined here, so that it cannot be judged"
@@ -91,7 +107,14 @@ def paths(database: Database, role: str, trusted: frozenset[str] = frozenset()) 
 
 
 def _is_known(database: Database, name: str) -> bool:
-    return name in database.roles or name in HARMLESS_ROLES or name in DELETING_ROLES
+    own = {*HARMLESS_ROLES, *DELETING_ROLES, *ELEVATED_ROLES, database.audit_role}
+    return name in own or name in database.roles
+
+
+def _is_nobody(database: Database, name: str) -> bool:
+    """Whether a role is made for nobody to log in as: it may own. Its members are judged."""
+    role = database.roles.get(name)
+    return role is not None and role.made and not role.login and not database.manifest
 
 
 def _step(link: Membership) -> str:
@@ -180,10 +203,10 @@ def _by_writing(database: Database, identity: str, trusted: frozenset[str]) -> I
             continue
         events = {
             one.privilege
-            for one in database.on(relation.object)
+            for one in (*database.on(relation.object), *_on_columns(database, relation))
             if one.role == identity and one.privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
         }
-        for table in (relation, *_children(database, relation.object.name)):
+        for table in written(database, relation) if events else ():
             for rule in table.rules:
                 if rule.event in events:
                     for end in consequences(database, rule.body):
@@ -204,11 +227,38 @@ def _by_writing(database: Database, identity: str, trusted: frozenset[str]) -> I
                         yield f"{start} {name}, which {text}", trigger.via, undecided
 
 
-def _children(database: Database, table: str) -> Iterator[Relation]:
-    for relation in database.relations.values():
-        if table in relation.parents:
-            yield relation
-            yield from _children(database, relation.object.name)
+def _on_columns(database: Database, relation: Relation) -> Iterator[Grant]:
+    return (one for one in database.column_grants.values() if one.object == relation.object)
+
+
+def unguarded(database: Database, relation: Relation) -> list[str]:
+    """Which of UPDATE and DELETE not even a trigger, a rule or a REVOKE keeps from the owner."""
+    return [
+        event
+        for event in ("UPDATE", "DELETE")
+        if not any(_refuses(database, relation, one, event) for one in relation.triggers)
+        and not any(
+            one.instead and one.event == event and not (one.body.actions or one.body.calls)
+            for one in relation.rules
+            if one.name not in relation.disabled
+        )
+        and any(
+            one.privilege == event and one.role == relation.owner
+            for one in database.on(relation.object)
+        )
+    ]
+
+
+def is_guarded(database: Database, relation: Relation) -> bool:
+    """Whether rows stay as they were added, whoever comes."""
+    return not unguarded(database, relation)
+
+
+def _refuses(database: Database, relation: Relation, trigger: Trigger, event: str) -> bool:
+    functions = named(database, trigger.function)
+    fires = trigger.before and not trigger.conditional and trigger.name not in relation.disabled
+    refuses = bool(functions) and all(one.body.refuses for one in functions)
+    return fires and event in trigger.events and refuses
 
 
 def _runs(database: Database, function: Function) -> Iterator[tuple[str, bool]]:
@@ -232,10 +282,9 @@ def unsafe_search_path(database: Database, function: Function) -> str:
     for schema in path:
         target = Object(Kind.SCHEMA, schema)
         for one in database.on(target):
-            if one.privilege == "CREATE" and one.role not in (
-                function.owner,
-                database.owner(target),
-            ):
+            known = (function.owner, database.owner(target))
+            judged = one.role == PUBLIC or is_application(database, one.role, frozenset())
+            if one.privilege == "CREATE" and one.role not in known and judged:
                 return f"has {schema} in its search_path, where {one.role} may create"
     if not {*path} <= {"", "pg_catalog"} and path[-1] != "pg_temp":
         return "has a search_path that does not end in pg_temp"

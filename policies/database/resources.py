@@ -5,6 +5,7 @@ Order does not matter here as it does in SQL: roles and objects come first, then
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
@@ -13,6 +14,7 @@ from ..rules import Unverified
 from ..values import UNKNOWN, Wrong, boolean, contains_unknown, integer, one_or_many, text
 from .findings import Finding
 from .model import (
+    LIMITS,
     PUBLIC,
     Body,
     Database,
@@ -51,9 +53,11 @@ _READ: Final = {
     ),
     SCHEMA: ("name", "owner", "policies"),
     DATABASE: ("name", "owner"),
-    FUNCTION: ("name", "schema", "securityDefiner", "language", "body"),
+    FUNCTION: ("name", "schema", "securityDefiner", "language", "body", "args", "returns"),
     EXTENSION: ("name", "schema"),
 }
+# What is granted comes last, because order does not matter to the provider.
+_ORDER: Final = (ROLE, DATABASE, SCHEMA, EXTENSION, *DEFAULTS, FUNCTION, GRANT_ROLE, GRANT)
 _ATTRIBUTES: Final = {
     "superuser": "SUPERUSER",
     "createRole": "CREATEROLE",
@@ -71,8 +75,7 @@ def fill(database: Database, resources: Sequence[Resource]) -> Iterator[tuple[st
 
     A value of a wrong type is read as the one that allows most.
     """
-    ordered = sorted(resources, key=lambda one: TYPES.index(one.type) in (1, 2, 4, 5))
-    for one in ordered:
+    for one in sorted(resources, key=lambda one: _ORDER.index(one.type)):
         for key in _READ[one.type]:
             if contains_unknown(one.get(key)):
                 yield "", Unverified(one, key)
@@ -104,6 +107,7 @@ def _role(database: Database, one: Resource, via: Place) -> None:
     name = _text(one, "name") or one.name
     role = database.role(name, via)
     role.login |= boolean(one.get("login"), default=False) is not False
+    role.made, role.limits = True, set(LIMITS)  # `notes` judges them.
     role.inherit = boolean(one.get("inherit"), default=True) is not False
     for key, attribute in _ATTRIBUTES.items():
         if boolean(one.get(key), default=False) not in (False, UNKNOWN):
@@ -128,31 +132,56 @@ def _grant(database: Database, one: Resource, via: Place) -> None:
     role, kind = _grantee(one), _kind(one)
     listed, every = _privileges(one, kind)
     option = boolean(one.get("withGrantOption"), default=False) not in (False, UNKNOWN)
-    if one.get("columns"):
-        return  # DELETE has no columns.
-    schema = _text(one, "schema") or "public"
-    if kind is Kind.SCHEMA:
-        names = [schema]
-    elif kind is Kind.DATABASE:
-        names = [_text(one, "database")]
-    else:
-        names = [f"{schema}.{name}" for name in _texts(one.get("objects")) or ["*"]]
-    for name in names:
-        target = Object(kind, name)
+    columns = _texts(one.get("columns"))
+    for target in _targets(database, one, kind):
         owner = database.owner(target) or _PROVIDER_USER
-        if kind in (Kind.TABLE, Kind.SEQUENCE) and name not in database.relations:
-            database.relations[name] = Relation(target, owner, via)
+        known = target.name in database.relations
+        if kind in (Kind.TABLE, Kind.SEQUENCE) and not known:
+            database.relations[target.name] = Relation(target, owner, via)
             created(database, target, owner, via)
+        if kind is Kind.FUNCTION and role == PUBLIC:
+            # The provider revokes everything before it grants: PostgreSQL's own grant goes too.
+            database.grants.pop((target, PUBLIC, "EXECUTE", owner), None)
         for privilege in listed:
-            database.add(Grant(role, privilege, target, owner, via, option, as_all=every))
+            given = Grant(role, privilege, target, owner, via, option, as_all=every)
+            if columns:
+                database.add_columns(given, columns)
+            else:
+                database.add(given)
+
+
+def _targets(database: Database, one: Resource, kind: Kind) -> list[Object]:
+    """What a grant is on; without `objects` everything of the schema."""
+    schema, names = _text(one, "schema") or "public", _texts(one.get("objects"))
+    if kind is Kind.SCHEMA:
+        return [Object(kind, schema)]
+    if kind is Kind.DATABASE:
+        return [Object(kind, _text(one, "database"))]
+    if kind is not Kind.FUNCTION:
+        return [Object(kind, f"{schema}.{name}") for name in names or ["*"]]
+    known = [
+        function.object
+        for function in database.functions.values()
+        if function.object.schema == schema
+        and (not names or _bare(function.object.name) in [_bare(f".{name}") for name in names])
+    ]
+    return known or [Object(kind, f"{schema}.{name}") for name in names or ["*"]]
+
+
+def _bare(function: str) -> str:
+    """The name of a function without its schema and arguments."""
+    return function.partition("(")[0].rpartition(".")[2].strip('"')
 
 
 def _defaults(database: Database, one: Resource, via: Place) -> None:
     kind, role = _kind(one), _grantee(one)
     listed, every = _privileges(one, kind)
     option = boolean(one.get("withGrantOption"), default=False) not in (False, UNKNOWN)
+    owner, schema = _text(one, "owner"), _text(one, "schema")
+    if kind is Kind.FUNCTION and role == PUBLIC and not schema:
+        database.withheld.add((owner, kind, PUBLIC, "EXECUTE"))
     for privilege in listed:
-        key = (_text(one, "owner"), _text(one, "schema"), kind, role, privilege)
+        key = (owner, schema, kind, role, privilege)
         database.defaults[key] = DefaultGrant(*key, via, option, as_all=every)
 
 
@@ -179,12 +208,19 @@ def _database(database: Database, one: Resource, via: Place) -> None:
 
 
 def _function(database: Database, one: Resource, via: Place) -> None:
+    reason = "has a body that nobody can read without the package pglast"
+    # Needed only where there is a function.
+    if importlib.util.find_spec("pglast") is not None:
+        from ..sql.provider_function import create
+
+        reason = create(database, one, _PROVIDER_USER, via)
+    if not reason:
+        return
     schema, name = _text(one, "schema") or "public", _text(one, "name") or one.name
     definer = boolean(one.get("securityDefiner"), default=False) not in (False, UNKNOWN)
     target = Object(Kind.FUNCTION, f"{schema}.{name}({one.name})")
-    # (The provider has no input for search_path: the body is not even worth reading.)
     function = Function(target, _PROVIDER_USER, via, _text(one, "language"), definer)
-    function.body = Body(undecided=("has a body that is not read",))
+    function.body = Body(undecided=(reason,))
     database.functions[target.name] = function
     created(database, target, _PROVIDER_USER, via)
 

@@ -1,176 +1,26 @@
-"""Statements about roles and privileges."""
+"""Statements about privileges and owners."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from pglast.enums import DropBehavior, GrantTargetType, ObjectType, VariableSetKind
+from pglast.enums import DropBehavior, GrantTargetType, ObjectType
 
-from ..database.membership import Memberships
-from ..database.model import PUBLIC, DefaultGrant, Kind, Membership, Object
+from ..database.model import PUBLIC, DefaultGrant, Grant, Kind, Object
 from ..database.privileges import (
     StillNeededError,
     all_privileges,
+    best_grantor,
     change_owner,
     created,
     dropped,
     grant,
     revoke,
 )
-from .session import EVERY_OTHER, Session, UndecidableError, object_kind
-
-_ATTRIBUTES = {
-    "superuser": "SUPERUSER",
-    "createrole": "CREATEROLE",
-    "createdb": "CREATEDB",
-    "isreplication": "REPLICATION",
-    "bypassrls": "BYPASSRLS",
-}
-LIMITS_RULE = "db-login-role-limits"
-
-
-def create_role(session: Session, node: Any) -> None:
-    """CREATE ROLE, USER, GROUP."""
-    name = str(node.role)
-    role = session.database.role(name, session.place)
-    role.login = node.stmt_type.name == "ROLESTMT_USER"
-    _options(session, name, node.options)
-    # https://www.postgresql.org/docs/17/runtime-config-client.html: createrole_self_grant is empty,
-    # so that its creator administers the role and no more.
-    if not Memberships(session.database).is_superuser(session.role):
-        _join(session, name, [session.role], {"admin": True, "inherit": False, "set": False})
-
-
-def alter_role(session: Session, node: Any) -> None:
-    """ALTER ROLE, ALTER GROUP … ADD or DROP USER."""
-    name = session.role_name(node.role)
-    dropping = any(one.defname == "rolemembers" for one in node.options or ()) and node.action < 0
-    if dropping:
-        for option in node.options:
-            for member in session.roles(option.arg):
-                _leave(session, name, member)
-        return
-    session.database.role(name, session.place)
-    _options(session, name, node.options)
-
-
-def _options(session: Session, name: str, options: Any) -> None:
-    role = session.database.role(name, session.place)
-    # (INHERIT is the default of memberships that are made in the same statement.)
-    ordered = sorted(options or (), key=lambda one: one.defname != "inherit")
-    for option in ordered:
-        key, value = option.defname, option.arg
-        if key in _ATTRIBUTES:
-            if value.boolval:
-                role.attributes.add(_ATTRIBUTES[key])
-                role.attributes_via = session.place
-            else:
-                role.attributes.discard(_ATTRIBUTES[key])
-        elif key == "canlogin":
-            role.login = bool(value.boolval)
-        elif key == "inherit":
-            role.inherit = bool(value.boolval)
-        elif key == "addroleto":
-            for group in session.roles(value):
-                _join(session, group, [name], {})
-        elif key in ("rolemembers", "adminmembers"):
-            admin = {"admin": True} if key == "adminmembers" else {}
-            _join(session, name, session.roles(value), admin)
-        elif key == "password" and value is not None:
-            secret = str(value.sval)
-            if not secret.startswith("SCRAM-SHA-256$"):
-                session.note(LIMITS_RULE, f"gives {name} a password in plain text")
-        elif key not in ("connectionlimit", "validUntil", "password", "sysid"):
-            raise UndecidableError(f"has the role option {key}")
-
-
-def grant_role(session: Session, node: Any) -> None:
-    """GRANT and REVOKE of memberships."""
-    options = {one.defname: _truth(one.arg) for one in node.opt or ()}
-    members = session.roles(node.grantee_roles)
-    for entry in node.granted_roles:
-        group = str(entry.priv_name)
-        if node.is_grant:
-            given = session.role_name(node.grantor) if node.grantor else None
-            _join(session, group, members, options, given)
-            continue
-        for member in members:
-            if node.opt:
-                _without(session, group, member, next(iter(options)))
-            else:
-                _leave(session, group, member)
-
-
-def _truth(value: Any) -> bool:
-    return bool(getattr(value, "boolval", True))
-
-
-def _grantor(session: Session, group: str, given: str | None) -> str:
-    """As whom a membership is granted (check_role_grantor of PostgreSQL 16 and later)."""
-    if given is not None:
-        return given
-    memberships = Memberships(session.database)
-    if memberships.is_superuser(session.role):
-        return "(superuser)"
-    for role in memberships.inherited(session.role):
-        if any(one.group == group and one.admin for one in memberships.of(role)):
-            return role
-    return "(superuser)"
-
-
-def _join(
-    session: Session,
-    group: str,
-    members: list[str],
-    options: dict[str, bool],
-    given: str | None = None,
-) -> None:
-    grantor = _grantor(session, group, given)
-    for member in members:
-        key = (group, member, grantor)
-        known = session.database.memberships.get(key)
-        role = session.database.roles.get(member)
-        if known is None:
-            inherit = role.inherit if role is not None else True
-            known = Membership(group, member, grantor, session.place, inherit=inherit)
-        session.database.memberships[key] = replace(known, via=session.place, **options)
-
-
-def _leave(session: Session, group: str, member: str) -> None:
-    grantor = _grantor(session, group, None)
-    if session.database.memberships.pop((group, member, grantor), None) is not None:
-        _take_back(session, group, member)
-
-
-def _take_back(session: Session, group: str, former: str) -> None:
-    """End the memberships that `former` gave while it administered the group (CASCADE)."""
-    memberships = session.database.memberships
-    if any(
-        one.admin and one.member == former for one in memberships.values() if one.group == group
-    ):
-        return
-    for key, one in list(memberships.items()):
-        if (one.group, one.grantor) == (group, former) and key in memberships:
-            del memberships[key]
-            _take_back(session, group, one.member)
-
-
-def _without(session: Session, group: str, member: str, option: str) -> None:
-    key = (group, member, _grantor(session, group, None))
-    if known := session.database.memberships.get(key):
-        session.database.memberships[key] = replace(known, **{option: False})
-        _take_back(session, group, member)
-
-
-def drop_role(session: Session, node: Any) -> None:
-    """DROP ROLE: its memberships go with it."""
-    database = session.database
-    for name in session.roles(node.roles):
-        database.roles.pop(name, None)
-        for key, one in list(database.memberships.items()):
-            if name in (one.group, one.member):
-                del database.memberships[key]
+from ..database.reach import is_application
+from .names import EVERY_OTHER
+from .session import Session, UndecidableError, object_kind
 
 
 def grant_privileges(session: Session, node: Any) -> None:
@@ -182,13 +32,17 @@ def grant_privileges(session: Session, node: Any) -> None:
         try:
             targets = session.objects(node.objtype, node.objects)
         except UndecidableError:
-            if not node.is_grant:
-                return  # A REVOKE takes away, whatever it is.
+            # A REVOKE takes away, whatever it is; who may delete anyway may run what deletes.
+            if not node.is_grant or not _to_applications(session, node.grantees):
+                return
             raise
     roles = session.roles(node.grantees)
     for target in targets:
         # A column's privilege is no privilege on the table.
         entries = [one for one in node.privileges or () if not one.cols]
+        for one in node.privileges or ():
+            if one.cols:
+                _columns(session, node, target, one, roles)
         if node.privileges and not entries:
             continue
         privileges = [str(one.priv_name).upper() for one in entries] or all_privileges(target)
@@ -218,6 +72,30 @@ def grant_privileges(session: Session, node: Any) -> None:
             )
         except StillNeededError as error:
             raise UndecidableError(f"fails, because {error}") from None
+
+
+def _to_applications(session: Session, grantees: Any) -> bool:
+    return any(
+        role == PUBLIC or is_application(session.database, role, frozenset())
+        for role in session.roles(grantees)
+    )
+
+
+def _columns(session: Session, node: Any, target: Object, entry: Any, roles: list[str]) -> None:
+    privilege, columns = str(entry.priv_name).upper(), [str(one.sval) for one in entry.cols]
+    listed = ("SELECT", "INSERT", "UPDATE", "REFERENCES") if privilege == "ALL" else (privilege,)
+    database = session.database
+    for role, one in ((role, one) for role in roles for one in listed):
+        grantor, allowed = best_grantor(database, session.role, target, [one])
+        if node.is_grant and allowed:
+            option = bool(node.grant_option)
+            given = Grant(role, one, target, grantor, session.place, option)
+            database.add_columns(given, columns)
+        elif not node.is_grant:
+            for column in columns:
+                key = (target, role, one, grantor, column)
+                if (held := database.column_grants.pop(key, None)) and node.grant_option:
+                    database.column_grants[key] = replace(held, grantable=False)
 
 
 def _all_in(session: Session, kind: Kind, schemas: list[str]) -> list[Object]:
@@ -268,33 +146,21 @@ def default_privileges(session: Session, node: Any) -> None:
                 change((owner, kind, role, privilege))
 
 
-def set_variable(session: Session, node: Any) -> None:
-    """SET and RESET of who acts and where names are looked up."""
-    name = (node.name or "").lower()
-    if node.kind == VariableSetKind.VAR_RESET_ALL:
-        session.search_path = session.initial_path
-        return
-    if name not in ("role", "search_path", "session_authorization"):
-        return
-    if node.is_local and session.local is None:
-        session.local = (session.role, session.search_path)
-    values = [str(getattr(one.val, "sval", "")) for one in node.args or ()]
-    default = node.kind != VariableSetKind.VAR_SET_VALUE
-    if name == "search_path":
-        path = tuple(one for one in values if one != "$user")
-        session.search_path = session.initial_path if default else path
-        return
-    # In the migrations' own session the login role is the runner, or may be it.
-    session.role = session.runner if default or values[:1] in (["none"], ["default"]) else values[0]
-
-
-def end_transaction(session: Session, node: Any) -> None:
-    """COMMIT ends what SET LOCAL set; a ROLLBACK would undo what was read as done."""
+def transaction(session: Session, node: Any) -> None:
+    """COMMIT ends what SET LOCAL set; ROLLBACK undoes what was read since BEGIN or SAVEPOINT."""
     kind = node.kind.name.removeprefix("TRANS_STMT_")
-    if kind in ("ROLLBACK", "ROLLBACK_TO", "PREPARE", "COMMIT_PREPARED", "ROLLBACK_PREPARED"):
-        raise UndecidableError(f"is a {kind.replace('_', ' ')}, which undoes what is read before")
-    if kind == "COMMIT" and session.local is not None:
-        (session.role, session.search_path), session.local = session.local, None
+    if kind in ("BEGIN", "START", "SAVEPOINT"):
+        session.save(str(node.savepoint_name or ""))
+    elif kind in ("ROLLBACK", "ROLLBACK_TO"):
+        if not session.undo(str(node.savepoint_name or "")):
+            what = kind.replace("_", " ")
+            raise UndecidableError(f"is a {what}, which undoes what is read before")
+    elif kind in ("PREPARE", "COMMIT_PREPARED", "ROLLBACK_PREPARED"):
+        raise UndecidableError(f"is a {kind.replace('_', ' ')}, which another session ends")
+    elif kind == "COMMIT":
+        session.saved.clear()
+        if session.local is not None:
+            (session.role, session.search_path), session.local = session.local, None
 
 
 def create_schema(session: Session, node: Any) -> tuple[str, list[Any]]:
@@ -356,6 +222,8 @@ def drop_owned(session: Session, node: Any) -> None:
     for one in list(database.grants.values()):
         if one.role in roles:
             revoke(database, session.role, one.object, [one.privilege], [one.role], cascade=True)
+    for key in [one for one in database.column_grants if one[1] in roles]:
+        del database.column_grants[key]
     for default, one in list(database.defaults.items()):
         if one.role in roles or one.owner in roles:
             del database.defaults[default]

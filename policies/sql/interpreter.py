@@ -10,78 +10,95 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pglast import ast
+
 from ..database.bodies import consequences
 from ..database.model import Place
-from . import access, objects
-from .bodies import of_nodes, statement_name
-from .parsing import UnreadableError, statements
+from . import access, drops, functions, objects, roles, settings
+from .blocks import run_block
+from .bodies import of_nodes, statement_name, walk
+from .parsing import Statement, UnreadableError, statements
+from .psql import directions, goes_back, goes_forward, prepared
 from .session import Session, UndecidableError
 
 UNDECIDABLE_RULE: Final = "db-sql-decidable"
 _Handler = Callable[[Session, Any], object]
 
 _FOLLOWED: Final[dict[str, _Handler]] = {
+    "AlterDatabaseSetStmt": settings.database_setting,
     "AlterDefaultPrivilegesStmt": access.default_privileges,
-    "AlterFunctionStmt": objects.alter_function,
-    "AlterObjectSchemaStmt": objects.set_schema,
+    "AlterFunctionStmt": functions.alter_function,
+    "AlterObjectSchemaStmt": drops.set_schema,
     "AlterOwnerStmt": access.alter_owner,
     "AlterPolicyStmt": objects.create_policy,
-    "AlterRoleStmt": access.alter_role,
+    "AlterRoleSetStmt": settings.role_setting,
+    "AlterRoleStmt": roles.alter_role,
+    "AlterSystemStmt": settings.system_setting,
     "AlterTableStmt": objects.alter_table,
+    "CreateCastStmt": functions.create_cast,
+    "CreateEventTrigStmt": functions.create_event_trigger,
     "CreateExtensionStmt": objects.create_extension,
-    "CreateFunctionStmt": objects.create_function,
+    "CreateFunctionStmt": functions.create_function,
     "CreatePolicyStmt": objects.create_policy,
-    "CreateRoleStmt": access.create_role,
+    "CreateRoleStmt": roles.create_role,
     "CreateSeqStmt": objects.create_sequence,
     "CreateStmt": objects.create_table,
-    "CreateTableAsStmt": objects.create_table_as,
     "CreateTrigStmt": objects.create_trigger,
+    "DefineStmt": functions.define,
+    "DiscardStmt": settings.discard,
     "DropOwnedStmt": access.drop_owned,
-    "DropRoleStmt": access.drop_role,
-    "DropStmt": objects.drop,
-    "GrantRoleStmt": access.grant_role,
+    "DropRoleStmt": roles.drop_role,
+    "DropStmt": drops.drop,
+    "GrantRoleStmt": roles.grant_role,
     "GrantStmt": access.grant_privileges,
     "ReassignOwnedStmt": access.reassign_owned,
-    "RenameStmt": objects.rename,
+    "RenameStmt": drops.rename,
     "RuleStmt": objects.create_rule,
-    "TransactionStmt": access.end_transaction,
-    "VariableSetStmt": access.set_variable,
+    "TransactionStmt": access.transaction,
+    "VariableSetStmt": settings.set_variable,
     "ViewStmt": objects.create_view,
 }
 _QUERIES: Final = ("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CallStmt")
 # They change neither who may do what nor rows.
 _HARMLESS: Final = frozenset(
     {
-        *("AlterCollationStmt", "AlterDomainStmt", "AlterEnumStmt", "AlterSeqStmt"),
-        *("AlterStatsStmt", "AlterTSDictionaryStmt", "AlterTSConfigurationStmt", "AlterTypeStmt"),
-        *("CheckPointStmt", "ClusterStmt", "CommentStmt", "CompositeTypeStmt"),
-        *("ConstraintsSetStmt", "CreateDomainStmt", "CreateEnumStmt", "CreateRangeStmt"),
-        *("CreateStatsStmt", "IndexStmt", "LockStmt", "NotifyStmt", "RefreshMatViewStmt"),
-        *("ReindexStmt", "VacuumStmt", "VariableShowStmt"),
+        *("AlterCollationStmt", "AlterDatabaseStmt", "AlterDomainStmt", "AlterEnumStmt"),
+        *("AlterExtensionStmt", "AlterObjectDependsStmt", "AlterOpFamilyStmt", "AlterOperatorStmt"),
+        *("AlterPublicationStmt", "AlterSeqStmt", "AlterStatsStmt", "AlterTSConfigurationStmt"),
+        *("AlterTSDictionaryStmt", "AlterTypeStmt", "CheckPointStmt", "ClusterStmt", "CommentStmt"),
+        *("CompositeTypeStmt", "ConstraintsSetStmt", "CreateConversionStmt", "CreateDomainStmt"),
+        *("CreateEnumStmt", "CreateOpClassStmt", "CreateOpFamilyStmt", "CreatePublicationStmt"),
+        *("CreateRangeStmt", "CreateStatsStmt", "CreatedbStmt", "IndexStmt", "ListenStmt"),
+        *("LockStmt", "NotifyStmt", "RefreshMatViewStmt", "ReindexStmt", "UnlistenStmt"),
+        *("VacuumStmt", "VariableShowStmt", "DeallocateStmt"),
     }
 )
 # Why other statements cannot be followed; the rest are "no statement that is known here".
 _REASONS: Final = {
-    "DoStmt": "is a DO block, whose effects are not followed",
     "ExecuteStmt": "runs a prepared statement",
     "PrepareStmt": "prepares a statement",
-    "CopyStmt": "is a COPY, which reads or writes outside the database",
     "LoadStmt": "loads a library into the server",
-    "CreateEventTrigStmt": "makes an event trigger, which runs at every change",
     "CreateForeignServerStmt": "opens another server",
     "CreateUserMappingStmt": "logs in to another server",
     "CreateForeignTableStmt": "makes a table of another server",
+    "ImportForeignSchemaStmt": "makes tables of another server",
     "CreatePLangStmt": "adds a language",
     "CreateSubscriptionStmt": "lets another server write here",
-    "AlterRoleSetStmt": "sets what every session of a role begins with",
-    "AlterDatabaseSetStmt": "sets what every session begins with",
-    "AlterSystemStmt": "changes the server",
+    "AlterSubscriptionStmt": "lets another server write here",
     "SecLabelStmt": "sets a security label",
-    "DefineStmt": "defines an operator, aggregate or type of functions",
-    "CreateCastStmt": "makes a cast, which calls a function unseen",
-    "DiscardStmt": "resets the session",
-    "ExplainStmt": "may carry out the statement that it explains",
+    "AlterEventTrigStmt": "switches an event trigger",
+    "AlterExtensionContentsStmt": "changes what belongs to an extension",
+    "DropdbStmt": "drops a database",
 }
+# What migration tools keep about themselves; they delete from it when they merge or undo.
+_BOOKKEEPING: Final = frozenset(
+    {
+        *("alembic_version", "ar_internal_metadata", "databasechangelog", "databasechangeloglock"),
+        *("django_migrations", "__drizzle_migrations", "flyway_schema_history", "goose_db_version"),
+        *("knex_migrations", "knex_migrations_lock", "_prisma_migrations", "schema_migrations"),
+        *("__EFMigrationsHistory", "gorp_migrations", "typeorm_migrations", "_sqlx_migrations"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,26 @@ class SqlFile:
 
     name: str
     text: str
+
+
+def forward(files: Sequence[SqlFile]) -> tuple[list[SqlFile], list[SqlFile]]:
+    """What files do going forward in their order, and going back in the other one.
+
+    A file that by its name undoes another (x.down.sql beside x.up.sql) goes back, and so do the
+    down sections of goose, dbmate and sql-migrate. One that stands alone is what it is.
+    """
+    beside = any(goes_forward(one.name) for one in files)
+    ups: list[SqlFile] = []
+    downs: list[SqlFile] = []
+    for one in files:
+        if beside and goes_back(one.name):
+            downs.append(one)
+            continue
+        up, down = directions(one.text)
+        ups.append(SqlFile(one.name, up))
+        if down.strip():
+            downs.append(SqlFile(one.name, down))
+    return ups, downs[::-1]
 
 
 def run(session: Session, files: Sequence[SqlFile], *, fresh_session_per_file: bool) -> None:
@@ -102,38 +139,33 @@ def run(session: Session, files: Sequence[SqlFile], *, fresh_session_per_file: b
     for file in files:
         if fresh_session_per_file:
             session.reset()
+        sql = prepared(file.text)
+        for reason, line in sql.undecided:
+            session.place = Place(file.name, line)
+            session.note(UNDECIDABLE_RULE, reason)
         session.place = Place(file.name, 1)
         try:
-            parsed = list(statements(file.text))
+            parsed = list(statements(sql.text))
         except UnreadableError as error:
             session.place = Place(file.name, error.line)
             session.note(UNDECIDABLE_RULE, str(error))
             continue
+        session.undoable |= any(_rolls_back(one) for one in parsed)
         for one in parsed:
             session.place = Place(file.name, one.line)
             _carry_out(session, one.node)
 
 
+def _rolls_back(one: Statement) -> bool:
+    return isinstance(one.node, ast.TransactionStmt) and "ROLLBACK" in str(one.node.kind)
+
+
 def _carry_out(session: Session, node: Any) -> None:
     kind = type(node).__name__
+    handler = _FOLLOWED.get(kind) or _RUN.get(kind)
     try:
-        if kind == "CreateSchemaStmt":
-            schema, inside = access.create_schema(session, node)
-            outside = session.search_path
-            session.search_path = (schema, *outside)
-            for inner in inside:
-                _carry_out(session, inner)
-            session.search_path = outside
-        elif kind in _FOLLOWED:
-            _FOLLOWED[kind](session, node)
-            if kind == "CreateTableAsStmt":
-                _query(session, node.query)
-        elif kind in _QUERIES:
-            _query(session, node)
-        elif kind == "TruncateStmt":
-            for table in node.relations:
-                found = f"empties {session.relation_name(table)}"
-                session.note(objects.KEEP_RULE, found)
+        if handler is not None:
+            handler(session, node)
         elif kind not in _HARMLESS:
             name = statement_name(node)
             raise UndecidableError(
@@ -147,14 +179,69 @@ def _carry_out(session: Session, node: Any) -> None:
         session.note(UNDECIDABLE_RULE, reason)
 
 
+def _schema(session: Session, node: Any) -> None:
+    schema, inside = access.create_schema(session, node)
+    outside = session.search_path
+    session.search_path = (schema, *outside)
+    for inner in inside:
+        _carry_out(session, inner)
+    session.search_path = outside
+
+
+def _table_as(session: Session, node: Any) -> None:
+    objects.create_table_as(session, node)
+    _query(session, node.query)
+
+
+def _explain(session: Session, node: Any) -> None:
+    if any(one.defname == "analyze" for one in node.options or ()):
+        _query(session, node.query)
+
+
+def _truncate(session: Session, node: Any) -> None:
+    for table in map(session.relation_name, node.relations):
+        if not table.startswith("pg_temp."):
+            session.note(objects.KEEP_RULE, f"empties {table}")
+
+
+def _block(session: Session, node: Any) -> None:
+    run_block(session, node, _carry_out)
+
+
+def _copy(session: Session, node: Any) -> None:
+    """COPY: rows from the client are an INSERT, rows to it a SELECT; the server's files are not."""
+    if node.is_program or node.filename:
+        raise UndecidableError("is a COPY, which reads or writes outside the database")
+    if node.query is not None:
+        _query(session, node.query)
+    elif node.is_from:
+        _query(session, ast.InsertStmt(relation=node.relation))
+
+
 def _query(session: Session, node: Any) -> None:
     """A query runs once, as whoever applies the migration: it must not do what cannot be seen."""
     into = getattr(node, "intoClause", None)
     if into is not None:
         session.new_relation(into.rel)
+    for call in [one for one in walk(node) if isinstance(one, ast.FuncCall)]:
+        if settings.configured(session, call):
+            call.funcname = (ast.String("pg_catalog"), ast.String("current_setting"))
     body = of_nodes((node,), session.relation_name)
     for table in dict.fromkeys(table for event, table in body.actions if event == "DELETE"):
-        session.note(objects.KEEP_RULE, f"deletes from {table}")
+        bare = table.rpartition(".")[2]
+        if not table.startswith("pg_temp.") and bare not in _BOOKKEEPING:
+            session.note(objects.KEEP_RULE, f"deletes from {table}")
     for end in consequences(session.database, body):
         if end.undecided:
             session.note(UNDECIDABLE_RULE, end.text)
+
+
+_RUN: Final[dict[str, _Handler]] = {
+    **dict.fromkeys(_QUERIES, _query),
+    "CopyStmt": _copy,
+    "CreateSchemaStmt": _schema,
+    "CreateTableAsStmt": _table_as,
+    "DoStmt": _block,
+    "ExplainStmt": _explain,
+    "TruncateStmt": _truncate,
+}

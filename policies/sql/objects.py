@@ -1,31 +1,46 @@
-"""Statements about tables, views, functions, triggers and rules."""
+"""Statements about tables, views, triggers, rules, policies and extensions."""
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any, Final
 
-from pglast.enums import AlterTableType, CmdType, ObjectType, VariableSetKind
-from pglast.stream import RawStream
+from pglast import ast
+from pglast.enums import AlterTableType, BoolExprType, CmdType
 
-from ..database.model import Body, Effect, Function, Kind, Object, Relation, Trigger
-from ..database.privileges import change_owner, created, dropped
-from .bodies import dotted, of_nodes, of_plpgsql, of_text
+from ..database.bodies import named
+from ..database.model import Effect, Kind, Relation, Trigger
+from ..database.privileges import change_owner
+from ..database.reach import is_application, is_guarded
+from .bodies import dotted, of_nodes, walk
+from .names import ANY_NAME
 from .session import Session, UndecidableError, object_kind
 
 KEEP_RULE: Final = "db-migrations-keep-data"
-ROWS_RULE: Final = "db-row-security"
-EXTENSIONS_RULE: Final = "db-extensions-allowed"
 # src/include/catalog/pg_trigger.h
 _TRIGGER_EVENTS: Final = {4: "INSERT", 8: "DELETE", 16: "UPDATE", 32: "TRUNCATE"}
+_BEFORE_OR_INSTEAD: Final = 2 | 64
 _RULE_EVENTS: Final = {
     CmdType.CMD_INSERT: "INSERT",
     CmdType.CMD_UPDATE: "UPDATE",
     CmdType.CMD_DELETE: "DELETE",
 }
-_PART_DROPS: Final = ("OBJECT_TRIGGER", "OBJECT_RULE", "OBJECT_POLICY")
-_HARMLESS_DROPS: Final = ("OBJECT_INDEX", "OBJECT_TYPE", "OBJECT_DOMAIN", "OBJECT_STATISTIC_EXT")
+# Extensions whose control file says where they are.
+_OWN_SCHEMA: Final = {"plpgsql": "pg_catalog", "pg_cron": "pg_catalog"}
+_OFF: Final = {
+    AlterTableType.AT_DisableTrig: True,
+    AlterTableType.AT_DisableRule: True,
+    AlterTableType.AT_EnableTrig: False,
+    AlterTableType.AT_EnableAlwaysTrig: False,
+    AlterTableType.AT_EnableRule: False,
+    AlterTableType.AT_EnableAlwaysRule: False,
+}
+_ALL_OFF: Final = {
+    AlterTableType.AT_DisableTrigAll: True,
+    AlterTableType.AT_DisableTrigUser: True,
+    AlterTableType.AT_EnableTrigAll: False,
+    AlterTableType.AT_EnableTrigUser: False,
+}
 
 
 def create_table(session: Session, node: Any) -> None:
@@ -36,16 +51,42 @@ def create_table(session: Session, node: Any) -> None:
     for element in node.tableElts or ():
         if getattr(element, "colname", None):
             relation.columns.add(str(element.colname))
+        elif isinstance(element, ast.TableLikeClause):
+            other = session.database.relations.get(session.relation_name(element.relation))
+            relation.columns |= other.columns if other is not None else set()
 
 
 def create_view(session: Session, node: Any) -> None:
-    """CREATE VIEW: with privileges of its own."""
-    session.new_relation(node.view)
+    """CREATE VIEW: with privileges of its own, and its owner's on what it reads."""
+    reads = tuple(dict.fromkeys(_read_by(session, node.query)))
+    relation = session.new_relation(node.view)
+    relation.reads = reads
+    sources = getattr(node.query, "fromClause", None) or ()
+    relation.writes_through = len(sources) == 1 and isinstance(sources[0], ast.RangeVar)
+    relation.invoker = False
+    for option in node.options or ():
+        _view_option(relation, option)
+
+
+def _read_by(session: Session, query: Any) -> Iterator[str]:
+    own = {str(one.ctename) for one in walk(query) if isinstance(one, ast.CommonTableExpr)}
+    for one in walk(query):
+        if isinstance(one, ast.RangeVar) and (one.schemaname or one.relname not in own):
+            yield session.relation_name(one)
+
+
+def _view_option(relation: Relation, option: Any) -> None:
+    if option.defname == "security_invoker":
+        value = getattr(option.arg, "sval", getattr(option.arg, "boolval", True))
+        relation.invoker = str(value).lower() in ("true", "on", "1", "yes")
 
 
 def create_table_as(session: Session, node: Any) -> None:
     """CREATE TABLE AS, CREATE MATERIALIZED VIEW, SELECT INTO."""
-    session.new_relation(node.into.rel)
+    reads = tuple(dict.fromkeys(_read_by(session, node.query)))
+    relation = session.new_relation(node.into.rel)
+    if node.objtype.name == "OBJECT_MATVIEW":
+        relation.reads = reads
 
 
 def create_sequence(session: Session, node: Any) -> None:
@@ -82,213 +123,114 @@ def _alter(session: Session, relation: Relation, command: Any) -> None:
         relation.row_security = kind == AlterTableType.AT_EnableRowSecurity
     elif kind in (AlterTableType.AT_ForceRowSecurity, AlterTableType.AT_NoForceRowSecurity):
         relation.forced_row_security = kind == AlterTableType.AT_ForceRowSecurity
+    else:
+        _alter_parts(session, relation, command)
+
+
+def _alter_parts(session: Session, relation: Relation, command: Any) -> None:
+    """Triggers, options, columns."""
+    kind = command.subtype
+    if kind in _OFF or kind in _ALL_OFF:
+        _switch(session, relation, kind, str(command.name))
+    elif kind in (AlterTableType.AT_SetRelOptions, AlterTableType.AT_ResetRelOptions):
+        for option in command.def_ or ():
+            _view_option(relation, option)
+            if kind == AlterTableType.AT_ResetRelOptions and option.defname == "security_invoker":
+                relation.invoker = False
     elif kind == AlterTableType.AT_AddColumn:
         relation.columns.add(str(command.def_.colname))
     elif kind == AlterTableType.AT_DropColumn:
         relation.columns.discard(str(command.name))
-        session.note(KEEP_RULE, f"drops the column {command.name} of {relation.object.name}")
+        if not relation.object.name.startswith("pg_temp."):
+            found = f"drops the column {command.name} of {relation.object.name}"
+            session.note(KEEP_RULE, found)
+
+
+def _switch(session: Session, relation: Relation, kind: AlterTableType, name: str) -> None:
+    """Triggers and rules on and off."""
+    guarded = is_guarded(session.database, relation)
+    names = {name} if kind in _OFF else {one.name for one in relation.triggers}
+    if {**_OFF, **_ALL_OFF}[kind]:
+        relation.disabled |= names
+    else:
+        relation.disabled -= names
+    if guarded and not is_guarded(session.database, relation):
+        relation.unguarded_via = session.place
 
 
 def create_trigger(session: Session, node: Any) -> None:
     """CREATE TRIGGER."""
+    call = dotted(node.funcname)
+    if node.relation.relname == ANY_NAME:
+        found = named(session.database, call)
+        if not found or any(one.security_definer for one in found):
+            raise UndecidableError(f"makes a trigger with {call} on a table that is not known")
     relation = session.relation(session.relation_name(node.relation))
     events = tuple(name for bit, name in _TRIGGER_EVENTS.items() if node.events & bit)
     name = str(node.trigname)
     relation.triggers = [one for one in relation.triggers if one.name != name]
-    relation.triggers.append(Trigger(name, events, dotted(node.funcname), session.place))
+    before = bool(node.timing & _BEFORE_OR_INSTEAD)
+    conditional = node.whenClause is not None or bool(node.columns)
+    relation.triggers.append(Trigger(name, events, call, session.place, before, conditional))
 
 
 def create_rule(session: Session, node: Any) -> None:
     """CREATE RULE; one for SELECT makes a view."""
+    if node.relation.relname == ANY_NAME:
+        raise UndecidableError("makes a rule for a table that is not known")
     relation = session.relation(session.relation_name(node.relation))
     event = _RULE_EVENTS.get(node.event, "SELECT")
     body = of_nodes(node.actions, session.relation_name)
+    instead = bool(node.instead) and node.whereClause is None
     relation.rules = [one for one in relation.rules if one.name != node.rulename]
-    relation.rules.append(Effect(str(node.rulename), event, body, session.place))
+    relation.rules.append(Effect(str(node.rulename), event, body, session.place, instead))
 
 
 def create_policy(session: Session, node: Any) -> None:
-    """CREATE and ALTER POLICY: what it lets through."""
+    """CREATE and ALTER POLICY: what it lets through, and whom."""
     relation = session.relation(session.relation_name(node.table))
-    relation.policies.add(str(node.policy_name))
-    for clause in (node.qual, node.with_check):
-        value = getattr(clause, "val", None)
-        if getattr(value, "boolval", False) is True and getattr(node, "permissive", True):
-            found = f"has the policy {node.policy_name} on {relation.object.name} let all through"
-            session.note(ROWS_RULE, found)
+    name = str(node.policy_name)
+    relation.policies.add(name)
+    if not getattr(node, "permissive", True):
+        return
+    roles = session.roles(node.roles) or ["PUBLIC"]
+    reading = getattr(node, "cmd_name", "all") == "select"
+    judged = [one for one in roles if one == "PUBLIC" or _kept_out(session, one, reading=reading)]
+    clauses = [one for one in (node.qual, node.with_check) if one is not None]
+    if judged and any(_always(one) for one in clauses):
+        relation.open_policies[name] = session.place
+    elif clauses:
+        relation.open_policies.pop(name, None)
 
 
-def create_function(session: Session, node: Any) -> None:
-    """CREATE FUNCTION, CREATE PROCEDURE."""
-    name = session.function_name(node.funcname, node.parameters)
-    options = {one.defname: one.arg for one in node.options or () if one.defname != "set"}
-    known = session.database.functions.get(name)
-    # CREATE OR REPLACE keeps owner and privileges.
-    function = known or Function(Object(Kind.FUNCTION, name), session.role, session.place)
-    function.via = session.place
-    function.language = str(getattr(options.get("language"), "sval", "sql")).lower()
-    function.security_definer = bool(getattr(options.get("security"), "boolval", False))
-    function.search_path = None
-    for option in node.options or ():
-        if option.defname == "set":
-            _set(session, function, option.arg)
-    function.body = _body(session, function, node, options.get("as"))
-    if known is None:
-        session.database.functions[name] = function
-        created(session.database, function.object, session.role, session.place)
+def _kept_out(session: Session, role: str, *, reading: bool) -> bool:
+    """Whether a role must not see every row: a backup reads all of them."""
+    known = session.database.roles.get(role)
+    if reading and known is not None and known.kind == "backup":
+        return False
+    return is_application(session.database, role, frozenset())
 
 
-def _body(session: Session, function: Function, node: Any, text: Any) -> Body:
-    outside, session.search_path = session.search_path, _names_in(session, function)
-    try:
-        if node.sql_body is not None:
-            return of_nodes(node.sql_body, session.relation_name)
-        if function.language == "plpgsql":
-            return of_plpgsql(_definition(node), session.relation_name)
-        return of_text(str(text[0].sval), function.language, session.relation_name)
-    finally:
-        session.search_path = outside
-
-
-def _names_in(session: Session, function: Function) -> tuple[str, ...]:
-    own = tuple(one for one in function.search_path or () if one not in ("", "pg_temp"))
-    return own or session.search_path
-
-
-def _definition(node: Any) -> str:
-    """The statement as text again: the parser of PL/pgSQL takes nothing else."""
-    return str(RawStream()(node))
-
-
-def _set(session: Session, function: Function, setting: Any) -> None:
-    name = (setting.name or "").lower()
-    if name in ("role", "session_authorization"):
-        raise UndecidableError(f"makes a function that changes {name}")
-    if setting.kind in (VariableSetKind.VAR_RESET, VariableSetKind.VAR_RESET_ALL):
-        if name in ("search_path", ""):
-            function.search_path = None
-    elif name == "search_path":
-        if setting.kind == VariableSetKind.VAR_SET_CURRENT:
-            function.search_path = session.search_path
-        elif setting.kind == VariableSetKind.VAR_SET_VALUE:
-            values = [str(getattr(one.val, "sval", "")) for one in setting.args or ()]
-            function.search_path = tuple(values)
-        else:
-            function.search_path = None
-
-
-def alter_function(session: Session, node: Any) -> None:
-    """ALTER FUNCTION: whose rights it has, and its search_path."""
-    for function in session.functions(node.func):
-        for action in node.actions or ():
-            if action.defname == "security":
-                function.security_definer = bool(action.arg.boolval)
-                function.via = session.place
-            elif action.defname == "set":
-                _set(session, function, action.arg)
+def _always(condition: Any) -> bool:
+    """Whether a condition is true whoever asks: true, 1 = 1, true OR …."""
+    if isinstance(condition, ast.BoolExpr):
+        found = [_always(one) for one in condition.args or ()]
+        either = condition.boolop == BoolExprType.OR_EXPR
+        return any(found) if either else condition.boolop == BoolExprType.AND_EXPR and all(found)
+    if isinstance(condition, ast.TypeCast):
+        return str(getattr(getattr(condition.arg, "val", None), "sval", "")) in ("t", "true")
+    if isinstance(condition, ast.A_Expr):
+        sides = (condition.lexpr, condition.rexpr)
+        constant = all(isinstance(one, ast.A_Const) for one in sides)
+        return constant and sides[0] == sides[1] and dotted(condition.name) == "="
+    return getattr(getattr(condition, "val", None), "boolval", False) is True
 
 
 def create_extension(session: Session, node: Any) -> None:
     """CREATE EXTENSION: which one, and where."""
     options = {one.defname: one.arg for one in node.options or ()}
-    schema = getattr(options.get("schema"), "sval", None) or session.creation_schema
-    session.database.extensions[str(node.extname)] = (str(schema), session.place)
-
-
-def drop(session: Session, node: Any) -> None:
-    """DROP of anything."""
-    kind = object_kind(node.removeType)
-    name = node.removeType.name
-    if name in _PART_DROPS:
-        for one in node.objects:
-            _drop_part(session, name, session.parts(one[:-1]), str(one[-1].sval))
-    elif kind is Kind.OTHER and name != "OBJECT_EXTENSION":
-        if name not in _HARMLESS_DROPS:
-            what = name.removeprefix("OBJECT_").replace("_", " ").lower()
-            raise UndecidableError(f"drops a {what}")
-    else:
-        for one in node.objects:
-            _drop_object(session, kind, name, one)
-
-
-def _drop_object(session: Session, kind: Kind, type_name: str, named: Any) -> None:
-    if kind is Kind.SCHEMA:
-        _drop_schema(session, str(named.sval))
-    elif kind in (Kind.TABLE, Kind.SEQUENCE):
-        name = session.parts(named)
-        if type_name == "OBJECT_TABLE":
-            session.note(KEEP_RULE, f"drops the table {name}")
-        dropped(session.database, Object(kind, name))
-    elif kind is Kind.FUNCTION:
-        with contextlib.suppress(UndecidableError):  # What is not known here is not judged either.
-            for function in session.functions(named):
-                dropped(session.database, function.object)
-    else:
-        session.database.extensions.pop(str(named.sval), None)
-
-
-def _drop_part(session: Session, type_name: str, table: str, name: str) -> None:
-    """A trigger, rule or policy."""
-    relation = session.relation(table)
-    if type_name == "OBJECT_TRIGGER":
-        relation.triggers = [one for one in relation.triggers if one.name != name]
-    elif type_name == "OBJECT_RULE":
-        relation.rules = [one for one in relation.rules if one.name != name]
-    else:
-        relation.policies.discard(name)
-
-
-def _drop_schema(session: Session, schema: str) -> None:
-    database = session.database
-    session.note(KEEP_RULE, f"drops the schema {schema}")
-    for relation in list(database.relations.values()):
-        if relation.object.schema == schema:
-            dropped(database, relation.object)
-    for function in list(database.functions.values()):
-        if function.object.schema == schema:
-            dropped(database, function.object)
-    dropped(database, Object(Kind.SCHEMA, schema))
-
-
-def rename(session: Session, node: Any) -> None:
-    """ALTER … RENAME TO: of tables; what else carries privileges cannot be followed."""
-    kind = object_kind(node.renameType)
-    if kind in (Kind.TABLE, Kind.SEQUENCE):
-        old = session.relation_name(node.relation)
-        _move(session, old, f"{old.rpartition('.')[0]}.{node.newname}", kind)
-    elif node.renameType in (
-        *(ObjectType.OBJECT_ROLE, ObjectType.OBJECT_SCHEMA, ObjectType.OBJECT_FUNCTION),
-        *(ObjectType.OBJECT_PROCEDURE, ObjectType.OBJECT_ROUTINE, ObjectType.OBJECT_TRIGGER),
-        *(ObjectType.OBJECT_RULE, ObjectType.OBJECT_DATABASE, ObjectType.OBJECT_POLICY),
-    ):
-        what = node.renameType.name.removeprefix("OBJECT_").lower()
-        raise UndecidableError(f"renames a {what}, which would be lost sight of")
-    elif node.renameType == ObjectType.OBJECT_COLUMN and node.relation is not None:
-        relation = session.relation(session.relation_name(node.relation))
-        relation.columns.discard(str(node.subname))
-        relation.columns.add(str(node.newname))
-
-
-def set_schema(session: Session, node: Any) -> None:
-    """ALTER … SET SCHEMA: of tables."""
-    kind = object_kind(node.objectType)
-    if kind is Kind.FUNCTION:
-        raise UndecidableError("moves a function to another schema")
-    if kind in (Kind.TABLE, Kind.SEQUENCE):
-        old = session.relation_name(node.relation)
-        _move(session, old, f"{node.newschema}.{old.rpartition('.')[2]}", kind)
-
-
-def _move(session: Session, old: str, new: str, kind: Kind) -> None:
-    database = session.database
-    relation = session.relation(old, kind)
-    del database.relations[old]
-    moved = Object(kind, new)
-    for grant in list(database.on(relation.object)):
-        del database.grants[grant.object, grant.role, grant.privilege, grant.grantor]
-        database.add(replace(grant, object=moved))
-    relation.object = moved
-    database.relations[new] = relation
-    for other in database.relations.values():
-        if old in other.parents:
-            other.parents = {*other.parents - {old}, new}
+    name = str(node.extname)
+    given = getattr(options.get("schema"), "sval", None)
+    if not (node.if_not_exists and name in session.database.extensions):
+        schema = given or _OWN_SCHEMA.get(name) or session.creation_schema
+        session.database.extensions[name] = (str(schema), session.place)

@@ -25,8 +25,6 @@ _KINDS = {
     ObjectType.OBJECT_PROCEDURE: Kind.FUNCTION,
     ObjectType.OBJECT_ROUTINE: Kind.FUNCTION,
 }
-#: Objects of one schema that stand for all that no file names.
-EVERY_OTHER = "*"
 
 
 class UndecidableError(Exception):
@@ -40,6 +38,18 @@ class Note:
     rule_id: str
     place: Place
     found: str
+
+
+@dataclass
+class _Saved:
+    """What a BEGIN or SAVEPOINT goes back to."""
+
+    name: str
+    database: Database
+    notes: int
+    role: str
+    search_path: tuple[str, ...]
+    local: tuple[str, tuple[str, ...]] | None
 
 
 @dataclass
@@ -57,6 +67,10 @@ class Session:
     local: tuple[str, tuple[str, ...]] | None = None
     """Role and search_path that the end of the transaction brings back."""
 
+    undoable: bool = False
+    """Whether a ROLLBACK comes, so that BEGIN and SAVEPOINT have to keep what is there."""
+    saved: list[_Saved] = field(default_factory=list["_Saved"])
+
     def __post_init__(self) -> None:
         """A session starts as the runner."""
         self.role = self.role or self.runner
@@ -69,6 +83,27 @@ class Session:
     def reset(self) -> None:
         """As a new session of the runner."""
         self.role, self.search_path, self.local = self.runner, self.initial_path, None
+        self.saved.clear()
+
+    def save(self, name: str) -> None:
+        """BEGIN (without a name) or SAVEPOINT."""
+        if self.undoable:
+            before = self.database.copied()
+            here = (name, before, len(self.notes), self.role, self.search_path, self.local)
+            self.saved.append(_Saved(*here))
+
+    def undo(self, name: str) -> bool:
+        """ROLLBACK (without a name) or ROLLBACK TO; whether what was there is known."""
+        places = [number for number, one in enumerate(self.saved) if one.name == name]
+        if not places:
+            return False
+        place = places[-1] if name else places[0]
+        kept = self.saved[place]
+        vars(self.database).update(vars(kept.database.copied()))
+        del self.notes[kept.notes :]
+        self.role, self.search_path, self.local = kept.role, kept.search_path, kept.local
+        del self.saved[place + 1 if name else place :]
+        return True
 
     @property
     def creation_schema(self) -> str:
@@ -79,7 +114,7 @@ class Session:
         """The full name of a relation: the first of the search_path that has it."""
         if schema:
             return f"{schema}.{bare}"
-        for one in self.search_path:
+        for one in ("pg_temp", *self.search_path):
             if f"{one}.{bare}" in self.database.relations:
                 return f"{one}.{bare}"
         return f"{self.creation_schema}.{bare}"

@@ -175,8 +175,27 @@ CALLED: Final[dict[str, Entry]] = {
     ),
 }
 
+PROVIDERS: Final[dict[str, Entry]] = {
+    "postgres-provider": (
+        "pulumi:providers:postgresql",
+        {"host": "db.example.com", "sslmode": "verify-full"},
+        {},
+    ),
+    "subscription": (
+        "postgresql:index/subscription:Subscription",
+        {"conninfo": "host=db.example.com dbname=shop user=copy sslmode=verify-full"},
+        {},
+    ),
+    "foreign-server": (
+        "postgresql:index/server:Server",
+        {"fdwName": "postgres_fdw", "options": {"host": "db.example", "sslmode": "verify-full"}},
+        {},
+    ),
+}
+
 SCENES_MORE: Final[dict[str, dict[str, Entry]]] = {
     "balanced": BALANCED,
     "vaults": VAULTS,
     "called": CALLED,
+    "providers": PROVIDERS,
 }

@@ -27,7 +27,13 @@ MANIFEST = {
     "schema": "node_pass",
     "roles": [
         {"name": "np_owner", "kind": "owner", "login": False, "member_of": [], "grants": []},
-        {"name": "np_migrator", "kind": "migrator", "login": True, "member_of": ["np_owner"]},
+        {
+            "name": "np_migrator",
+            "kind": "migrator",
+            "login": True,
+            "member_of": ["np_owner"],
+            "connection_limit": 5,
+        },
         {
             "name": "np_app",
             "kind": "app",
@@ -45,7 +51,13 @@ MANIFEST = {
                 {"object_type": "sequence", "objects": ["*"], "privileges": ["USAGE", "SELECT"]},
             ],
         },
-        {"name": "np_backup", "kind": "backup", "login": True, "member_of": ["pg_read_all_data"]},
+        {
+            "name": "np_backup",
+            "kind": "backup",
+            "login": True,
+            "member_of": ["pg_read_all_data"],
+            "connection_limit": 10,
+        },
     ],
 }
 

@@ -22,10 +22,12 @@ ELSEWHERE: Final = {
     "iam-no-wildcard-trust",
     "db-app-cannot-delete",
     "db-audit-append-only",  # all of SQL and its rules: test_sql*.py, test_database_*.py
+    "db-audit-guarded",
     "db-definer-functions-closed",
     "db-extensions-allowed",
     "db-grants-named",
     "db-login-role-limits",
+    "db-login-roles-bounded",
     "db-migrations-keep-data",
     "db-no-elevated-roles",
     "db-no-grant-options",

@@ -343,6 +343,23 @@ JOINS: Final[dict[str, Spoils]] = {
             [_topic("444455556666"), _topic("444455556666", Condition={"Bool": {"a": "true"}})],
         )
     ],
+    "db-provider-verify-full": [
+        ("postgres-provider", "sslmode", ("require", "verify-ca", "disable", 5, "", ABSENT)),
+        (
+            "subscription",
+            "conninfo",
+            (
+                "host=db.example.com dbname=shop user=copy",
+                "host=db.example.com dbname=shop user=copy sslmode=require",
+                "host=db.example.com",
+                "postgresql://copy@db.example.com/shop",
+                5,
+                ABSENT,
+            ),
+        ),
+        ("foreign-server", "options/sslmode", ("require", "prefer", 5, ABSENT)),
+        ("foreign-server", "options", ({}, [], ABSENT)),
+    ],
     "db-verify-full": [
         ("connection", "secretString", _WEAK),
         ("host", "userData", _WEAK[:3]),
@@ -463,6 +480,12 @@ JOINS_ALSO_GOOD: Final[dict[str, Spoils]] = {
                 ),
             ],
         )
+    ],
+    "db-provider-verify-full": [
+        ("postgres-provider", "host", ("db.other.example.com",)),
+        ("subscription", "conninfo", ("host=/run/postgresql dbname=shop", "service=shop")),
+        ("foreign-server", "fdwName", ("file_fdw", ABSENT)),
+        ("foreign-server", "options", ({"host": "localhost"}, {"host": "/run/postgresql"})),
     ],
     "db-verify-full": [
         (

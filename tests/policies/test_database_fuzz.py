@@ -94,7 +94,7 @@ def start(connection: psycopg.Connection[Any]) -> Session:
     session.database.role(SUPERUSER, Place("")).attributes.add("SUPERUSER")
     both(connection, session, "CREATE SCHEMA fz")
     for role in ROLES:
-        assert both(connection, session, f"CREATE ROLE {role}")
+        assert both(connection, session, f"CREATE ROLE {role} LOGIN")
         both(connection, session, f"GRANT USAGE, CREATE ON SCHEMA fz TO {role}")
     return session
 

@@ -118,7 +118,7 @@ REACHED = {
     "database": ([pg("database", name="d", owner="shop")], "shop → owns database d"),
     "function": (
         [pg("function", name="f", schema="s", securityDefiner=True, body="x")],
-        "every role → may EXECUTE s.f(function) (SECURITY DEFINER of (the provider's user))",
+        "every role → may EXECUTE s.f() (SECURITY DEFINER of (the provider's user))",
     ),
 }
 
@@ -235,3 +235,120 @@ def test_doors_add_up_to_one_model() -> None:
 def test_what_a_manifest_alone_does_is_told_once() -> None:
     grants = [{"object_type": "table", "objects": ["t"], "privileges": ["DELETE"]}]
     assert len(paths(manifest_of(grants=grants))) == 1
+
+
+def function(body: str, **other: Any) -> Resource:
+    properties = {"name": "wipe", "schema": "s", "returns": "void", "body": body, **other}
+    return pg("function", **properties)
+
+
+DEFINER = "ALTER FUNCTION s.wipe{} SECURITY DEFINER SET search_path = s, pg_temp;"
+FUNCTIONS = {
+    "deletes": (function("BEGIN DELETE FROM s.t; END", language="plpgsql"), "deletes from s.t"),
+    "language is PL/pgSQL": (function("BEGIN TRUNCATE s.t; END"), "empties s.t"),
+    "SQL": (function("DELETE FROM s.t", language="SQL"), "deletes from s.t"),
+    "enclosed": (function("AS $$\nBEGIN DELETE FROM s.t; END\n$$"), "deletes from s.t"),
+    "named quotes": (function("as $x$BEGIN DELETE FROM s.t; END$x$"), "deletes from s.t"),
+    "quotes and backslashes": (
+        function("BEGIN PERFORM '\\', 'it''s'; DELETE FROM s.t; END"), "deletes from s.t",
+    ),
+    "dynamic": (
+        function("BEGIN EXECUTE q; END", args=[{"name": "q", "type": "text"}]),
+        "runs dynamic SQL (EXECUTE), so that it cannot be judged",
+    ),
+    "another language": (function("x", language="plperl"), "is written in plperl"),
+    "unreadable": (function("BEGIN DELETE"), "has a body that cannot be parsed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FUNCTIONS)
+def test_bodies_of_functions_are_read(case: str) -> None:
+    resource, found = FUNCTIONS[case]
+    arguments = "(text)" if resource.get("args") else "()"
+    # The provider has no search_path: another door may give one.
+    text = "CREATE TABLE s.t (a int);" + DEFINER.format(arguments)
+    assert any(found in one for one in paths(resource, migrations([("1.sql", text)], None)))
+    assert paths(resource) == []
+
+
+def test_a_function_that_only_reads_is_no_way() -> None:
+    reads = function("BEGIN PERFORM count(*) FROM s.t; END")
+    closed = pg("grant", role="public", schema="s", objectType="function", objects=["wipe"])
+    text = "CREATE TABLE s.t (a int);" + DEFINER.format("()")
+    assert paths(reads, migrations([("1.sql", text)], None)) == []
+    assert rules(reads, closed, migrations([("1.sql", text)], None)) == set()
+    opened = migrations([("1.sql", text)], None)
+    assert rules(reads, opened) == {"db-definer-functions-closed"}
+    kept = pg("grant", "b", role="public", schema="s", objectType="function", privileges=[])
+    assert rules(reads, kept, opened) == set()
+    other = pg("grant", "c", role="public", schema="s", objectType="function", objects=["other"])
+    assert rules(reads, other, opened) == {"db-definer-functions-closed"}
+
+
+def test_default_privileges_close_functions() -> None:
+    text = "CREATE TABLE s.t (a int);" + DEFINER.format("()")
+    closed = pg(
+        "defaults", role="public", owner="(the provider's user)", objectType="function",
+        privileges=[],
+    )  # fmt: skip
+    opened = migrations([("1.sql", text)], None)
+    assert rules(closed, function("BEGIN NULL; END"), opened) == set()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        function("x", args=[5]),
+        function("x", args=[{"name": "a"}]),
+        function("x", args=[{"type": "int); DROP TABLE t; --"}]),
+        function("x", returns="int LANGUAGE sql AS 'x'; SELECT 1; --"),
+        pg("function", body="x", returns=5),
+        pg("function", name="f", returns="trigger"),
+    ],
+    ids=range(6),
+)
+def test_what_is_no_function_cannot_be_judged(broken: Resource) -> None:
+    properties = {**broken.properties, "securityDefiner": True}
+    found = paths(Resource.of(type=broken.type, name="f", properties=properties))
+    assert any("so that it cannot be judged" in one for one in found), found
+
+
+def test_owners_that_nobody_logs_in_as_may_own() -> None:
+    owner, app = pg("role", "o", name="shop"), pg("role", "a", **{**ROLE, "name": "web"})
+    schema = pg("schema", name="s", owner="shop")
+    database = pg("database", name="d", owner="shop")
+    assert paths(owner, app, schema, database) == []
+    member = pg("grantRole", role="web", grantRole="shop")
+    assert len(paths(owner, app, schema, database, member)) == 2
+    assert paths(schema) == ["shop → owns schema s: an owner can drop all that is in it"]
+
+
+def test_columns_are_judged() -> None:
+    columns = grant("UPDATE", objects=["audit_log"], columns=["a"])
+    assert rules(columns) == {"db-audit-append-only", "db-audit-guarded"}
+    assert "db-no-public-grants" in rules(grant("SELECT", role="public", columns=["a"]))
+    assert rules(grant("UPDATE", columns=["a"])) == set()
+
+
+@pytest.mark.parametrize(
+    ("fields", "limited"),
+    [
+        ({"connection_limit": 5}, True),
+        ({"connection_limit": 5, "columns": []}, True),
+        ({"connection_limit": 0}, False),
+        ({"connection_limit": -1}, False),
+        ({"connection_limit": None}, False),
+        ({"connection_limit": "x"}, False),
+    ],
+)
+def test_login_roles_of_manifests_have_a_limit(fields: dict[str, Any], limited: bool) -> None:
+    assert ("db-login-roles-bounded" not in rules(manifest_of(**fields))) == limited
+
+
+def test_columns_of_manifests_are_judged() -> None:
+    grants = [{"object_type": "table", "objects": ["audit"], "privileges": ["UPDATE (a, b)"]}]
+    assert "db-audit-append-only" in rules(manifest_of(grants=grants))
+    grants = [
+        {"object_type": "table", "objects": ["audit"], "privileges": ["UPDATE"], "columns": ["a"]}
+    ]
+    assert "db-audit-append-only" in rules(manifest_of(grants=grants))

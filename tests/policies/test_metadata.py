@@ -39,7 +39,11 @@ def test_metadata_is_complete(rule: Rule) -> None:
     assert rule.check_resource or rule.check_stack
     assert bool(rule.types) == bool(rule.check_resource)
     assert all(
-        re.fullmatch(r"aws:[a-z0-9]+/[a-zA-Z0-9]+:[A-Za-z0-9]+", item) for item in rule.types
+        re.fullmatch(
+            r"(aws:[a-z0-9]+|postgresql:index)/[a-zA-Z0-9]+:[A-Za-z0-9]+|pulumi:providers:[a-z]+",
+            item,
+        )
+        for item in rule.types
     )
 
 
@@ -57,4 +61,5 @@ def test_what_loses_data_or_opens_it_cannot_be_exempted_in_prod() -> None:
         "net-database-from-groups-only",
         "db-app-cannot-delete",
         "db-verify-full",
+        "db-provider-verify-full",
     }

@@ -22,6 +22,8 @@ from tests.policies.spec_table import ABSENT, ALSO_GOOD, ELSEWHERE, SPECS
 
 # What the catalogue asks for and a team may decide against; docs/controls.md gives the reasons.
 ADVICE: Final = {
+    "db-audit-guarded",
+    "db-login-roles-bounded",
     "ec2-disk-customer-key",
     "lambda-code-signed",
     "lambda-in-vpc",
