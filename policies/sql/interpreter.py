@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pglast import ast
+from pglast.enums import TransactionStmtKind
 
 from ..database.bodies import consequences
 from ..database.model import Place
@@ -72,6 +73,10 @@ _HARMLESS: Final = frozenset(
         *("LockStmt", "NotifyStmt", "RefreshMatViewStmt", "ReindexStmt", "UnlistenStmt"),
         *("VacuumStmt", "VariableShowStmt", "DeallocateStmt"),
     }
+)
+_ROLLBACKS: Final = (
+    TransactionStmtKind.TRANS_STMT_ROLLBACK,
+    TransactionStmtKind.TRANS_STMT_ROLLBACK_TO,
 )
 # Why other statements cannot be followed; the rest are "no statement that is known here".
 _REASONS: Final = {
@@ -157,7 +162,7 @@ def run(session: Session, files: Sequence[SqlFile], *, fresh_session_per_file: b
 
 
 def _rolls_back(one: Statement) -> bool:
-    return isinstance(one.node, ast.TransactionStmt) and "ROLLBACK" in str(one.node.kind)
+    return isinstance(one.node, ast.TransactionStmt) and one.node.kind in _ROLLBACKS
 
 
 def _carry_out(session: Session, node: Any) -> None:
