@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Production PostgreSQL on AWS: settings, plans, policy checks and operations.",
 )
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 app.add_typer(backup, name="backup")
@@ -238,7 +238,28 @@ def restore(
         return
     if target is None:
         raise CommandError("--to is missing: name the database to restore into.")
-    if at is not None or source.startswith("snapshot:") or target.startswith("instance:"):
+    selection = Selection(tuple(tables or ()), tuple(schemas or ()))
+    of_instance = at is not None or source.startswith("snapshot:")
+    if of_instance and not selection.everything and not target.startswith("instance:"):
+        from pgkeep import restore_tables_command
+
+        restore_tables_command.run(
+            restore_tables_command.request(
+                stack=stack,
+                source=source,
+                at=at,
+                target=target,
+                selection=selection,
+                no_owner=no_owner,
+                workers=workers,
+                through=through,
+                drop_afterwards=drop_afterwards,
+                as_json=as_json,
+                report_file=report_file,
+            )
+        )
+        return
+    if of_instance or target.startswith("instance:"):
         from pgkeep import restore_instance_command
 
         restore_instance_command.run(
@@ -247,6 +268,8 @@ def restore(
                 source=source,
                 at=at,
                 target=target,
+                selected=not selection.everything,
+                no_owner=no_owner,
                 through=through,
                 drop_afterwards=drop_afterwards,
                 as_json=as_json,
@@ -259,7 +282,7 @@ def restore(
             stack=stack,
             source=source,
             target=target,
-            selection=Selection(tuple(tables or ()), tuple(schemas or ())),
+            selection=selection,
             no_owner=no_owner,
             workers=workers,
             confirmation=confirm,

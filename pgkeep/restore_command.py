@@ -70,6 +70,16 @@ def run(request: Request) -> None:
     """
     stack = DeployedStack.find(request.stack, request.through)
     over_present = request.target == stack.database
+    if over_present and request.drop_afterwards:
+        raise CommandError(
+            f"--drop-afterwards refused with --to {request.target}: it is the present database of "
+            f"{stack.name}. Give the name of a new one."
+        )
+    if request.terminate and not over_present:
+        raise CommandError(
+            f"--terminate refused with --to {request.target}: nobody is in it; the option is for "
+            f"--to {stack.database}, the present database."
+        )
     if over_present:
         _confirm(request, stack)
     with refusals_as_lines():
@@ -99,7 +109,7 @@ def go_back(
     with (
         refusals_as_lines(),
         stack.reach() as endpoint,
-        _maintenance(stack, endpoint) as connection,
+        maintenance(stack, endpoint) as connection,
     ):
         if not databases.exists(connection, aside):
             raise CommandError(
@@ -152,7 +162,7 @@ def _over_present(
             f"{beside}, and {stack.database} is unchanged.",
             ExitCode.REFUSED,
         )
-    with _maintenance(stack, endpoint) as connection:
+    with maintenance(stack, endpoint) as connection:
         done = exchange.run(stack, connection, beside, terminate=request.terminate)
     exchange.show(done, progress_console)
     return made, done
@@ -165,12 +175,11 @@ def _into_other(
     login = stack.login("master")
     target = replace(endpoint, database=name)
     connect = connector(target, login, "pgkeep restore")
-    with _maintenance(stack, endpoint) as connection:
+    with maintenance(stack, endpoint) as connection:
         made_here = not databases.exists(connection, name)
         if made_here:
             databases.create(connection, name, backup)
-        owners = [str(role) for role in _roles(connection)]
-        with databases.owners_assumed(connection, owners):
+        with databases.owners_assumed(connection, server_roles(connection)):
             restored = _restore(request, stack, backup, Login(target, *login), connect)
         proof = prove(
             backup,
@@ -218,7 +227,8 @@ def _restore(
         )
 
 
-def _roles(connection: psycopg.Connection[Any]) -> list[str]:
+def server_roles(connection: psycopg.Connection[Any]) -> list[str]:
+    """All roles but PostgreSQL's and RDS's own."""
     rows = connection.execute(
         "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname !~ '^(pg_|rds)'"
     ).fetchall()
@@ -226,7 +236,7 @@ def _roles(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 @contextmanager
-def _maintenance(stack: DeployedStack, endpoint: Endpoint) -> Generator[psycopg.Connection[Any]]:
+def maintenance(stack: DeployedStack, endpoint: Endpoint) -> Generator[psycopg.Connection[Any]]:
     """A session of the master beside the databases that it makes and renames."""
     elsewhere = replace(endpoint, database=_MAINTENANCE_DATABASE)
     with connector(elsewhere, stack.login("master"), "pgkeep restore")() as connection:

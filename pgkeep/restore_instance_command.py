@@ -33,7 +33,7 @@ _IDENTIFIER = re.compile(r"[a-z](-?[a-z0-9]){0,62}")
 # Longer than any restore that somebody should watch; the instance goes on without us.
 _LONGEST_WAIT_SECONDS = 12 * 3600.0
 _PASSWORD_SECONDS = 600.0
-_APPLICATION = "pgkeep restore"
+APPLICATION = "pgkeep restore"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class InstanceRequest:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """What RDS was asked for."""
 
     kind: Kind
@@ -66,6 +66,8 @@ def request(
     source: str,
     at: str | None,
     target: str,
+    selected: bool = False,
+    no_owner: bool = False,
     through: str | None,
     drop_afterwards: bool,
     as_json: bool,
@@ -79,7 +81,14 @@ def request(
     if not target.startswith(INSTANCE):
         raise CommandError(
             f"--to {target} refused: a moment or a snapshot comes back as a whole instance. Give "
-            f"--to {INSTANCE}NAME, copy what you need from there (pg_dump --table), and delete it"
+            f"--to {INSTANCE}NAME; or name what you need, which is then copied into a database: "
+            f"--table NAME --to {target}"
+        )
+    if selected or no_owner:
+        option = "--table and --schema" if selected else "--no-owner"
+        raise CommandError(
+            f"{option} refused with --to {target}: an instance comes back whole. To bring tables "
+            "of a moment or a snapshot into a database give its name: --to DATABASE"
         )
     identifier = target.removeprefix(INSTANCE)
     if not _IDENTIFIER.fullmatch(identifier):
@@ -87,16 +96,7 @@ def request(
             f"--to {target} refused: the name of an instance has up to 63 lower-case letters, "
             "digits and single hyphens and begins with a letter."
         )
-    snapshot = source.removeprefix(SNAPSHOT) if source.startswith(SNAPSHOT) else None
-    if at is not None and snapshot is None and source != LATEST:
-        raise CommandError(
-            f"--at {at} refused with --from {source}: a dump shows one moment only. Leave one out."
-        )
-    if (at is None) == (snapshot is None):
-        raise CommandError(
-            f"--to {INSTANCE}NAME needs either --at TIME or --from {SNAPSHOT}ID. A dump is "
-            "restored into a database: --to DATABASE."
-        )
+    snapshot = one_source(source, at, target)
     if through is not None:
         raise CommandError(
             f"--through {through} refused with --to {INSTANCE}NAME: a tunnel leads to one host, "
@@ -105,6 +105,25 @@ def request(
     return InstanceRequest(
         stack, identifier, at, snapshot, through, drop_afterwards, as_json, report_file
     )
+
+
+def one_source(source: str, at: str | None, target: str) -> str | None:
+    """The snapshot that `source` names; None where `at` is given instead.
+
+    Raises:
+        CommandError: it is neither one nor the other.
+    """
+    snapshot = source.removeprefix(SNAPSHOT) if source.startswith(SNAPSHOT) else None
+    if at is not None and snapshot is None and source != LATEST:
+        raise CommandError(
+            f"--at {at} refused with --from {source}: a dump shows one moment only. Leave one out."
+        )
+    if (at is None) == (snapshot is None):
+        raise CommandError(
+            f"--to {target} needs either --at TIME or --from {SNAPSHOT}ID. A dump is "
+            "restored into a database: --to DATABASE."
+        )
+    return snapshot
 
 
 def moment(text: str) -> datetime | None:
@@ -140,13 +159,13 @@ def run(asked: InstanceRequest) -> None:
         rds = stack.client("rds")
         source = instances.required(rds, str(stack.outputs["database_identifier"]))
         started_at = datetime.now(UTC)
-        begun = _begin(rds, source, asked, at, started_at)
+        begun = begin(rds, source, asked, at, started_at)
         try:
             made, address = _prove(stack, rds, asked, begun, started_at)
             report.write(made, s3=stack.client("s3"), bucket=stack.bucket)
         finally:
             if asked.drop_afterwards:
-                _drop(rds, asked.identifier)
+                drop(rds, asked.identifier)
             else:
                 progress_console.print(
                     f"Instance {asked.identifier} has no deletion protection and the tag "
@@ -164,50 +183,49 @@ def run(asked: InstanceRequest) -> None:
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def _begin(
+def begin(
     rds: Any,
     source: dict[str, Any],
     asked: InstanceRequest,
     at: datetime | None,
     started_at: datetime,
-) -> _Asked:
+) -> Asked:
+    """Ask RDS for the instance.
+
+    Raises:
+        OperationError: the moment, the snapshot or the name is refused.
+    """
     target = Target(asked.identifier, _PURPOSE)
     if asked.snapshot is not None:
         snapshot = instances.restore_snapshot(rds, source, target, asked.snapshot)
         taken_at: datetime = snapshot["SnapshotCreateTime"]
         lost = (started_at - taken_at).total_seconds()
-        return _Asked("snapshot", asked.snapshot, taken_at, lost)
+        return Asked("snapshot", asked.snapshot, taken_at, lost)
     limits: Window = instances.window(rds, str(source["DBInstanceIdentifier"]))
     wanted = instances.moment_in(limits, at or limits.latest)
     instances.restore_to_moment(rds, source, target, wanted)
     lost = max((started_at - limits.latest).total_seconds(), 0.0)
-    return _Asked("point-in-time", report.POINT_IN_TIME, wanted, lost)
+    return Asked("point-in-time", report.POINT_IN_TIME, wanted, lost)
 
 
 def _prove(
     stack: DeployedStack,
     rds: Any,
     asked: InstanceRequest,
-    begun: _Asked,
+    begun: Asked,
     started_at: datetime,
 ) -> tuple[Report, str]:
     steps: dict[str, float] = {}
     started = time.monotonic()
-    with progress_console.status(f"{asked.identifier}: asked for") as status:
-        instance = instances.wait_until_ready(
-            rds,
-            asked.identifier,
-            limit_seconds=_LONGEST_WAIT_SECONDS,
-            progress=_progress(status, asked.identifier),
-        )
+    instance = wait(rds, asked.identifier)
     steps["instance restored"] = round(time.monotonic() - started, 3)
     address = str(instance["Endpoint"]["Address"])
     with stack.reach(address) as endpoint:
         started = time.monotonic()
-        login = _login(stack, rds, asked.identifier, endpoint)
+        login_ = login(stack, rds, asked.identifier, endpoint)
         steps["login"] = round(time.monotonic() - started, 3)
         with progress_console.status(f"{asked.identifier}: proving"):
-            connect = connector(endpoint, login, _APPLICATION)
+            connect = connector(endpoint, login_, APPLICATION)
             proof, counts = prove_without_manifest(begun.source_id, connect=connect)
             workload_checks(stack, proof, connect)
     made = report.of_instance(
@@ -225,19 +243,30 @@ def _prove(
     return made, address
 
 
-def _login(stack: DeployedStack, rds: Any, identifier: str, endpoint: Endpoint) -> tuple[str, str]:
+def wait(rds: Any, identifier: str) -> dict[str, Any]:
+    """Wait until the new instance answers, and show its status meanwhile."""
+    with progress_console.status(f"{identifier}: asked for") as status:
+        return instances.wait_until_ready(
+            rds,
+            identifier,
+            limit_seconds=_LONGEST_WAIT_SECONDS,
+            progress=_progress(status, identifier),
+        )
+
+
+def login(stack: DeployedStack, rds: Any, identifier: str, endpoint: Endpoint) -> tuple[str, str]:
     """The present master password; an older instance gets it first."""
-    login = stack.login("master")
+    found = stack.login("master")
     try:
-        endpoint.connect(*login, application_name=_APPLICATION).close()
+        endpoint.connect(*found, application_name=APPLICATION).close()
     except psycopg.OperationalError as error:
         if not password_refused(error):
             raise
         progress_console.print(
             f"{identifier} still has the master password of its moment; it gets the present one."
         )
-        instances.set_master_password(rds, identifier, login[1], _PASSWORD_SECONDS)
-    return login
+        instances.set_master_password(rds, identifier, found[1], _PASSWORD_SECONDS)
+    return found
 
 
 def _progress(status: Status, identifier: str) -> Callable[[str, float], None]:
@@ -247,7 +276,7 @@ def _progress(status: Status, identifier: str) -> Callable[[str, float], None]:
     return show_status
 
 
-def _drop(rds: Any, identifier: str) -> None:
+def drop(rds: Any, identifier: str) -> None:
     """Delete the instance, waiting while RDS refuses to delete what it is still making.
 
     Raises:

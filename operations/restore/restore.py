@@ -16,8 +16,7 @@ from operations.backup.children import Login
 from operations.backup.manifest import Manifest, TableRecord
 from operations.backup.object_reader import ObjectReader
 from operations.backup.session import Connect
-from operations.errors import OperationError
-from operations.restore import schema
+from operations.restore import preconditions, schema
 from operations.restore.rows import RowLoader
 from operations.restore.selection import Selection
 
@@ -89,10 +88,10 @@ class _Restore:
         whole = options.selection.everything
         with self.connect() as connection:
             connection.autocommit = True
-            self._refuse_unless_empty(connection)
+            preconditions.refuse_unless_empty(connection, self.login.endpoint)
             positions = self._globals()
             if not options.no_owner:
-                self._refuse_missing_roles(connection, positions)
+                preconditions.refuse_missing_roles(connection, self.login.endpoint, positions)
         with schema.fetched(
             backup,
             self.reader,
@@ -113,7 +112,7 @@ class _Restore:
         with self.connect() as connection:
             connection.autocommit = True
             with self._step(result, "sequences"):
-                _set_sequences(connection, positions["sequences"])
+                set_sequences(connection, positions["sequences"])
             with self._step(result, "statistics"):
                 connection.execute("SET statement_timeout = 0")
                 connection.execute("ANALYZE")
@@ -134,36 +133,6 @@ class _Restore:
         stored = next(one for one in self.backup.objects if one.key == self.backup.globals_key)
         return json.loads(b"".join(self.reader.read(stored)))
 
-    def _refuse_unless_empty(self, connection: psycopg.Connection[Any]) -> None:
-        found = connection.execute(
-            """SELECT n.nspname || '.' || c.relname
-                 FROM pg_catalog.pg_class c
-                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't'
-                  AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-                  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                                   WHERE d.objid = c.oid AND d.deptype = 'e')
-                ORDER BY 1 LIMIT 4"""
-        ).fetchall()
-        if found:
-            names = ", ".join(name for (name,) in found[:3]) + (", ..." if len(found) > 3 else "")
-            raise OperationError(
-                f"database {self.login.endpoint.database} is not empty ({names}); a restore never "
-                "mixes with what is there. Restore into a new database"
-            )
-
-    def _refuse_missing_roles(
-        self, connection: psycopg.Connection[Any], description: dict[str, Any]
-    ) -> None:
-        there = {name for (name,) in connection.execute("SELECT rolname FROM pg_catalog.pg_roles")}
-        missing = [role["name"] for role in description["roles"] if role["name"] not in there]
-        if missing:
-            raise OperationError(
-                f"roles of the backup are missing on {self.login.endpoint.host}: "
-                f"{', '.join(missing)}; apply the role manifest first (the roles function), or "
-                "restore with --no-owner and apply it afterwards"
-            )
-
     @contextmanager
     def _step(self, result: Restored, name: str) -> Generator[None]:
         if self.options.progress is not None:
@@ -173,7 +142,7 @@ class _Restore:
         result.steps[name] = round(time.monotonic() - started, 3)
 
 
-def _set_sequences(connection: psycopg.Connection[Any], positions: list[dict[str, Any]]) -> None:
+def set_sequences(connection: psycopg.Connection[Any], positions: list[dict[str, Any]]) -> None:
     """Sequences that the selection left out are not there, and are passed over."""
     for one in positions:
         name = sql.Identifier(one["schema"], one["name"]).as_string(connection)

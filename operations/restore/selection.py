@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from operations.backup.catalog import Table
 from operations.backup.manifest import Manifest, TableRecord
 from operations.errors import OperationError
+
+Named = TypeVar("Named", Table, TableRecord)
 
 
 @dataclass(frozen=True)
@@ -22,29 +26,37 @@ class Selection:
         return not self.tables and not self.schemas
 
     def of(self, backup: Manifest) -> list[TableRecord]:
-        """The tables.
+        """The tables of a backup.
 
         Raises:
             OperationError: the backup has no table or schema of that name, or several.
         """
+        return self.among(backup.tables, f"backup {backup.id}")
+
+    def among(self, tables: Sequence[Named], whose: str) -> list[Named]:
+        """Those of `tables` that are meant; `whose` names them in a refusal.
+
+        Raises:
+            OperationError: there is no table or schema of that name, or several.
+        """
         if self.everything:
-            return list(backup.tables)
-        chosen: dict[str, TableRecord] = {}
+            return list(tables)
+        chosen: dict[str, Named] = {}
         for schema in self.schemas:
-            found = [table for table in backup.tables if table.schema == schema]
+            found = [table for table in tables if table.schema == schema]
             if not found:
                 raise OperationError(
-                    f"backup {backup.id} has no table in schema {schema!r}; it has the schemas "
-                    f"{_listed(sorted({table.schema for table in backup.tables}))}"
+                    f"{whose} has no table in schema {schema!r}; it has the schemas "
+                    f"{_listed(sorted({table.schema for table in tables}))}"
                 )
             chosen.update({table.label: table for table in found})
         for name in self.tables:
-            found = [table for table in backup.tables if name in (table.name, table.label)]
+            found = [table for table in tables if name in (table.name, table.label)]
             if len(found) != 1:
-                names = sorted(table.label for table in found or backup.tables)
+                names = sorted(table.label for table in found or tables)
                 what = "several tables" if found else "no table"
                 raise OperationError(
-                    f"backup {backup.id} has {what} called {name!r}: {_listed(names)}; "
+                    f"{whose} has {what} called {name!r}: {_listed(names)}; "
                     "give one as schema.table"
                 )
             chosen[found[0].label] = found[0]

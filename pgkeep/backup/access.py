@@ -14,9 +14,10 @@ from operations.errors import OperationError
 from pgkeep.deployed import DeployedStack
 from pgkeep.failures import CommandError, ExitCode
 
-console = Console(highlight=False)
+# A name such as instance:x: is no emoji.
+console = Console(highlight=False, emoji=False)
 #: Progress goes to standard error, so that standard output is the result alone.
-progress_console = Console(stderr=True, highlight=False)
+progress_console = Console(stderr=True, highlight=False, emoji=False)
 
 
 @contextmanager

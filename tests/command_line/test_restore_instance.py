@@ -9,9 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from operations.errors import OperationError
-from operations.restore import instances, page
+from operations.restore import Selection, instances, page
 from operations.restore.instances import Target, Window
 from operations.restore.objectives import Objectives
+from pgkeep import restore_tables_command
 from pgkeep.failures import CommandError
 from pgkeep.restore_instance_command import moment, request
 
@@ -41,7 +42,12 @@ def test_a_moment_or_a_snapshot_and_never_both() -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"target": "restored"}, "comes back as a whole instance. Give --to instance:NAME"),
+        ({"target": "restored"}, "comes back as a whole instance. Give --to instance:NAME; or na"),
+        (
+            {"selected": True},
+            "--table and --schema refused with --to instance:scratch: an instance",
+        ),
+        ({"no_owner": True}, "--no-owner refused with --to instance:scratch: an instance comes"),
         ({"target": "instance:"}, "up to 63 lower-case letters"),
         ({"target": "instance:Scratch"}, "up to 63 lower-case letters"),
         ({"target": "instance:a--b"}, "up to 63 lower-case letters"),
@@ -55,6 +61,42 @@ def test_a_moment_or_a_snapshot_and_never_both() -> None:
 def test_options_that_do_not_fit_are_refused(change: dict[str, Any], match: str) -> None:
     with pytest.raises(CommandError, match=match):
         asked(**change)
+
+
+def tables(**change: Any) -> Any:
+    options: dict[str, Any] = {
+        "stack": "local",
+        "source": "latest",
+        "at": "latest",
+        "target": "rescued",
+        "selection": Selection(tables=("buyers",)),
+        "no_owner": False,
+        "workers": 2,
+        "through": None,
+        "drop_afterwards": False,
+        "as_json": False,
+        "report_file": None,
+    }
+    return restore_tables_command.request(**{**options, **change})
+
+
+def test_tables_of_a_moment_or_of_a_snapshot() -> None:
+    assert (tables().at, tables().snapshot) == ("latest", None)
+    of_snapshot = tables(at=None, source="snapshot:nightly")
+    assert (of_snapshot.at, of_snapshot.snapshot) == (None, "nightly")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"source": "snapshot:x"}, "needs either --at TIME or --from snapshot:ID"),
+        ({"source": "20261121T0200"}, "a dump shows one moment only"),
+        ({"through": "127.0.0.1:15432"}, "a tunnel leads to one host"),
+    ],
+)
+def test_tables_of_what_does_not_fit_are_refused(change: dict[str, Any], match: str) -> None:
+    with pytest.raises(CommandError, match=match):
+        tables(**change)
 
 
 def test_a_name_may_have_63_characters() -> None:

@@ -116,6 +116,32 @@ def test_a_restore_ends_at_each_of_several_moments(site: LocalStack, tmp_path: P
     assert instances(site) == before
 
 
+def test_a_table_comes_back_as_it_was_before_a_bad_update(site: LocalStack) -> None:
+    before = instances(site)
+    moment = between()
+    spoil = ["UPDATE buyers SET tier = 'spoiled'", "SELECT count(*) FROM buyers"]
+    group = "application_security_group_id"
+    spoiled = site.query(group, site.through_pooler(), spoil)
+    (count,) = spoiled["results"][1]["rows"][0]
+    wait_for_archive(site, moment)
+    words = ["--at", moment.isoformat(), "--table", "buyers", "--to", "rescued"]
+    made = pgkeep(site, "restore", *words, "--json")
+    assert made.returncode == 0, made.stdout + made.stderr
+    document = json.loads(made.stdout)
+    print(document["steps"], document["rto_seconds"])
+    assert (document["proven"], document["target"]) == (True, "rescued")
+    assert document["row_counts"] == {"node_pass.buyers": count}
+    read = "SELECT count(*), min(tier), max(tier) FROM node_pass.buyers"
+    rescued = {**site.direct("migrator"), "dbname": "rescued"}
+    answer = site.query("migration_security_group_id", rescued, [read])
+    assert answer["results"][0]["rows"] == [[count, "gold", "gold"]]
+    for refused in (words, [*words[:3], "byers", "--to", "other"]):
+        ended = pgkeep(site, "restore", *refused)
+        assert ended.returncode == 1
+        assert "is not empty" in ended.stderr or "no table called 'byers'" in ended.stderr
+    assert instances(site) == before
+
+
 def wait_until_gone(stack: LocalStack, identifier: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
