@@ -12,12 +12,12 @@ from moto.rds.exceptions import (
 from moto.rds.models import DBInstance, DBSubnetGroup
 
 from localcloud.databases import backups, creation, standby
+from localcloud.databases.blue_green import BlueGreenDeployments
 from localcloud.databases.events import Events
 from localcloud.databases.instance import LocalDBInstance, new_instance
 from localcloud.databases.modification import modify
 from localcloud.databases.node import Node
 from localcloud.databases.not_emulated import NotEmulated
-from localcloud.databases.read_replicas import ReadReplicas
 from localcloud.databases.restores import Restores
 from localcloud.databases.validation import (
     choose_subnet,
@@ -26,7 +26,7 @@ from localcloud.databases.validation import (
 )
 
 
-class LocalRDSBackend(Restores, ReadReplicas, Events, NotEmulated):
+class LocalRDSBackend(Restores, BlueGreenDeployments, Events, NotEmulated):
     """RDS of one region."""
 
     def create_db_instance(self, db_kwargs: Mapping[str, Any]) -> DBInstance:

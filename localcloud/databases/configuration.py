@@ -74,6 +74,8 @@ class Configuration:
     recovery: Recovery | None = None
     # Name of the Multi-AZ standby that a commit waits for.
     synchronous_standby: str | None = None
+    # Sessions begin read-only.
+    read_only: bool = False
     hidden: bool = False  # the standby itself: it takes no connections
 
     def resolved(self) -> dict[str, str]:
@@ -139,6 +141,8 @@ class Configuration:
             settings["synchronous_standby_names"] = f'"{self.synchronous_standby}"'
         if self.hidden:
             settings |= {"hot_standby": "off", "wal_retrieve_retry_interval": "200ms"}
+        if self.read_only:
+            settings["default_transaction_read_only"] = "on"
         if self.recovery is not None:
             settings |= _recovery_settings(self.recovery)
         return "".join(f"{name} = {_quoted(value)}\n" for name, value in sorted(settings.items()))

@@ -48,6 +48,9 @@ _KEPT_INPUTS = {
 }
 
 
+KEPT_ATTRIBUTES = tuple(_KEPT_INPUTS.values())
+
+
 class LocalDBInstance(DBInstance):
     """A DB instance backed by a real PostgreSQL server."""
 

@@ -42,6 +42,8 @@ class Node:
     finish: Callable[[], None] | None = None
     # Of a restore that is under way.
     recovery: Recovery | None = None
+    # What was in production before a blue/green switchover: clients that still come may only read.
+    read_only: bool = False
     marks: list[Mark] = field(default_factory=list[Mark])
     marked_at: float = 0.0  # time.monotonic()
     # Archives in other regions that take over what this one gets.

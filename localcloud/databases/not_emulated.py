@@ -16,9 +16,6 @@ class NotEmulated(RDSBackend):
         # RDS writes Apache Parquet; an empty task that says "complete" would be a false backup.
         raise _refusal("StartExportTask")
 
-    def create_blue_green_deployment(self, *_: Any, **__: Any) -> NoReturn:
-        raise _refusal("CreateBlueGreenDeployment")
-
     def create_db_cluster(self, *_: Any, **__: Any) -> NoReturn:
         raise _refusal("CreateDBCluster")
 

@@ -37,7 +37,7 @@ class Plane:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.engine = Engine(cloud.image, cloud.home.databases / ".engine")
-        self._nodes: dict[str, Node] = {}  # by folder name
+        self._nodes: dict[str, Node] = {}  # by `_key`
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -75,6 +75,18 @@ class Plane:
     def _key(self, identifier: str, region: str) -> str:
         """Unique over all regions; no identifier has a dot."""
         return identifier if region == self.cloud.region else f"{region}.{identifier}"
+
+    def rename(self, instance: LocalDBInstance, identifier: str) -> None:
+        """Give an instance another name and endpoint; its folder keeps the first one.
+
+        The certificate and the endpoint's address are the caller's to renew.
+        """
+        old = self._key(instance.db_instance_identifier, instance.region)
+        with self._lock:
+            self._nodes[self._key(identifier, instance.region)] = self._nodes.pop(old)
+        self.cloud.fabric.unregister_name(instance.dns_name)
+        instance.db_instance_identifier = identifier
+        instance.dns_name = self.endpoint_name(identifier, instance.region)
 
     def endpoint_name(self, identifier: str, region: str) -> str:
         """DNS name of an instance's endpoint."""
@@ -257,6 +269,7 @@ class Plane:
             upstream=Upstream(node.source.server.port, node.slot) if node.source else None,
             recovery=node.recovery,
             synchronous_standby=standby.NAME if node.standby else None,
+            read_only=node.read_only,
         )
 
     def _standby_configuration(self, node: Node, second: Standby) -> Configuration:

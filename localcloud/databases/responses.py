@@ -12,6 +12,7 @@ from localcloud.databases import (
     certificates,
     log_files,
     responses_backups,
+    responses_blue_green,
     responses_events,
 )
 from localcloud.databases.parameters import FAMILY, Parameter, is_system_default
@@ -49,6 +50,7 @@ def install(rds_authority: Authority) -> None:
         reset_db_parameter_group,
         reboot_db_instance,
         *responses_backups.ACTIONS,
+        *responses_blue_green.ACTIONS,
         *responses_events.ACTIONS,
     ):
         setattr(RDSResponse, action.__name__, action)

@@ -327,8 +327,17 @@ class Server:
             else:
                 return
 
-    def run(self, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs as postgres in the root. Raises LocalCloudError."""
+    def last_checkpoint(self) -> str:
+        """Where in the WAL the last checkpoint stands; of a stopped server, its very end."""
+        said = self.run("pg_controldata", f"--pgdata={DATA}")
+        lines = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
+        return lines["Latest checkpoint location"].strip()
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run one of PostgreSQL's programs as postgres in the root, and return what it says.
+
+        Raises LocalCloudError.
+        """
         completed = subprocess.run(
             self._command(program, *arguments, namespace=False),
             stdin=subprocess.DEVNULL,
@@ -342,6 +351,7 @@ class Server:
             raise LocalCloudError(
                 f"{program} for {self.identifier} failed: {completed.stderr.strip()[-500:]}"
             )
+        return completed.stdout
 
     def _command(self, program: str, *arguments: str, namespace: bool = True) -> Sequence[str]:
         enter = [f"--net={self.namespace_path}", "--"] if namespace and self.namespace_path else []

@@ -11,6 +11,9 @@ from stacks.schema import Refusal
 if TYPE_CHECKING:
     from stacks.settings import Settings
 
+# AWS RDS API reference: CreateBlueGreenDeployment, BlueGreenDeploymentName.
+_LONGEST_DEPLOYMENT_NAME = 60
+
 
 def refusals(settings: Settings) -> Iterator[Refusal]:
     """Contradictory origins, upgrades, updates and deletions."""
@@ -97,6 +100,15 @@ def _upgrade(settings: Settings) -> Iterator[Refusal]:
             "an upgrade is allowed for one change by name, and this one is over or not yet asked",
             "Remove database.major_upgrade, or set database.engine_version to its to_version.",
         )
+    elif not (settings.database.apply_changes_immediately or settings.database.blue_green_updates):
+        yield Refusal(
+            "database.apply_changes_immediately",
+            False,
+            "must be true with database.major_upgrade",
+            "an upgrade that waits for the maintenance window still uses the old parameter group, "
+            "which the same update deletes, and refuses the new one for replicas",
+            "Set it to true and deploy at a time that suits, or use database.blue_green_updates.",
+        )
     elif settings.replicas.other_regions:
         yield Refusal(
             "database.major_upgrade",
@@ -120,6 +132,15 @@ def _blue_green(settings: Settings) -> Iterator[Refusal]:
             f"not with {replicas} read replica{'s' if replicas > 1 else ''}",
             "the provider's blue/green update refuses an instance with replicas",
             "Set it to false, or replicas.count to 0 for the time of the change.",
+        )
+    name = database.instance_name(settings.prefix)
+    if len(name) > _LONGEST_DEPLOYMENT_NAME:
+        yield Refusal(
+            field,
+            True,
+            f"needs an instance name of at most {_LONGEST_DEPLOYMENT_NAME} characters",
+            f"{name} has {len(name)}, and the provider gives the deployment the instance's name",
+            "Set it to false.",
         )
     parameters = {name.lower(): value for name, value in database.parameters.items()}
     if str(parameters.get("rds.logical_replication", "0")).lower() not in ("1", "true", "on"):

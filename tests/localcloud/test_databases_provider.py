@@ -210,7 +210,6 @@ def test_copies_in_another_region(
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"blueGreenUpdate": {"enabled": True}}, "blue/green deployments are not run"),
         ({"snapshotIdentifier": "a", "replicateSourceDb": "b"}, "cannot be given together"),
         ({"restoreToPointInTime": {"useLatestRestorableTime": True}}, "one source is needed"),
         (

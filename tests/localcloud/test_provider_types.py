@@ -48,7 +48,6 @@ def test_the_types_file_is_what_the_installed_sdk_declares():
         ({"vpcSecurityGroupIds": ["sg-1", 5]}, r"vpcSecurityGroupIds\[1\]: must be a string"),
         ({"tags": {"Name": 5}}, "tags.Name: must be a string"),
         ({"tags": ["Name"]}, "tags: must be a map"),
-        ({"blueGreenUpdate": {"enabled": True}}, "blue/green deployments are not run"),
         ({"passwordWo": None}, "password: one of password, passwordWo"),
         ({"identifier": "Orders"}, "identifier: 'Orders' must be in lower case"),
         ({"monitoringInterval": 7}, "monitoringInterval: 7 is not one of"),

@@ -101,6 +101,41 @@ def test_a_major_upgrade_is_allowed_for_one_change(usual: dict[str, Any]) -> Non
     assert differences(recorder, usual) == {"allowMajorVersionUpgrade": True}
 
 
+def test_a_major_upgrade_changes_this_and_nothing_else_of_the_database() -> None:
+    with_replica: dict[str, Any] = {"replicas__count": 1}
+    before = deployed_with(database__engine_version="16", **with_replica)
+    upgrade = {"from_version": "16", "to_version": "17"}
+    after = deployed_with(database__major_upgrade=upgrade, **with_replica)
+    assert before.resources.keys() == after.resources.keys()
+    old, new = "pgkeep-dev-postgres16", "pgkeep-dev-postgres17"
+    changed: dict[str, Any] = {}
+    for name, (kind, inputs) in before.resources.items():
+        if not kind.startswith("aws:rds/"):
+            continue
+        others = after.inputs(name)
+        names = (inputs.keys() | others.keys()) - {"passwordWo", "tags"}
+        found = {
+            key: (inputs.get(key), others.get(key))
+            for key in names
+            if inputs.get(key) != others.get(key)
+        }
+        if found:
+            changed[name] = found
+    assert changed == {
+        # Another name and family: made before the old one is deleted.
+        "database-parameters": {"name": (old, new), "family": ("postgres16", "postgres17")},
+        "database-instance": {
+            "allowMajorVersionUpgrade": (False, True),
+            "engineVersion": ("16", "17"),
+            "parameterGroupName": (old, new),
+        },
+        # RDS upgrades it with the primary; it names that one, so it comes after it.
+        "replica-1-instance": {"parameterGroupName": (old, new)},
+        "database-events-parameters": {"sourceIds": ([old], [new])},
+    }
+    assert after.inputs("replica-1-instance")["replicateSourceDb"] == "pgkeep-dev"
+
+
 def test_the_parameter_group_of_another_version_has_another_name(usual: dict[str, Any]) -> None:
     recorder = deployed_with(database__engine_version="16")
     group = recorder.inputs("database-parameters")

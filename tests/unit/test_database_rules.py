@@ -118,6 +118,30 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "dev",
         {
             "database__major_upgrade": {"from_version": "16", "to_version": "17"},
+            "database__apply_changes_immediately": False,
+        },
+        "database.apply_changes_immediately",
+        "false",
+        "must be true with database.major_upgrade",
+        "still uses the old parameter group",
+    ),
+    (
+        "dev",
+        {
+            "database__blue_green_updates": True,
+            "database__parameters": {"rds.logical_replication": 1},
+            "database__identifier": "a" * 61,
+            "replicas__count": 0,
+        },
+        "database.blue_green_updates",
+        "true",
+        "needs an instance name of at most 60 characters",
+        "gives the deployment the instance's name",
+    ),
+    (
+        "dev",
+        {
+            "database__major_upgrade": {"from_version": "16", "to_version": "17"},
             "replicas__other_regions": [THERE],
         },
         "database.major_upgrade",

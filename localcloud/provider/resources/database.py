@@ -8,6 +8,7 @@ from localcloud.provider.aws import Aws
 from localcloud.provider.context import NO_NAMES, Context, Names, call_until_free, keeping, names
 from localcloud.provider.errors import NotFoundError, ProviderError
 from localcloud.provider.resource import Operation, Ready, Resource
+from localcloud.provider.resources.database_blue_green import BYPASSING, BlueGreenUpdate
 from localcloud.provider.resources.database_groups import rds_tags
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.shapes import member_for, to_request
@@ -198,12 +199,31 @@ class _Instance(Resource):
             }
         if not parameters:
             return
+        blue_green = context.inputs.get("blueGreenUpdate") or {}
+        if context.old_inputs and blue_green.get("enabled") and changed - BYPASSING:
+            # pulumi-aws says it each time, so that green has it as blue has.
+            protection = bool(context.inputs.get("deletionProtection"))
+            parameters["DeletionProtection"] = protection
+            update = BlueGreenUpdate(context, lambda name: self._wait_available(context, name))
+            update.run(changed, parameters)
+            return
         # AWS changes an engine's version and other disruptive things in the maintenance window
         # unless it is asked to do it now; pulumi-aws asks only with applyImmediately.
         # What a creation could not carry belongs to it, and does not wait.
         created = not context.old_inputs
         parameters["ApplyImmediately"] = created or bool(context.inputs.get("applyImmediately"))
         context.call("rds", "ModifyDBInstance", **self._key(context), **parameters)
+
+    @staticmethod
+    def _wait_available(context: Context, identifier: str) -> None:
+        def probe() -> str | None:
+            found = context.call("rds", "DescribeDBInstances", DBInstanceIdentifier=identifier)
+            status = found["DBInstances"][0]["DBInstanceStatus"]
+            if status in _READY.failed:
+                raise ProviderError(f"{context.subject}: {identifier} is {status}")
+            return None if status in _READY.done else f"{identifier} is {status}"
+
+        context.wait(probe, 3600)
 
     def _promote(self, context: Context) -> None:
         inputs = context.inputs
@@ -282,10 +302,6 @@ def _origin_failures(inputs: Mapping[str, Any]) -> list[Failure]:
         if bool(restore.get("restoreTime")) == bool(restore.get("useLatestRestorableTime")):
             reason = "one of restoreTime and useLatestRestorableTime is needed"
             found.append(Failure("restoreToPointInTime", reason))
-    blue_green = inputs.get("blueGreenUpdate")
-    if isinstance(blue_green, Mapping) and blue_green.get("enabled"):
-        reason = "blue/green deployments are not run by the local cloud; update in place"
-        found.append(Failure("blueGreenUpdate", reason))
     return found
 
 
