@@ -53,7 +53,7 @@ class Platform(pulumi.ComponentResource):
     def __init__(
         self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """Check what needs AWS or other files to be checked, then make everything."""
+        """Check what needs AWS to be checked, then make everything."""
         contract = _contract(settings)
         deployment = Deployment.discover(settings)
         existing = settings.network.existing
@@ -354,30 +354,15 @@ class Platform(pulumi.ComponentResource):
 
 
 def _contract(settings: Settings) -> workloads.WorkloadContract:
-    """The workload's contract, checked against the settings.
+    """The workload's contract. That it fits the settings stacks/rules/workload.py has judged.
 
     Raises:
-        pulumi.RunError: when there is none, or it is for another database.
+        pulumi.RunError: when a check of it would do more than read.
     """
-    try:
-        contract = workloads.load(settings.workload)
-    except workloads.ContractError as error:
-        raise pulumi.RunError(f"workload: {settings.workload!r} refused, {error}") from None
+    contract = workloads.load(settings.workload)
     refused = check_sql.refusals(contract)
     if refused:
         raise pulumi.RunError(
             f"workloads/{contract.workload}/contract.yaml: " + "; ".join(refused) + "."
-        )
-    if contract.database != settings.database.name:
-        raise pulumi.RunError(
-            f"database.name: {settings.database.name!r} refused, must be {contract.database!r}: "
-            f"the contract of workload {contract.workload} names that database. "
-            f"Set database.name to {contract.database!r}."
-        )
-    if not any(role.kind == "health" for role in contract.roles):
-        raise pulumi.RunError(
-            f"workload: {settings.workload!r} refused, its contract needs a role of kind health "
-            "(login, no grants): pooler hosts prove a query with it before they serve. "
-            f"Add it to workloads/{contract.workload}/contract.yaml."
         )
     return contract

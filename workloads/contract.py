@@ -19,6 +19,8 @@ Identifier = Annotated[
     str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=MAX_ROLE_NAME_LENGTH)
 ]
 RoleKind = Literal["owner", "migrator", "app", "readonly", "backup", "health"]
+#: Kinds that connect through the pooler; the others (DDL, dumps) go to the database directly.
+POOLED_KINDS: frozenset[RoleKind] = frozenset({"app", "readonly", "health"})
 ObjectType = Literal["schema", "table", "sequence"]
 Privilege = Literal[
     "SELECT",

@@ -15,13 +15,10 @@ from psycopg import sql
 from operations import scram, secret_store
 from operations.database import Endpoint, credentials, password_refused
 from operations.roles.ledger import Ledger
-from workloads.contract import Role, RoleManifest
+from workloads.contract import POOLED_KINDS, Role, RoleManifest
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
-
-#: Kinds that connect through the pooler; the others (DDL, dumps) go to the database directly.
-POOLED_KINDS = frozenset({"app", "readonly", "health"})
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from stacks.rules import (
     replicas,
     restore_test,
     storage,
+    workload,
 )
 from stacks.schema import Refusal
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from stacks.settings import Settings
 
 _THEMES = (
+    workload,
     offers,
     names,
     network,

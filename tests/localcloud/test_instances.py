@@ -168,7 +168,7 @@ def test_a_pushed_key_stands_in_the_metadata_for_its_user(stack: Stack, host: st
     assert shown.endswith("Not Found")
     for change, error in (
         ({"InstanceId": "i-0aaaaaaaaaaaaaaaa"}, "EC2InstanceNotFoundException"),
-        ({"SSHPublicKey": f"ssh-dss {key.split()[1]}"}, "InvalidArgsException"),
+        ({"SSHPublicKey": f"ssh-dss {key.split()[1]}AAAAAAAA"}, "InvalidArgsException"),
         ({"InstanceOSUser": "a b"}, "InvalidArgsException"),
     ):
         with pytest.raises(ClientError) as refused:

@@ -121,24 +121,6 @@ def test_a_changed_pool_size_changes_the_launch_template_alone(deployed: Deploye
     assert changed == {"pooler-hosts-template"}
 
 
-def test_an_unknown_workload_is_refused_before_anything_is_made() -> None:
-    raw = raw_settings("prod")
-    raw["workload"] = "nothing"
-    recorder = Recorder()
-    with pytest.raises(
-        RunError, match=r"workload: 'nothing' refused, .* known workloads: node_pass"
-    ):
-        deploy(load(raw, "prod"), recorder)
-    assert recorder.resources == {}
-
-
-def test_a_workload_of_another_database_is_refused() -> None:
-    raw = raw_settings("prod")
-    raw["database"]["name"] = "other"
-    with pytest.raises(RunError, match=r"database\.name: 'other' refused, must be 'node_pass'"):
-        deploy(load(raw, "prod"))
-
-
 @pytest.mark.parametrize(
     ("variable", "path", "expected"),
     [

@@ -308,9 +308,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     ),
     (
         "prod",
-        {"pooler__roles": [{"name": "a_role"}, {"name": "a_role"}]},
+        {"pooler__roles": [{"name": "node_pass_app"}, {"name": "node_pass_app"}]},
         "pooler.roles.1.name",
-        "'a_role'",
+        "'node_pass_app'",
         "each role once",
         "contradict each other",
     ),
