@@ -6,12 +6,14 @@ import pulumi
 import pulumi_aws as aws
 
 from components.deployment import Deployment
-from components.encryption_keys import EncryptionKeys
 from components.iam import document
 
 
 class AlarmTopic(pulumi.ComponentResource):
-    """An SNS topic to which only CloudWatch alarms and RDS events of this account may publish."""
+    """An SNS topic to which only CloudWatch alarms and RDS events of this account may publish.
+
+    Alarms can tell topics of their own region only.
+    """
 
     topic: aws.sns.Topic
     policy: aws.sns.TopicPolicy
@@ -21,24 +23,28 @@ class AlarmTopic(pulumi.ComponentResource):
         name: str,
         deployment: Deployment,
         *,
-        keys: EncryptionKeys,
+        key_arn: pulumi.Input[str],
+        region: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Make topic, policy and subscriptions."""
+        """Make topic, policy and subscriptions, in `region` where it is not the stack's."""
         super().__init__("pgkeep:components:AlarmTopic", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         topic_name = deployment.name("alarms")
-        topic_arn = deployment.arn("sns", topic_name)
+        here = deployment if region is None else deployment.in_region(region)
+        topic_arn = here.arn("sns", topic_name)
         self.topic = aws.sns.Topic(
             f"{name}-topic",
             name=topic_name,
-            kms_master_key_id=keys.telemetry.arn,
+            kms_master_key_id=key_arn,
+            region=region,
             tags=deployment.tags(topic_name),
             opts=child,
         )
         self.policy = aws.sns.TopicPolicy(
             f"{name}-policy",
             arn=self.topic.arn,
+            region=region,
             policy=document(
                 {
                     "Sid": "AlarmsOfThisAccount",
@@ -48,7 +54,7 @@ class AlarmTopic(pulumi.ComponentResource):
                     "Resource": topic_arn,
                     "Condition": {
                         "StringEquals": {"aws:SourceAccount": deployment.account_id},
-                        "ArnLike": {"aws:SourceArn": deployment.arn("cloudwatch", "alarm:*")},
+                        "ArnLike": {"aws:SourceArn": here.arn("cloudwatch", "alarm:*")},
                     },
                 },
                 {
@@ -59,7 +65,7 @@ class AlarmTopic(pulumi.ComponentResource):
                     "Resource": topic_arn,
                     "Condition": {
                         "StringEquals": {"aws:SourceAccount": deployment.account_id},
-                        "ArnLike": {"aws:SourceArn": deployment.arn("rds", "es:*")},
+                        "ArnLike": {"aws:SourceArn": here.arn("rds", "es:*")},
                     },
                 },
             ),
@@ -69,6 +75,7 @@ class AlarmTopic(pulumi.ComponentResource):
             aws.sns.TopicSubscription(
                 f"{name}-{address}",
                 topic=self.topic.arn,
+                region=region,
                 protocol="email",
                 endpoint=address,
                 opts=child,

@@ -19,6 +19,9 @@ from components.encryption_keys import CustomerKey, inventory_key_user, make_key
 from components.iam import Conditions, Statement, allow, service_role
 from stacks.backup_settings import ReplicationSettings
 
+#: Of the only rule; also a dimension of the replication's metrics.
+RULE_ID = "copy-backups"
+
 # S3's replication time control knows this one threshold.
 _TIME_CONTROL_MINUTES = 15
 
@@ -184,7 +187,7 @@ class BackupReplication(pulumi.ComponentResource):
                 "time": {"minutes": _TIME_CONTROL_MINUTES},
             }
         return {
-            "id": "copy-backups",
+            "id": RULE_ID,
             "priority": 1,
             "status": "Enabled",
             "filter": {"prefix": ""},

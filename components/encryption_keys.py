@@ -106,6 +106,24 @@ class CustomerKey:
         return cls(pulumi.Output.from_input(arn), pulumi.Output.from_input(arn.rpartition("/")[2]))
 
 
+def alarm_key_users(deployment: Deployment) -> list[Statement]:
+    """Statements by which alarms and RDS's events reach an encrypted topic."""
+    # RDS publishes its events under the second principal. AWS RDS user guide: granting
+    # permissions to publish notifications to an Amazon SNS topic.
+    publishers = {"AlarmsOfThisAccount": "cloudwatch", "DatabaseEventsOfThisAccount": "events.rds"}
+    return [
+        {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"Service": deployment.service_principal(service)},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:SourceAccount": deployment.account_id}},
+        }
+        for sid, service in publishers.items()
+    ]
+
+
 def make_key(
     name: str,
     deployment: Deployment,
@@ -224,22 +242,5 @@ class EncryptionKeys(pulumi.ComponentResource):
                 "/aws/vpc/{}*",
                 "/pgkeep/{}/*",
             ),
-            {
-                "Sid": "AlarmsOfThisAccount",
-                "Effect": "Allow",
-                "Principal": {"Service": deployment.service_principal("cloudwatch")},
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-                "Resource": "*",
-                "Condition": {"StringEquals": {"aws:SourceAccount": deployment.account_id}},
-            },
-            # RDS publishes its events under this principal. AWS RDS user guide: granting
-            # permissions to publish notifications to an Amazon SNS topic.
-            {
-                "Sid": "DatabaseEventsOfThisAccount",
-                "Effect": "Allow",
-                "Principal": {"Service": deployment.service_principal("events.rds")},
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-                "Resource": "*",
-                "Condition": {"StringEquals": {"aws:SourceAccount": deployment.account_id}},
-            },
+            *alarm_key_users(deployment),
         ]

@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
 from components.alarm_topic import AlarmTopic
-from components.backup_names import bucket_name
+from components.alarms import Alarm, instance_alarms, make_alarms, replica_lag
+from components.backup_names import bucket_name, copies_bucket_name
+from components.backup_replication import RULE_ID
 from components.deployment import Deployment
 from components.operation_function import OperationFunction
 from components.pooler import Pooler
-from stacks.connection_budget import max_connections
+from stacks.backup_settings import ReplicationSettings
 from workloads.contract import Objectives
 
-_GIB = 1024**3
 _MIB = 1024**2
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """One metric alarm.
-
-    Attributes:
-        label: last part of its name.
-        description: what is wrong and what to look at.
-        namespace: CloudWatch namespace.
-        metric: name of the metric.
-        dimensions: which resource.
-        threshold: in the metric's unit.
-        statistic: how a period is summed up.
-        comparison: CloudWatch's operator.
-        period_seconds: length of a period.
-        periods: how many in a row.
-        missing: what no data means.
-    """
-
-    label: str
-    description: str
-    namespace: str
-    metric: str
-    dimensions: Mapping[str, pulumi.Input[str]]
-    threshold: float
-    statistic: str = "Average"
-    comparison: str = "GreaterThanThreshold"
-    period_seconds: int = 5 * _MINUTE
-    periods: int = 3
-    missing: str = "missing"
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -76,104 +44,28 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("pgkeep:components:Monitoring", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         database = deployment.settings.database
-        alarms = _instance(deployment, primary, "primary", database.allocated_storage_gib)
+        alarms = instance_alarms(deployment, primary, "primary", database.allocated_storage_gib)
         for identifier, allocated_gib in replicas.items():
             label = identifier.removeprefix(f"{deployment.settings.prefix}-")
-            alarms += _instance(deployment, identifier, label, allocated_gib)
+            alarms += instance_alarms(deployment, identifier, label, allocated_gib)
         if deployment.settings.replicas.other_regions:
             alarms.append(_slot_lag(deployment, primary))
-        alarms += [_replica_lag(deployment, identifier) for identifier in replicas]
+        alarms += [replica_lag(deployment, identifier) for identifier in replicas]
         alarms += [alarm for operation in operations for alarm in _function(operation)]
         alarms.append(_backup_age(deployment))
+        replication = deployment.settings.backups.replication
+        if replication is not None:
+            alarms.append(_failed_copies(deployment, replication))
         alarms.append(_unhealthy_hosts(pooler))
         alarms += _pools(deployment)
         if deployment.settings.restore_test.enabled:
             alarms += _restore_test(deployment, objectives)
-        for alarm in alarms:
-            alarm_name = deployment.name(alarm.label)
-            aws.cloudwatch.MetricAlarm(
-                f"{name}-{alarm.label}",
-                name=alarm_name,
-                alarm_description=alarm.description,
-                namespace=alarm.namespace,
-                metric_name=alarm.metric,
-                dimensions=dict(alarm.dimensions),
-                statistic=alarm.statistic,
-                comparison_operator=alarm.comparison,
-                threshold=alarm.threshold,
-                period=alarm.period_seconds,
-                evaluation_periods=alarm.periods,
-                treat_missing_data=alarm.missing,
-                actions_enabled=True,
-                alarm_actions=[alarm_topic.topic.arn],
-                ok_actions=[alarm_topic.topic.arn],
-                tags=deployment.tags(alarm_name),
-                opts=child,
-            )
+        make_alarms(name, deployment, alarms, alarm_topic.topic.arn, opts=child)
         self.register_outputs({})
 
 
-def _instance(
-    deployment: Deployment, identifier: str, label: str, allocated_gib: int
-) -> list[Alarm]:
-    settings = deployment.settings.monitoring
-    dimensions = {"DBInstanceIdentifier": identifier}
-    free_gib = allocated_gib * (100 - settings.storage_used_percent) / 100
-    most = max_connections(deployment.settings)
-    if most is None:
-        raise AssertionError("stacks.rules refuses settings without max_connections")
-    connections = most * settings.connections_used_percent // 100
-    return [
-        Alarm(
-            f"{label}-cpu",
-            f"CPU of {identifier} over {settings.cpu_percent} %: see Performance Insights",
-            "AWS/RDS",
-            "CPUUtilization",
-            dimensions,
-            settings.cpu_percent,
-        ),
-        Alarm(
-            f"{label}-storage",
-            f"{identifier} uses over {settings.storage_used_percent} % of its storage",
-            "AWS/RDS",
-            "FreeStorageSpace",
-            dimensions,
-            free_gib * _GIB,
-            comparison="LessThanThreshold",
-            periods=1,
-        ),
-        Alarm(
-            f"{label}-connections",
-            f"{identifier} uses over {settings.connections_used_percent} % of max_connections",
-            "AWS/RDS",
-            "DatabaseConnections",
-            dimensions,
-            connections,
-            statistic="Maximum",
-            period_seconds=_MINUTE,
-        ),
-    ]
-
-
-def _replica_lag(deployment: Deployment, identifier: str) -> Alarm:
-    seconds = deployment.settings.monitoring.replica_lag_seconds
-    label = identifier.removeprefix(f"{deployment.settings.prefix}-")
-    return Alarm(
-        f"{label}-lag",
-        f"{identifier} is over {seconds} s behind: check network, disk and long queries",
-        "AWS/RDS",
-        "ReplicaLag",
-        {"DBInstanceIdentifier": identifier},
-        seconds,
-        statistic="Maximum",
-        period_seconds=_MINUTE,
-        # No lag is reported when replication has stopped.
-        missing="breaching",
-    )
-
-
 def _slot_lag(deployment: Deployment, primary: str) -> Alarm:
-    """Replicas elsewhere report in their own region; what they have not fetched, here."""
+    """What replicas elsewhere have not fetched; their own alarms: components/regional_alarms.py."""
     mebibytes = deployment.settings.monitoring.replication_slot_lag_mib
     return Alarm(
         "primary-slot-lag",
@@ -232,6 +124,35 @@ def _backup_age(deployment: Deployment) -> Alarm:
         periods=1,
         # Four values an hour: silence means that backups, or whoever looks for them, never ran.
         missing="breaching",
+    )
+
+
+def _failed_copies(deployment: Deployment, replication: ReplicationSettings) -> Alarm:
+    """S3 counts what it gave up; AWS S3 user guide: using S3 Replication metrics.
+
+    Which object and why stands in its `x-amz-replication-status` and in the copies' inventory.
+    """
+    copies = (
+        replication.bucket_arn.rpartition(":")[2]
+        if replication.bucket_arn is not None
+        else copies_bucket_name(deployment, replication.region)
+    )
+    return Alarm(
+        "backup-copies-failed",
+        f"S3 gave up copying objects of the backups to {copies}: see the role's rights, the keys "
+        "and the destination's policy, then copy again with S3 Batch Replication",
+        "AWS/S3",
+        "OperationsFailedReplication",
+        {
+            "SourceBucket": bucket_name(deployment),
+            "DestinationBucket": copies,
+            "RuleId": RULE_ID,
+        },
+        0,
+        statistic="Sum",
+        periods=1,
+        # As the guide says: without new objects nothing is counted, and what failed stays failed.
+        missing="ignore",
     )
 
 

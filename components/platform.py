@@ -34,6 +34,7 @@ from components.pooler_logs import pooler_log_group
 from components.pooler_user_data import pooler_user_data
 from components.protection import guard
 from components.read_replica import ReadReplica
+from components.regional_alarms import RegionalAlarms
 from components.regional_replica import DatabaseRegionalReplica
 from components.renames import keep_renamed
 from components.restore_test import RestoreTest
@@ -126,6 +127,17 @@ class Platform(pulumi.ComponentResource):
             )
             for replica, plan in regional_plans(settings)
         ]
+        regional_alarms = {
+            replica.region: RegionalAlarms(
+                f"watch-{replica.region}",
+                deployment,
+                region=replica.region,
+                identifier=replica.identifier,
+                allocated_storage_gib=replica.allocated_storage_gib,
+                opts=child,
+            )
+            for replica in regional_replicas
+        }
         if settings.database.backup_replication is not None:
             DatabaseBackupReplication(
                 "backup-replication",
@@ -265,7 +277,7 @@ class Platform(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        alarm_topic = AlarmTopic("alarms", deployment, keys=keys, opts=child)
+        alarm_topic = AlarmTopic("alarms", deployment, key_arn=keys.telemetry.arn, opts=child)
         Monitoring(
             "monitoring",
             deployment,
@@ -343,6 +355,9 @@ class Platform(pulumi.ComponentResource):
             "roles_event": roles.applied.input,
             "master_secret_name": master.secret_name,
             "alarm_topic_arn": alarm_topic.topic.arn,
+            "regional_alarm_topic_arns": {
+                region: alarms.topic.topic.arn for region, alarms in regional_alarms.items()
+            },
         }
         self.register_outputs(self.exports)
 

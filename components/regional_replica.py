@@ -22,6 +22,7 @@ class DatabaseRegionalReplica(pulumi.ComponentResource):
     region: str
     identifier: str
     instance: aws.rds.Instance
+    allocated_storage_gib: int
 
     def __init__(
         self,
@@ -40,6 +41,9 @@ class DatabaseRegionalReplica(pulumi.ComponentResource):
         self._name = name
         self.region = settings.region
         self.identifier = deployment.name("replica", settings.region)
+        self.allocated_storage_gib = (
+            plan.allocated_storage_gib or deployment.settings.database.allocated_storage_gib
+        )
         key_arn = regional_key(
             f"database-key-{name}",
             deployment,

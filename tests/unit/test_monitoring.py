@@ -94,6 +94,20 @@ def expected(environment: str) -> dict[str, dict[str, Any]]:
         evaluationPeriods=1,
         treatMissingData="breaching",
     )
+    if environment == "prod":
+        found["backup-copies-failed"] = alarm(
+            "OperationsFailedReplication",
+            {
+                "SourceBucket": "pgkeep-prod-backups-123456789012-eu-west-1",
+                "DestinationBucket": "pgkeep-prod-copies-123456789012-eu-central-1",
+                "RuleId": "copy-backups",
+            },
+            0,
+            namespace="AWS/S3",
+            statistic="Sum",
+            evaluationPeriods=1,
+            treatMissingData="ignore",
+        )
     for label, metric, threshold in (
         ("waiting", "ClientsWaiting", 10),
         ("wait", "MaxWaitSeconds", 5),
@@ -214,3 +228,91 @@ def test_events_of_exactly_these_databases_go_to_the_topic(
             "tags": tags(environment, name),
             **more,
         }
+
+
+THERE = {
+    "region": "eu-central-1",
+    "vpc_id": "vpc-0123456789abcdef0",
+    "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    "create_kms_key": True,
+}
+
+
+def test_a_replica_in_another_region_is_watched_there() -> None:
+    raw = raw_settings("prod")
+    raw["replicas"] = {**raw.get("replicas", {}), "other_regions": [THERE]}
+    raw["database"]["backup_replication"] = None
+    raw["monitoring"] = {**raw.get("monitoring", {}), "emails": ["dba@example.com"]}
+    recorder = deploy(load(raw, "prod"))
+    watch, region = "watch-eu-central-1", {"region": "eu-central-1"}
+    identifier = "pgkeep-prod-replica-eu-central-1"
+    dimensions = {"DBInstanceIdentifier": identifier}
+    topic = f"arn:aws:sns/topic:Topic/{watch}-alarms-topic"
+    rds = {**region, "namespace": "AWS/RDS", "alarmActions": [topic], "okActions": [topic]}
+    quick = {"statistic": "Maximum", "period": 60}
+    here = expected("prod")
+    wanted = {
+        "cpu": alarm("CPUUtilization", dimensions, 80, **rds),
+        "storage": alarm(
+            "FreeStorageSpace",
+            dimensions,
+            here["primary-storage"]["threshold"],
+            comparisonOperator="LessThanThreshold",
+            evaluationPeriods=1,
+            **rds,
+        ),
+        "connections": alarm(
+            "DatabaseConnections", dimensions, CONNECTIONS["prod"], **rds, **quick
+        ),
+        "lag": alarm("ReplicaLag", dimensions, 30, treatMissingData="breaching", **rds, **quick),
+    }
+    found: dict[str, dict[str, Any]] = {}
+    for name, inputs in recorder.of_type(ALARM).items():
+        if not name.startswith(watch):
+            continue
+        label = name.removeprefix(f"{watch}-replica-eu-central-1-")
+        rest = dict(inputs)
+        assert rest.pop("alarmDescription")
+        assert rest.pop("name") == f"{identifier}-{label}"
+        assert rest.pop("tags") == tags("prod", f"{identifier}-{label}")
+        assert rest.pop("actionsEnabled") is True
+        found[label] = rest
+    assert found == wanted
+    key = f"{watch}-key"
+    assert recorder.inputs(key)["region"] == "eu-central-1"
+    assert [one["Sid"] for one in recorder.document(key)["Statement"]] == [
+        "AccountDelegatesThroughIam",
+        "AlarmsOfThisAccount",
+        "DatabaseEventsOfThisAccount",
+    ]
+    assert recorder.inputs(f"{watch}-alarms-topic") == {
+        **region,
+        "name": "pgkeep-prod-alarms",
+        "kmsMasterKeyId": f"arn:aws:kms:eu-west-1:123456789012:key/{key}",
+        "tags": tags("prod", "pgkeep-prod-alarms"),
+    }
+    policy = recorder.document(f"{watch}-alarms-policy")["Statement"][0]
+    assert recorder.inputs(f"{watch}-alarms-policy")["region"] == "eu-central-1"
+    assert policy["Resource"] == "arn:aws:sns:eu-central-1:123456789012:pgkeep-prod-alarms"
+    assert policy["Condition"]["ArnLike"] == {
+        "aws:SourceArn": "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:*"
+    }
+    assert recorder.inputs(f"{watch}-alarms-dba@example.com") == {
+        **region,
+        "topic": topic,
+        "protocol": "email",
+        "endpoint": "dba@example.com",
+    }
+    assert recorder.exports["regional_alarm_topic_arns"] == {"eu-central-1": topic}
+
+
+def test_failed_copies_into_a_given_bucket() -> None:
+    raw = raw_settings("prod")
+    raw["backups"]["replication"] = {
+        "region": "eu-central-1",
+        "bucket_arn": "arn:aws:s3:::an-archive",
+        "key_arn": "arn:aws:kms:eu-central-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+    }
+    recorder = deploy(load(raw, "prod"))
+    inputs = recorder.inputs("monitoring-backup-copies-failed")
+    assert inputs["dimensions"]["DestinationBucket"] == "an-archive"

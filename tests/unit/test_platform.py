@@ -59,6 +59,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "roles_event": recorder.inputs("roles-apply")["input"],
         "master_secret_name": "pgkeep-local/master",
         "alarm_topic_arn": "arn:aws:sns/topic:Topic/alarms-topic",
+        "regional_alarm_topic_arns": {},
     }
 
 
