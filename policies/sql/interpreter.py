@@ -14,7 +14,7 @@ from pglast import ast
 from pglast.enums import TransactionStmtKind
 
 from ..database.bodies import consequences
-from ..database.model import Place
+from ..database.model import Kind, Object, Place
 from . import access, drops, functions, objects, roles, settings
 from .blocks import run_block
 from .bodies import of_nodes, statement_name, walk
@@ -186,11 +186,13 @@ def _carry_out(session: Session, node: Any) -> None:
 
 def _schema(session: Session, node: Any) -> None:
     schema, inside = access.create_schema(session, node)
-    outside = session.search_path
-    session.search_path = (schema, *outside)
+    outside = session.role, session.search_path
+    # What stands inside is made by the schema's owner (CreateSchemaCommand).
+    owner = session.database.owners[Object(Kind.SCHEMA, schema)]
+    session.role, session.search_path = owner, (schema, *session.search_path)
     for inner in inside:
         _carry_out(session, inner)
-    session.search_path = outside
+    session.role, session.search_path = outside
 
 
 def _table_as(session: Session, node: Any) -> None:
