@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from .documents import Statement, matches
 from .inventory import Resource
-from .permissions import DOCUMENT_TYPES, ROLE, identity_statements, parsed
+from .permissions import DOCUMENT_TYPES, POLICY, ROLE, identity_statements, trust_statements
 from .resource_policies import TOPIC, TOPIC_POLICY, is_narrowed, statements
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, contains_unknown, one_or_many, shown
@@ -23,10 +23,11 @@ _ACCOUNT: Final = re.compile(r"(?:arn:[^:]+:(?:iam|sts)::)?(\d{12})(?::.*)?")
 
 def _subjects_bound(role: Resource, _context: Context) -> Iterator[Outcome]:
     limit = "have a condition on the subject that names organisation and repository, or the like"
-    for place, statement in parsed(role, "assumeRolePolicy", role.get("assumeRolePolicy"), limit):
+    for place, statement in trust_statements(role, limit):
         if not isinstance(statement, Statement):
-            yield statement
-            continue
+            if role.type == ROLE:
+                yield statement
+            continue  # Of an identity policy another rule says so.
         providers = [
             identity
             for kind, identity in statement.principals
@@ -134,8 +135,8 @@ RULES: Final = (
         "the Condition of assume_role_policy.",
         severity=Severity.CRITICAL,
         catalogue=("IAM-04",),
-        controls=("CKV_AWS_393",),
-        types=(ROLE,),
+        controls=("CKV_AWS_393", "CKV_AWS_358"),
+        types=(ROLE, POLICY),
         check_resource=_subjects_bound,
     ),
     Rule(

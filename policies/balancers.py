@@ -15,11 +15,13 @@ from .requirements import (
     at_least,
     flag,
     on_resource,
+    one_of,
 )
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, boolean, one_or_many, shown, text
 
 LISTENER: Final = "aws:lb/listener:Listener"
+CLASSIC_BALANCER: Final = "aws:elb/loadBalancer:LoadBalancer"
 _PASSED_THROUGH: Final = frozenset({"TCP", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC"})
 _ENCRYPTED: Final = frozenset({"HTTPS", "TLS"})
 # Policies without TLS 1.0 and 1.1.
@@ -36,6 +38,15 @@ def _crosses_zones(balancer: Resource, context: Context) -> Iterator[Outcome]:
     elif kind != "application":  # An application balancer always crosses zones.
         crosses = flag("enableCrossZoneLoadBalancing", True, default=False)
         yield from on_resource(crosses)(balancer, context)
+
+
+def _drops_invalid_headers(balancer: Resource, context: Context) -> Iterator[Outcome]:
+    kind = text(balancer.get("loadBalancerType"), default="application")
+    if kind is UNKNOWN:
+        yield Unverified(balancer, "loadBalancerType")
+    elif kind == "application":
+        drops = flag("dropInvalidHeaderFields", True, default=False)
+        yield from on_resource(drops)(balancer, context)
 
 
 def _several_zones(balancer: Resource, context: Context) -> Iterator[Outcome]:
@@ -155,6 +166,32 @@ RULES: Final = (
         types=(BALANCER,),
         enforcement=ADVISORY_BELOW_STAGING,
         check_resource=_crosses_zones,
+    ),
+    Rule(
+        id="lb-drops-invalid-headers",
+        title="Application balancers drop invalid headers",
+        what="dropInvalidHeaderFields is true on every application balancer.",
+        why="Balancer and host may read such a header differently, and let a request through.",
+        remediation="set drop_invalid_header_fields = True on the aws.lb.LoadBalancer.",
+        severity=Severity.MEDIUM,
+        catalogue=("NLB-01",),
+        controls=("CKV_AWS_131",),
+        types=(BALANCER,),
+        check_resource=_drops_invalid_headers,
+    ),
+    Rule(
+        id="lb-desync-defended",
+        title="Balancers do not pass ambiguous requests on",
+        what="desyncMitigationMode is defensive or strictest.",
+        why="A request that two readers cut differently smuggles a second one in.",
+        remediation='leave desync_mitigation_mode out, or set it to "strictest".',
+        severity=Severity.MEDIUM,
+        catalogue=("NLB-01",),
+        controls=("CKV_AWS_328",),
+        types=(BALANCER, CLASSIC_BALANCER),
+        check_resource=on_resource(
+            one_of("desyncMitigationMode", ("defensive", "strictest"), default="defensive")
+        ),
     ),
     Rule(
         id="lb-several-zones",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, cast
 
-from .buckets import BUCKETS
+from .buckets import BUCKET_POLICY, BUCKETS, PUBLIC_ACCESS_BLOCK, is_tls_only
 from .inventory import Resource, Stack
 from .joins import beside
 from .requirements import ADVISORY_BELOW_STAGING, each, flag, given, on_resource, one_of, text_where
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
-from .values import UNKNOWN, contains_unknown, integer, one_or_many, sequence, shown
+from .values import UNKNOWN, boolean, contains_unknown, integer, one_or_many, sequence, shown
 
 ENCRYPTION: Final = (
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
@@ -112,21 +112,88 @@ def _has_rules(lifecycle: Resource, _context: Context) -> Iterator[Outcome]:
         yield Violation(lifecycle, f"has rules = {shown(lifecycle.get('rules'))}", "have rules")
 
 
+def is_public_name(name: str) -> bool:
+    """Whether a canned ACL lets everybody, or everybody with an AWS account, in."""
+    return name.startswith(("public", "authenticated")) or name == "website"
+
+
+def grants(acl: Resource) -> object:
+    """The grants of a BucketAcl, or of a bucket in its older form."""
+    if acl.type != ACL:
+        return acl.get("grants")
+    policy = acl.get("accessControlPolicy")
+    return cast("dict[str, object]", policy).get("grants") if isinstance(policy, dict) else policy
+
+
 def _no_public_acl(acl: Resource, context: Context) -> Iterator[Outcome]:
     limit = "not be public"
-    yield from on_resource(
-        text_where("acl", lambda name: not name.startswith(("public", "authenticated")), limit)
-    )(acl, context)
-    policy = acl.get("accessControlPolicy")
-    grants = cast("dict[str, object]", policy).get("grants") if isinstance(policy, dict) else policy
-    for grant in one_or_many(grants):
+    older = acl.type != ACL
+    # (A bucket's own `acl` and `grants` are outputs too, so unknown at preview: no evidence.)
+    if not (older and acl.get("acl") is UNKNOWN):
+        private = text_where("acl", lambda name: not is_public_name(name), limit)
+        yield from on_resource(private)(acl, context)
+    for grant in one_or_many(grants(acl)):
         if contains_unknown(grant):
-            yield Unverified(acl, "accessControlPolicy")
+            if not older:
+                yield Unverified(acl, "accessControlPolicy")
         elif any(name in str(grant) for name in _PUBLIC_GRANTEES):
             yield Violation(acl, f"grants {shown(grant)}", limit)
 
 
+def _no_public_bucket(stack: Stack, context: Context) -> Iterator[Outcome]:
+    for bucket in stack.of_type(*BUCKETS):
+        acls = stack.referring(bucket, [ACL], "bucket", ("bucket", "id"))
+        for acl in acls if isinstance(acls, list) else ():
+            for outcome in _no_public_acl(acl, context):
+                if isinstance(outcome, Violation):
+                    found = f"is open through {acl.label}, which {outcome.found}"
+                    yield Violation(bucket, found, outcome.limit, cause=acl)
+
+
+def _public_acls_over_tls(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for acl in stack.of_type(ACL):
+        name = acl.get("acl")
+        open_to_all = isinstance(name, str) and is_public_name(name)
+        if not open_to_all and not any(
+            _PUBLIC_GRANTEES[0] in str(one) for one in one_or_many(grants(acl))
+        ):
+            continue
+        bucket = acl.get("bucket")
+        mine = [
+            one
+            for kind in (BUCKET_POLICY, PUBLIC_ACCESS_BLOCK)
+            for one in stack.of_type(kind)
+            if one.get("bucket") == bucket
+        ]
+        if not any(is_blocked(one) or is_tls_only(one) for one in mine):
+            limit = "be private, or stand beside a policy that denies requests without TLS"
+            yield Violation(acl, "lets everybody in, over plain HTTP too", limit)
+
+
+def is_blocked(block: Resource) -> bool:
+    """Whether a public access block makes public ACLs void."""
+    return block.type == PUBLIC_ACCESS_BLOCK and any(
+        boolean(block.get(name), default=False) is True
+        for name in ("ignorePublicAcls", "blockPublicAcls")
+    )
+
+
 RULES: Final = (
+    Rule(
+        id="s3-public-acl-tls",
+        title="What an ACL opens is not read over plain HTTP",
+        what="A BucketAcl that is public has a bucket policy beside it that denies requests "
+        "without TLS.",
+        why="What everybody may read, whoever listens would read and change on its way.",
+        remediation="remove the aws.s3.BucketAcl; else deny aws:SecureTransport false in the "
+        "aws.s3.BucketPolicy.",
+        severity=Severity.HIGH,
+        catalogue=("S3-05",),
+        controls=("CKV_AWS_379",),
+        types=(),
+        check_stack=_public_acls_over_tls,
+        joined_types=(ACL, BUCKET_POLICY, PUBLIC_ACCESS_BLOCK),
+    ),
     Rule(
         id="s3-customer-key",
         title="Buckets encrypt under a key of one's own",
@@ -182,14 +249,15 @@ RULES: Final = (
     Rule(
         id="s3-no-public-acl",
         title="No ACL opens a bucket to everybody",
-        what="No BucketAcl is public or grants to AllUsers or AuthenticatedUsers.",
+        what="No ACL of a bucket is public or grants to AllUsers or AuthenticatedUsers.",
         why="Everybody, or everybody with an AWS account, could list or read the backups.",
         remediation="remove the aws.s3.BucketAcl; grant in the bucket's policy.",
         severity=Severity.CRITICAL,
         catalogue=("S3-07",),
-        controls=("CKV_AWS_20", "CKV_AWS_57", "CKV2_AWS_43"),
-        types=(ACL,),
+        controls=("CKV_AWS_20", "CKV_AWS_57", "CKV2_AWS_43", "S3.2", "S3.3"),
+        types=(ACL, *BUCKETS),
         check_resource=_no_public_acl,
+        check_stack=_no_public_bucket,
     ),
     Rule(
         id="s3-lifecycle",

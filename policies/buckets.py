@@ -15,9 +15,11 @@ from .documents import (
 )
 from .inventory import Resource, Stack
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation, require
-from .values import UNKNOWN, boolean, contains_unknown, one_or_many, shown
+from .values import UNKNOWN, Unknown, boolean, contains_unknown, one_or_many, shown
 
 BUCKETS: Final = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
+ACCESS_POINT: Final = "aws:s3/accessPoint:AccessPoint"
+ACCOUNT_BLOCK: Final = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
 PUBLIC_ACCESS_BLOCK: Final = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 BUCKET_POLICY: Final = "aws:s3/bucketPolicy:BucketPolicy"
 
@@ -36,9 +38,29 @@ _TLS_LIMIT: Final = (
 
 
 def _flags_set(block: Resource, _context: Context) -> Iterator[Outcome]:
+    fields, silent, place = block.properties, False, ""
+    if block.type == ACCESS_POINT:
+        # An access point blocks everything unless it says otherwise, and never can later.
+        place, silent = "publicAccessBlockConfiguration", True
+        nested = block.get(place)
+        if nested is UNKNOWN:
+            yield Unverified(block, place)
+            return
+        if nested is not None and not isinstance(nested, dict):
+            yield Violation(
+                block, f"has {place} = {shown(nested)}", "have four flags that are true"
+            )
+            return
+        fields = cast("dict[str, object]", nested) if isinstance(nested, dict) else {}
     for flag in _FLAGS:
-        value = boolean(block.get(flag), default=False)
-        yield from require(block, flag, value, bool, "be true, as all four flags must")
+        value = boolean(fields.get(flag), default=silent)
+        limit = "be true, as all four flags must"
+        if place and not isinstance(value, bool | Unknown):
+            yield Violation(block, f"has {place}.{flag} = {shown(fields.get(flag))}", limit)
+        elif place and value is False:
+            yield Violation(block, f"has {place}.{flag} = false", limit)
+        else:
+            yield from require(block, flag, value, bool, limit)
 
 
 def _buckets_blocked(stack: Stack, context: Context) -> Iterator[Outcome]:
@@ -85,6 +107,13 @@ def _buckets_tls_only(stack: Stack, _context: Context) -> Iterator[Outcome]:
                     else:
                         needs = f"{outcome.needs} of {policy.label}"
                         yield Unverified(bucket, needs, cause=policy)
+
+
+def is_tls_only(policy: Resource) -> bool:
+    """Whether a bucket policy certainly denies every request without TLS."""
+    if policy.type != BUCKET_POLICY:
+        return False
+    return not any(True for _ in _tls_only(policy, policy.get("policy"), policy.get("bucket")))
 
 
 def _tls_only(resource: Resource, document: object, bucket_name: object) -> Iterator[Outcome]:
@@ -202,7 +231,8 @@ def _near_miss(statements: Iterable[Statement]) -> str:
 PUBLIC_ACCESS_BLOCKED: Final = Rule(
     id="s3-public-access-blocked",
     title="Buckets block public access",
-    what="Every bucket has a BucketPublicAccessBlock with all four flags true.",
+    what="Every bucket has a BucketPublicAccessBlock with all four flags true; so have access "
+    "points and the account's own block.",
     why="One wrong ACL or policy would otherwise publish every backup in the bucket.",
     remediation="add aws.s3.BucketPublicAccessBlock(bucket=<bucket>.id) with block_public_acls, "
     "block_public_policy, ignore_public_acls and restrict_public_buckets = True.",
@@ -214,11 +244,12 @@ PUBLIC_ACCESS_BLOCKED: Final = Rule(
         "CKV_AWS_54",
         "CKV_AWS_55",
         "CKV_AWS_56",
+        "CKV_AWS_392",
         "S3.1",
         "S3.8",
         "3.1.4",
     ),
-    types=(PUBLIC_ACCESS_BLOCK,),
+    types=(PUBLIC_ACCESS_BLOCK, ACCOUNT_BLOCK, ACCESS_POINT),
     check_resource=_flags_set,
     check_stack=_buckets_blocked,
 )

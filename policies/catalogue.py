@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from . import (
+    account_settings,
     accounts,
     alarms,
     balancers,
@@ -23,6 +24,7 @@ from . import (
     functions,
     grants,
     hosts,
+    images,
     instances,
     keys,
     machines,
@@ -36,9 +38,10 @@ from . import (
     stored_secrets,
     vaults,
 )
+from .exact import with_sources
 from .rules import Rule
 
-RULES: Final[tuple[Rule, ...]] = (
+_THEMES: Final[tuple[Rule, ...]] = (
     *databases.RULES,
     *instances.RULES,
     *database_observation.RULES,
@@ -69,4 +72,8 @@ RULES: Final[tuple[Rule, ...]] = (
     *network_joins.RULES,
     *stored_secrets.RULES,
     *vaults.RULES,
+    *images.RULES,
+    *account_settings.RULES,
 )
+
+RULES: Final = with_sources(_THEMES)

@@ -66,7 +66,7 @@ ENHANCED_MONITORING: Final = Rule(
     remediation="set database.monitoring_interval_seconds: 60 in stacks/Pulumi.<environment>.yaml.",
     severity=Severity.MEDIUM,
     catalogue=("RDS-09",),
-    controls=("CKV_AWS_118",),
+    controls=("CKV_AWS_118", "RDS.6"),
     types=(INSTANCE, CLUSTER_INSTANCE),
     enforcement=ADVISORY_BELOW_STAGING,
     check_resource=on_resource(number("monitoringInterval", default=0, least=1, most=60)),
@@ -113,7 +113,21 @@ PERFORMANCE_INSIGHTS_KEY: Final = Rule(
     check_resource=_insights_key,
 )
 
+ACTIVITY_STREAM_KEY: Final = Rule(
+    id="rds-activity-stream-key",
+    title="Activity streams are under a key of one's own",
+    what="kmsKeyId is set on every activity stream of a cluster.",
+    why="The stream has every statement with its values.",
+    remediation="set kms_key_id on the aws.rds.ClusterActivityStream.",
+    severity=Severity.HIGH,
+    catalogue=("RDS-10",),
+    controls=("CKV_AWS_246",),
+    types=("aws:rds/clusterActivityStream:ClusterActivityStream",),
+    check_resource=on_resource(given("kmsKeyId")),
+)
+
 RULES: Final = (
+    ACTIVITY_STREAM_KEY,
     LOGS_EXPORTED,
     ENHANCED_MONITORING,
     MONITORING_ROLE,

@@ -21,12 +21,13 @@ from .values import UNKNOWN, Unknown, Wrong, boolean, contains_unknown, integer,
 
 INSTANCE: Final = "aws:rds/instance:Instance"
 CLUSTER: Final = "aws:rds/cluster:Cluster"
+GLOBAL_CLUSTER: Final = "aws:rds/globalCluster:GlobalCluster"
 CLUSTER_INSTANCE: Final = "aws:rds/clusterInstance:ClusterInstance"
 PARAMETER_GROUP: Final = "aws:rds/parameterGroup:ParameterGroup"
 CLUSTER_PARAMETER_GROUP: Final = "aws:rds/clusterParameterGroup:ClusterParameterGroup"
 
 _DATABASE_IDENTITIES: Final = ("identifier", "arn", "id")
-_GROUP_IDENTITIES: Final = ("name", "id")
+GROUP_IDENTITIES: Final = ("name", "id")
 
 # Families whose parameter rds.force_ssl is set in a group of this type (for Aurora it is a
 # parameter of the cluster, not of the instance).
@@ -34,7 +35,7 @@ POSTGRES_FAMILIES: Final = {
     PARAMETER_GROUP: re.compile(r"postgres\d"),
     CLUSTER_PARAMETER_GROUP: re.compile(r"(aurora-)?postgres"),
 }
-_GROUP_PROPERTIES: Final = {
+GROUP_PROPERTIES: Final = {
     INSTANCE: ("parameterGroupName", PARAMETER_GROUP),
     CLUSTER: ("dbClusterParameterGroupName", CLUSTER_PARAMETER_GROUP),
 }
@@ -56,6 +57,8 @@ _AWS_DEFAULT_RETENTION_DAYS: Final = 1
 def _storage_encrypted(database: Resource, _context: Context) -> Iterator[Outcome]:
     if database.get("storageEncrypted") is None and is_replica(database):
         return  # A replica has its source's encryption: judged with the stack.
+    if database.type == GLOBAL_CLUSTER and database.get("sourceDbClusterIdentifier"):
+        return  # It has the encryption of the cluster that it is made of.
     encrypted = boolean(database.get("storageEncrypted"), default=False)
     yield from require(database, "storageEncrypted", encrypted, bool, "be true")
 
@@ -104,7 +107,7 @@ def _group_forces_ssl(group: Resource, _context: Context) -> Iterator[Outcome]:
     family = group.get("family")
     if isinstance(family, str) and not POSTGRES_FAMILIES[group.type].match(family):
         return
-    for outcome in _forced(group):
+    for outcome in forced(group):
         if family is not UNKNOWN:
             yield outcome
         else:
@@ -120,12 +123,12 @@ def _database_forces_ssl(stack: Stack, database: Resource) -> Iterator[Outcome]:
     engine = database.get("engine")
     if isinstance(engine, str) and engine and not re.search("postgres", engine, re.IGNORECASE):
         return
-    holder = _group_holder(stack, database)
+    holder = group_holder(stack, database)
     if isinstance(holder, Violation | Unverified):
         yield holder
         return
-    property_name, group_type = _GROUP_PROPERTIES[holder.type]
-    groups = stack.referenced(holder, property_name, [group_type], _GROUP_IDENTITIES)
+    property_name, group_type = GROUP_PROPERTIES[holder.type]
+    groups = stack.referenced(holder, property_name, [group_type], GROUP_IDENTITIES)
     limit = f"have {property_name} of a group in this stack that sets rds.force_ssl = 1"
     if groups is UNKNOWN:
         yield Unverified(database, property_name)
@@ -142,7 +145,7 @@ def _database_forces_ssl(stack: Stack, database: Resource) -> Iterator[Outcome]:
             pattern = POSTGRES_FAMILIES[group.type]
             if not engine and isinstance(family, str) and not pattern.match(family):
                 continue  # The engine comes from the source or the snapshot: not PostgreSQL.
-            for outcome in _forced(group):
+            for outcome in forced(group):
                 if isinstance(outcome, Violation):
                     found = f"uses {group.label}, which {outcome.found}"
                     yield Violation(database, found, limit, cause=group)
@@ -150,7 +153,7 @@ def _database_forces_ssl(stack: Stack, database: Resource) -> Iterator[Outcome]:
                     yield Unverified(database, f"{outcome.needs} of {group.label}", cause=group)
 
 
-def _group_holder(stack: Stack, database: Resource) -> Resource | Violation | Unverified:
+def group_holder(stack: Stack, database: Resource) -> Resource | Violation | Unverified:
     """The database whose parameter group applies: a replica without its own takes its source's.
 
     That holds within one region (CreateDBInstanceReadReplica, DBParameterGroupName); a source given
@@ -182,7 +185,7 @@ def _group_holder(stack: Stack, database: Resource) -> Resource | Violation | Un
     return database
 
 
-def _forced(group: Resource) -> Iterator[Outcome]:
+def forced(group: Resource) -> Iterator[Outcome]:
     """Whether rds.force_ssl is 1 in `group`, whatever its family."""
     limit = "set rds.force_ssl to 1"
     parameters = sequence(group.get("parameters"))
@@ -260,12 +263,14 @@ STORAGE_ENCRYPTED: Final = Rule(
     catalogue=("RDS-01",),
     controls=(
         "CKV_AWS_16",
+        "CKV_AWS_96",
+        "CKV_AWS_140",
         "RDS.3",
         "3.2.1",
         "rds-storage-encrypted",
         "disallowUnencryptedStorage",
     ),
-    types=(INSTANCE, CLUSTER),
+    types=(INSTANCE, CLUSTER, GLOBAL_CLUSTER),
     check_resource=_storage_encrypted,
     check_stack=_replica_storage_encrypted,
 )

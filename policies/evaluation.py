@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from .catalogue import RULES
@@ -24,6 +25,7 @@ from .rules import (
     ResourceCheck,
     Rule,
     Severity,
+    StackCheck,
     Unverified,
     Violation,
 )
@@ -64,6 +66,8 @@ class Verdict:
     """What was found and what must be, without the rule's id and remedy."""
     # Of what is not verified: the resource and the value that is not known yet.
     unknown: str = ""
+    controls: tuple[str, ...] = ()
+    """The ids of outside sources that are not held: some or all of the rule's."""
 
     @property
     def blocks(self) -> bool:
@@ -121,12 +125,15 @@ class Judge:
             return own
         return self._overrides.get(rule.id, own)
 
-    def resource(self, resource: Resource) -> list[Verdict]:
-        """What the resource rules say about one resource."""
+    def resource(self, resource: Resource, stack: Stack | None = None) -> list[Verdict]:
+        """What the resource rules say about one resource.
+
+        With its `stack`, outside ids that judge a resource by its neighbours are named exactly.
+        """
         verdicts: list[Verdict] = []
         for rule, check in self._by_type.get(resource.type, ()):
             verdicts += self._run(
-                rule, lambda check=check: check(resource, self.context), resource.urn
+                rule, lambda check=check: check(resource, self.context), resource.urn, stack
             )
         return verdicts
 
@@ -139,7 +146,9 @@ class Judge:
         verdicts: list[Verdict] = []
         for rule in self.rules:
             if check := rule.check_stack:
-                verdicts += self._run(rule, lambda check=check: check(stack, self.context), "")
+                verdicts += self._run(
+                    rule, lambda check=check: check(stack, self.context), "", stack
+                )
         return verdicts
 
     def exemption_problems(self, stack: Stack) -> list[Verdict]:
@@ -172,7 +181,13 @@ class Judge:
                         resource.urn,
                     )
 
-    def _run(self, rule: Rule, check: Callable[[], Iterable[Outcome]], urn: str) -> list[Verdict]:
+    def _run(
+        self,
+        rule: Rule,
+        check: Callable[[], Iterable[Outcome]],
+        urn: str,
+        stack: Stack | None = None,
+    ) -> list[Verdict]:
         if self.enforcement(rule) is Enforcement.DISABLED:
             return []
         verdicts: list[Verdict] = []
@@ -182,7 +197,7 @@ class Judge:
                 # Repeated outcomes say nothing new: an action that stands twice in a statement.
                 if outcome not in told:
                     told.add(outcome)
-                    verdicts += self._verdict(rule, outcome)
+                    verdicts += self._verdict(rule, outcome, stack)
         except Exception as error:
             verdicts.append(_crash(rule, urn, error))
         return verdicts
@@ -202,7 +217,7 @@ class Judge:
                 self._told[key] = type(outcome)
             return False
 
-    def _verdict(self, rule: Rule, outcome: Outcome) -> list[Verdict]:
+    def _verdict(self, rule: Rule, outcome: Outcome, stack: Stack | None) -> list[Verdict]:
         if not self._repeats and self._told_at_cause(rule, outcome):
             return []
         urn = outcome.resource.urn
@@ -221,7 +236,14 @@ class Judge:
                 found = f"{unknown} {reason}"
                 return [
                     Verdict(
-                        Kind.NOT_VERIFIED, rule, urn, Enforcement.ADVISORY, message, found, unknown
+                        Kind.NOT_VERIFIED,
+                        rule,
+                        urn,
+                        Enforcement.ADVISORY,
+                        message,
+                        found,
+                        unknown,
+                        rule.controls,
                     )
                 ]
             found = f"has {outcome.needs} still unknown at apply"
@@ -238,7 +260,30 @@ class Judge:
                 return [Verdict(Kind.EXEMPTED, rule, urn, Enforcement.ADVISORY, message, finding)]
         finding = f"{outcome.resource.label} {outcome.found}; it must {outcome.limit}."
         message = f"{rule.id}: {finding} {rule.why} What to do: {rule.remediation}"
-        return [Verdict(Kind.VIOLATION, rule, urn, self.enforcement(rule), message, finding)]
+        controls = self._controls(rule, outcome, stack)
+        level = self.enforcement(rule)
+        return [Verdict(Kind.VIOLATION, rule, urn, level, message, finding, controls=controls)]
+
+    def _controls(self, rule: Rule, violation: Violation, stack: Stack | None) -> tuple[str, ...]:
+        """The outside ids that are not held: without those that ask for less, and are."""
+        resource, context = violation.resource, self.context
+
+        def held(control: str) -> bool:
+            if check := rule.exact.get(control):
+                return not any(isinstance(one, Violation) for one in check(resource, context))
+            joined = rule.exact_joins.get(control)
+            if stack is None or joined is None:
+                return False
+            return resource.urn not in stack.remembered(
+                ("exact", rule.id, control), partial(_refused, joined, stack, context)
+            )
+
+        return tuple(control for control in rule.controls if not held(control))
+
+
+def _refused(check: StackCheck, stack: Stack, context: Context) -> frozenset[str]:
+    outcomes = check(stack, context)
+    return frozenset(one.resource.urn for one in outcomes if isinstance(one, Violation))
 
 
 def evaluate(
@@ -289,4 +334,5 @@ def _crash(rule: Rule, urn: str, error: Exception) -> Verdict:
         Enforcement.MANDATORY,
         message,
         finding,
+        controls=rule.controls,
     )

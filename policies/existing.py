@@ -20,23 +20,33 @@ from .values import contains_unknown
 def evaluate_existing(resources: Sequence[Resource], judge: Judge) -> list[Verdict]:
     """All verdicts on the resources of a state; what both descriptions violate is told once."""
     stack = Stack(resources)
-    verdicts = [one for resource in resources for one in judge.resource(resource)]
+    verdicts = [one for resource in resources for one in judge.resource(resource, stack)]
     verdicts += judge.joins(stack)
     made = {resource: as_made(resource) for resource in resources}
     changed = [found for resource, found in made.items() if found is not resource]
     if changed:
-        told = {(one.rule.id, one.urn) for one in verdicts if one.kind is Kind.VIOLATION}
+        told: dict[tuple[str, str], set[str]] = {}
+        for one in verdicts:
+            if one.kind is Kind.VIOLATION:
+                told.setdefault((one.rule.id, one.urn), set()).update(one.controls)
         excused = {one.message for one in verdicts if one.kind is Kind.EXEMPTED}
-        again = [one for resource in changed for one in judge.resource(resource)]
-        again += judge.joins(Stack(made.values()))
+        whole = Stack(made.values())
+        again = [one for resource in changed for one in judge.resource(resource, whole)]
+        again += judge.joins(whole)
         verdicts += [
             one
             for one in again
             if one.kind is not Kind.NOT_VERIFIED
-            and (one.rule.id, one.urn) not in told
+            and not _is_told(one, told)
             and one.message not in excused
         ]
     return verdicts + judge.exemption_problems(stack)
+
+
+def _is_told(verdict: Verdict, told: Mapping[tuple[str, str], set[str]]) -> bool:
+    """Whether the inputs have broken the same rule, and all of the controls that this breaks."""
+    controls = told.get((verdict.rule.id, verdict.urn))
+    return controls is not None and controls.issuperset(verdict.controls)
 
 
 def as_made(resource: Resource) -> Resource:

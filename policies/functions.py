@@ -6,8 +6,9 @@ import datetime
 from collections.abc import Iterator
 from typing import Final, cast
 
-from .hosts import FUNCTION
-from .inventory import Resource
+from .hosts import FUNCTION, FUNCTION_URL
+from .inventory import Resource, Stack
+from .links import targets
 from .requirements import (
     ADVISORY_BELOW_STAGING,
     ADVISORY_EVERYWHERE,
@@ -19,7 +20,7 @@ from .requirements import (
 )
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .secret_texts import secret_in_variable
-from .values import UNKNOWN, shown, text
+from .values import UNKNOWN, contains_unknown, one_or_many, shown, text
 
 PERMISSION: Final = "aws:lambda/permission:Permission"
 _LONG_AGO: Final = datetime.date(2024, 1, 1)
@@ -84,8 +85,34 @@ def _no_secret_variables(function: Resource, _context: Context) -> Iterator[Outc
                 yield Unverified(function, f"environment.variables.{name}")
             elif kind := secret_in_variable(name, value):
                 yield Violation(function, f"has {kind} in the variable {name[:60]}", limit)
-    elif variables is not None or (environment is not None and not fields):
+    elif variables is not None or environment not in (None, {}):
         yield Violation(function, f"has environment = {shown(environment)}", "be variables")
+
+
+def allows_every(url: Resource, name: str) -> object:
+    """Whether `cors` of a function URL has the wildcard in `name`."""
+    cors = url.get("cors")
+    if cors is UNKNOWN:
+        return UNKNOWN
+    fields = cast("dict[str, object]", cors) if isinstance(cors, dict) else {}
+    listed = one_or_many(fields.get(name))
+    return True if "*" in listed else UNKNOWN if contains_unknown(listed) else False
+
+
+def functions_of(stack: Stack, url: Resource) -> tuple[Resource, ...]:
+    """The functions of the stack that a URL calls."""
+    return targets(stack, url, "functionName", (FUNCTION,)).found
+
+
+def _origins_named(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for url in stack.of_type(FUNCTION_URL):
+        every = allows_every(url, "allowOrigins")
+        if every is UNKNOWN:
+            yield Unverified(url, "cors.allowOrigins")
+        elif every:
+            limit = "name the origins that call it"
+            for one in functions_of(stack, url) or (url,):
+                yield Violation(one, "answers pages of every origin", limit)
 
 
 def _not_for_everyone(permission: Resource, _context: Context) -> Iterator[Outcome]:
@@ -115,6 +142,19 @@ def _bound_services(permission: Resource, _context: Context) -> Iterator[Outcome
 
 
 RULES: Final = (
+    Rule(
+        id="lambda-url-origins",
+        title="Function URLs answer pages of named origins",
+        what="cors.allowOrigins of no function URL has a wildcard.",
+        why="Any page that a person opens could call the function in that person's name.",
+        remediation="name the origins in cors of the aws.lambda_.FunctionUrl.",
+        severity=Severity.HIGH,
+        catalogue=("LMB-04",),
+        controls=("CKV2_AWS_75",),
+        types=(),
+        check_stack=_origins_named,
+        joined_types=(FUNCTION_URL, FUNCTION),
+    ),
     Rule(
         id="lambda-in-vpc",
         title="Functions run in the VPC",

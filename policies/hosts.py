@@ -52,6 +52,12 @@ def _encrypted_disks(resource: Resource, context: Context) -> Iterator[Outcome]:
         )(resource, context)
 
 
+def _health_checked(group: Resource, context: Context) -> Iterator[Outcome]:
+    """A healthCheck that is there is enabled unless it says otherwise."""
+    there = group.get("healthCheck") not in (None, {})
+    yield from on_resource(flag("healthCheck.enabled", True, default=there))(group, context)
+
+
 RULES: Final = (
     Rule(
         id="ec2-metadata-needs-token",
@@ -89,7 +95,14 @@ RULES: Final = (
         remediation="set associate_public_ip_address = False.",
         severity=Severity.CRITICAL,
         catalogue=("EC2-02",),
-        controls=("CKV_AWS_88", "EC2.9", "EC2.25", "ec2-instance-no-public-ip", "disallowPublicIp"),
+        controls=(
+            "CKV_AWS_88",
+            "EC2.9",
+            "EC2.25",
+            "CKV_AWS_389",
+            "ec2-instance-no-public-ip",
+            "disallowPublicIp",
+        ),
         types=(HOST, TEMPLATE, CONFIGURATION),
         check_resource=_no_public_address,
     ),
@@ -158,14 +171,14 @@ RULES: Final = (
     Rule(
         id="lb-health-check",
         title="Target groups check their targets",
-        what="healthCheck.enabled is true on every target group.",
+        what="Every target group has a healthCheck that is not switched off.",
         why="Connections would go on being sent to a dead host.",
         remediation="set health_check with enabled = True.",
         severity=Severity.MEDIUM,
         catalogue=("NLB-03",),
         controls=("CKV_AWS_261",),
         types=(TARGET_GROUP,),
-        check_resource=on_resource(flag("healthCheck.enabled", True, default=False)),
+        check_resource=_health_checked,
     ),
     Rule(
         id="lambda-dead-letters",

@@ -226,7 +226,7 @@ TAGS_ON_SNAPSHOTS: Final = Rule(
     remediation="set copy_tags_to_snapshot = True.",
     severity=Severity.MEDIUM,
     catalogue=("RDS-13",),
-    controls=("CKV2_AWS_60", "RDS.17"),
+    controls=("CKV2_AWS_60", "CKV_AWS_313", "RDS.17"),
     types=(INSTANCE, CLUSTER),
     enforcement=ADVISORY_BELOW_STAGING,
     check_resource=on_resource(flag("copyTagsToSnapshot", True, default=False)),

@@ -161,7 +161,8 @@ class Stack:
             for target in self._index(kind, key).get(value, [])
         )
         if matching:
-            return list(matching)
+            # Two regions may have one name: the recorded dependency says which is meant.
+            return [target for target in matching if target in dependencies] or list(matching)
         return [target for target in dependencies if _may_be(target, value, tuple(keys))]
 
     def referring(

@@ -113,6 +113,10 @@ def _rule(service: str, port: int | None, what: str, *controls: str) -> Rule:
 
 RULES: Final = (
     _rule("ssh", 22, "No ACL allows port 22 from every address.", "CKV_AWS_232", "EC2.21", "6.2"),
-    _rule("rdp", 3389, "No ACL allows port 3389 from every address.", "CKV_AWS_231"),
+    _rule(
+        "rdp", 3389, "No ACL allows port 3389 from every address.", "CKV_AWS_231", "EC2.21", "6.2"
+    ),
+    _rule("ftp", 21, "No ACL allows port 21 from every address.", "CKV_AWS_229"),
+    _rule("ftp-data", 20, "No ACL allows port 20 from every address.", "CKV_AWS_230"),
     _rule("all", None, "No ACL allows every port from every address.", "CKV_AWS_352"),
 )

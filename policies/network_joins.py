@@ -6,20 +6,31 @@ from collections.abc import Iterator
 from typing import Final
 
 from .database_subnets import SUBNET_GROUP
+from .documents import Statement, matches
 from .inventory import Resource, Stack
 from .links import sources, targets
 from .network_acls import ACLS
 from .networks import ENDPOINT, SUBNET, VPC
 from .openings import GROUP, GROUP_RULE, GROUP_TYPES
-from .requirements import ADVISORY_BELOW_STAGING, flag, on_resource
+from .permissions import DOCUMENT_TYPES, identity_statements
+from .requirements import ADVISORY_BELOW_STAGING, ADVISORY_EVERYWHERE, flag, on_resource
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, contains_unknown, sequence, shown, text
 
 FLOW_LOG: Final = "aws:ec2/flowLog:FlowLog"
 ENDPOINT_SERVICE: Final = "aws:ec2/vpcEndpointService:VpcEndpointService"
 ACL_ASSOCIATION: Final = "aws:ec2/networkAclAssociation:NetworkAclAssociation"
+ADDRESS: Final = "aws:ec2/eip:Eip"
+ADDRESS_ASSOCIATION: Final = "aws:ec2/eipAssociation:EipAssociation"
+_ADDRESS_USERS: Final = (
+    (ADDRESS_ASSOCIATION, "allocationId"),
+    ("aws:ec2/natGateway:NatGateway", "allocationId"),
+    ("aws:transfer/server:Server", "endpointDetails"),
+    ("aws:lb/loadBalancer:LoadBalancer", "subnetMappings"),
+)
 # What functions and hosts beside a database call from inside of the VPC.
 _SERVICES: Final = ("s3", "secretsmanager", "logs")
+_KEY_USES: Final = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
 
 
 def _records(flow_log: Resource, _context: Context) -> Iterator[Outcome]:
@@ -48,11 +59,30 @@ def _endpoints(stack: Stack, _context: Context) -> Iterator[Outcome]:
         endpoints = sources(stack, vpc, (ENDPOINT,), "vpcId")
         names = [one.get("serviceName") for one in endpoints.found]
         have = {str(name).rpartition(".")[2] for name in names if isinstance(name, str)}
-        missing = [one for one in _SERVICES if one not in have]
+        wanted = (*_SERVICES, "kms") if _calls_kms(stack) else _SERVICES
+        missing = [one for one in wanted if one not in have]
         if missing and (endpoints.undecided or UNKNOWN in names):
             yield Unverified(vpc, "the serviceName of a VpcEndpoint")
         elif missing:
             yield Violation(vpc, f"has no endpoint for {', '.join(missing)}", "have one for each")
+
+
+def _calls_kms(stack: Stack) -> bool:
+    """Whether a policy of the stack allows using keys directly, not only through a service.
+
+    With kms:ViaService it is the service that calls KMS, from outside of the VPC.
+    """
+    return any(
+        isinstance(one, Statement)
+        and one.allows
+        and "kms:viaservice" not in str(one.condition).lower()
+        and any(
+            isinstance(action, str) and any(matches(action, used) for used in _KEY_USES)
+            for action in one.actions
+        )
+        for resource in stack.of_type(*DOCUMENT_TYPES)
+        for _place, one in identity_statements(resource, "")
+    )
 
 
 def _acl_attached(stack: Stack, _context: Context) -> Iterator[Outcome]:
@@ -94,7 +124,67 @@ def _groups_used(stack: Stack, _context: Context) -> Iterator[Outcome]:
             yield Violation(group, "is used by nothing in this stack", "be used, or be removed")
 
 
+def _ec2_endpoint(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for vpc in stack.of_type(VPC):
+        endpoints = sources(stack, vpc, (ENDPOINT,), "vpcId")
+        names = [one.get("serviceName") for one in endpoints.found]
+        if any(isinstance(name, str) and name.endswith(".ec2") for name in names):
+            continue
+        if endpoints.undecided or UNKNOWN in names:
+            yield Unverified(vpc, "the serviceName of a VpcEndpoint")
+        else:
+            yield Violation(vpc, "has no endpoint for ec2", "have one")
+
+
+def _addresses_used(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for address in stack.of_type(ADDRESS):
+        if address.get("instance") not in (None, ""):
+            continue
+        users = [
+            one
+            for kind, name in _ADDRESS_USERS
+            for one in sources(stack, address, (kind,), name).found
+            if kind != ADDRESS_ASSOCIATION or one.get("instanceId") not in (None, "")
+        ]
+        undecided = any(
+            sources(stack, address, (kind,), name).undecided for kind, name in _ADDRESS_USERS
+        )
+        if not users and undecided:
+            yield Unverified(address, "what uses it")
+        elif not users:
+            yield Violation(address, "belongs to no host or gateway", "be used, or be removed")
+
+
 RULES: Final = (
+    Rule(
+        id="net-ec2-endpoint",
+        title="EC2's API is reached inside the VPC",
+        what="Every VPC has an endpoint for EC2. This is advice: hosts and functions of pgkeep "
+        "do not call EC2's API.",
+        why="Calls of EC2's API would leave through NAT, where nothing says what may pass.",
+        remediation="add aws.ec2.VpcEndpoint for com.amazonaws.<region>.ec2.",
+        severity=Severity.MEDIUM,
+        catalogue=("NET-10",),
+        controls=("EC2.10",),
+        types=(),
+        enforcement=ADVISORY_EVERYWHERE,
+        check_stack=_ec2_endpoint,
+        joined_types=(VPC, ENDPOINT),
+    ),
+    Rule(
+        id="net-addresses-used",
+        title="Public addresses belong to something",
+        what="Every elastic address belongs to a host or a gateway.",
+        why="An address that is left over is allowed in somewhere, and is given to anything next.",
+        remediation="set instance on the aws.ec2.Eip, or remove it.",
+        severity=Severity.MEDIUM,
+        catalogue=("EC2-02",),
+        controls=("CKV2_AWS_19",),
+        types=(),
+        enforcement=ADVISORY_BELOW_STAGING,
+        check_stack=_addresses_used,
+        joined_types=(ADDRESS, ADDRESS_ASSOCIATION),
+    ),
     Rule(
         id="net-flow-logs",
         title="VPCs record their traffic",
@@ -113,13 +203,14 @@ RULES: Final = (
     Rule(
         id="net-endpoints-exist",
         title="AWS's services are reached inside the VPC",
-        what="Every VPC with a database has endpoints for S3, Secrets Manager and Logs.",
+        what="Every VPC with a database has endpoints for S3, Secrets Manager and Logs, and for "
+        "KMS where a policy lets keys be used other than through a service (kms:ViaService).",
         why="Backups and secrets would leave through NAT, where nothing says what may pass.",
         remediation="set network.interface_endpoints: true in stacks/Pulumi.<environment>.yaml, or "
         "add aws.ec2.VpcEndpoint.",
         severity=Severity.MEDIUM,
         catalogue=("NET-10",),
-        controls=("EC2.10",),
+        controls=(),
         types=(),
         enforcement=ADVISORY_BELOW_STAGING,
         check_stack=_endpoints,

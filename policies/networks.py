@@ -36,6 +36,11 @@ ENDPOINT: Final = "aws:ec2/vpcEndpoint:VpcEndpoint"
 ROUTE: Final = "aws:ec2/route:Route"
 ROUTE_TABLE: Final = "aws:ec2/routeTable:RouteTable"
 _DATABASE_PORTS: Final = (5432, 6432, 6543)
+# Security Hub EC2.19: FTP, SSH, Telnet, mail, RPC, SMB, databases, RDP, consoles, search.
+_HIGH_RISK_PORTS: Final = (
+    *(20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000, 5432),
+    *(5500, 5601, 8080, 8088, 8888, 9200, 9300),
+)
 _WEB_PORTS: Final = ((443, 443), (80, 80))
 _NETWORK_REMEDIATION: Final = (
     "name the security group that may connect (components/security_groups.py, or "
@@ -74,6 +79,17 @@ def _world_reaches_web_only(resource: Resource, _context: Context) -> Iterator[O
             yield from opening.judged(reached, limit, world_only=True)
         else:
             yield opening
+
+
+def _no_world_ingress_to_high_risk(resource: Resource, _context: Context) -> Iterator[Outcome]:
+    limit = "not open a port of administration, mail, search or a database to every address"
+    for opening in openings(resource, "ingress"):
+        if not isinstance(opening, Opening):
+            yield opening
+            continue
+        reached = [opening.reaches(port) for port in _HIGH_RISK_PORTS]
+        known = True if True in reached else UNKNOWN if UNKNOWN in reached else False
+        yield from opening.judged(known, limit, world_only=True)
 
 
 def _database_from_groups_only(resource: Resource, _context: Context) -> Iterator[Outcome]:
@@ -218,10 +234,23 @@ RULES: Final = (
         types=GROUP_TYPES,
         check_resource=_world_reaches_web_only,
     ),
-    _world_port_rule(22, "SSH", "CKV_AWS_24", "EC2.13", "6.3"),
-    _world_port_rule(3389, "RDP", "CKV_AWS_25", "EC2.14"),
+    _world_port_rule(22, "SSH", "CKV_AWS_24", "EC2.13", "6.3", "6.4"),
+    _world_port_rule(3389, "RDP", "CKV_AWS_25", "EC2.14", "6.3", "6.4"),
     _world_port_rule(80, "HTTP", "CKV_AWS_260"),
     _world_port_rule(21, "FTP"),
+    Rule(
+        id="net-no-world-high-risk",
+        title="No group lets the world in to ports of high risk",
+        what="No security group rule lets every address in to a port of administration, mail, "
+        "search or a database (Security Hub's list).",
+        why="These services are attacked within minutes of being reachable.",
+        remediation=_NETWORK_REMEDIATION,
+        severity=Severity.CRITICAL,
+        catalogue=("NET-02", "NET-03"),
+        controls=("EC2.19",),
+        types=GROUP_TYPES,
+        check_resource=_no_world_ingress_to_high_risk,
+    ),
     Rule(
         id="net-database-from-groups-only",
         title="Only security groups reach the database and the pooler",
@@ -230,7 +259,7 @@ RULES: Final = (
         remediation=_NETWORK_REMEDIATION,
         severity=Severity.CRITICAL,
         catalogue=("NET-03",),
-        controls=("EC2.19",),
+        controls=(),
         types=GROUP_TYPES,
         never_exempt_in=frozenset({Environment.PROD}),
         check_resource=_database_from_groups_only,
@@ -308,7 +337,7 @@ RULES: Final = (
         remediation="set policy on the aws.ec2.VpcEndpoint (components/service_endpoints.py).",
         severity=Severity.HIGH,
         catalogue=("NET-10",),
-        controls=("EC2.10",),
+        controls=(),
         types=(ENDPOINT,),
         check_resource=_endpoint_policy,
     ),

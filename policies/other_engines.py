@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, cast
 
-from .databases import INSTANCE, PARAMETER_GROUP
+from .databases import CLUSTER, INSTANCE, PARAMETER_GROUP
 from .inventory import Resource, Stack
+from .requirements import ADVISORY_BELOW_STAGING, contains, number, on_resource
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, contains_unknown, one_or_many, shown
 
@@ -52,7 +53,48 @@ def _judged(
         yield Violation(database, found, f"have {name} = {' or '.join(sorted(accepted))}")
 
 
+def _of_mysql(*engines: str) -> Callable[[Resource], bool]:
+    """Whether a cluster is of none of `engines`; without an engine AWS made Aurora MySQL."""
+
+    def is_other(cluster: Resource) -> bool:
+        engine = cluster.get("engine")
+        return isinstance(engine, str) and bool(engine) and engine.lower() not in engines
+
+    return is_other
+
+
 RULES: Final = (
+    Rule(
+        id="rds-mysql-audit-log",
+        title="MySQL clusters beside PostgreSQL export their audit log",
+        what="enabledCloudwatchLogsExports of every cluster of MySQL has audit.",
+        why="Who changed what there could not be said after an incident.",
+        remediation='add "audit" to enabled_cloudwatch_logs_exports of the aws.rds.Cluster.',
+        severity=Severity.MEDIUM,
+        catalogue=("RDS-08",),
+        controls=("CKV_AWS_325",),
+        types=(CLUSTER,),
+        check_resource=on_resource(
+            contains("enabledCloudwatchLogsExports", ("audit",), "have audit"),
+            unless=_of_mysql("aurora", "aurora-mysql", "mysql"),
+        ),
+    ),
+    Rule(
+        id="rds-mysql-backtrack",
+        title="Aurora MySQL clusters beside PostgreSQL can be turned back",
+        what="backtrackWindow of every Aurora MySQL cluster is more than zero.",
+        why="A wrong deletion there needs a whole restore otherwise.",
+        remediation="set backtrack_window on the aws.rds.Cluster.",
+        severity=Severity.MEDIUM,
+        catalogue=("RDS-05",),
+        controls=("CKV_AWS_326",),
+        types=(CLUSTER,),
+        enforcement=ADVISORY_BELOW_STAGING,
+        check_resource=on_resource(
+            number("backtrackWindow", default=0, least=1, most=259_200, unit="seconds"),
+            unless=_of_mysql("aurora", "aurora-mysql"),
+        ),
+    ),
     Rule(
         id="rds-ssl-other-engines",
         title="Databases of other engines refuse plain text too",

@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from .databases import CLUSTER_PARAMETER_GROUP, PARAMETER_GROUP, POSTGRES_FAMILIES
+from .databases import (
+    CLUSTER,
+    CLUSTER_PARAMETER_GROUP,
+    INSTANCE,
+    PARAMETER_GROUP,
+    POSTGRES_FAMILIES,
+)
 from .inventory import Resource
+from .parameter_joins import of_databases
 from .rules import Context, Outcome, ResourceCheck, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, Wrong, contains_unknown, integer, sequence, shown
 
@@ -138,9 +145,11 @@ def _rule(
     controls: tuple[str, ...],
     wanted: tuple[Wanted, ...],
     severity: Severity = Severity.MEDIUM,
+    databases: bool = False,
 ) -> Rule:
     """A rule of this theme: what differs between them, and what they share."""
     names = " and ".join(one.name for one in wanted)
+    check = parameters(*wanted)
     return Rule(
         id=rule_id,
         title=title,
@@ -153,7 +162,12 @@ def _rule(
         controls=controls,
         types=(PARAMETER_GROUP, CLUSTER_PARAMETER_GROUP),
         exemption_names_subject=len(wanted) > 1,
-        check_resource=parameters(*wanted),
+        check_resource=check,
+        # RDS's default groups do not have it, and a source judges the database for it.
+        check_stack=of_databases(check, f"have a parameter group that sets {names}")
+        if databases
+        else None,
+        joined_types=(INSTANCE, CLUSTER) if databases else (),
     )
 
 
@@ -214,6 +228,7 @@ RULES: Final = (
         why="A dropped table would leave no trace of who dropped it.",
         catalogue="PGP-06",
         controls=("CKV2_AWS_30", "CKV2_AWS_27", "3.1.25"),
+        databases=True,
         wanted=(_one_of("log_statement", "ddl", "mod", "all"),),
     ),
     _rule(
@@ -223,6 +238,7 @@ RULES: Final = (
         why="What made the database slow cannot be found out afterwards.",
         catalogue="PGP-07",
         controls=("CKV2_AWS_30", "CKV2_AWS_27"),
+        databases=True,
         wanted=(_between("log_min_duration_statement", 0, 60_000, "milliseconds"),),
     ),
     _rule(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, cast
 
 from .documents import MalformedDocumentError, Statement, is_wildcard, parse
+from .effective import Denials
 from .inventory import Resource
+from .resource_policies import is_narrowed
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, one_or_many, shown
 
 ROLE: Final = "aws:iam/role:Role"
+POLICY: Final = "aws:iam/policy:Policy"
 # The property of each type that holds an identity policy.
 _POLICY_PROPERTIES: Final = {
     "aws:iam/policy:Policy": "policy",
@@ -46,6 +49,7 @@ _UNRESTRICTABLE: Final = re.compile(
     autoscaling:Describe[a-z]+
     | cloudwatch:(?:GetMetricData|GetMetricStatistics|ListMetrics|PutMetricData)
     | ec2:Describe[a-z]+
+    | ecr:GetAuthorizationToken
     | elasticloadbalancing:Describe[a-z]+
     | iam:(?:GetAccountSummary|ListAccountAliases)
     | kms:(?:GenerateRandom|ListAliases|ListKeys)
@@ -121,14 +125,23 @@ def _statement_resources(
                 yield Violation(resource, found, limit, action)
 
 
+def trust_statements(
+    resource: Resource, limit: str
+) -> Iterator[tuple[str, Statement | Violation | Unverified]]:
+    """The statements that may name a principal: a trust policy's, and a document's of any use."""
+    name = _POLICY_PROPERTIES.get(resource.type, "assumeRolePolicy")
+    yield from parsed(resource, name, resource.get(name), limit)
+
+
 def _trust(role: Resource, _context: Context) -> Iterator[Outcome]:
     limit = "name the services or roles that may assume it"
-    statements = parsed(role, "assumeRolePolicy", role.get("assumeRolePolicy"), limit)
-    for place, statement in statements:
+    for place, statement in trust_statements(role, limit):
         if isinstance(statement, Violation | Unverified):
-            yield statement
-            continue
-        if not statement.allows:
+            if role.type == ROLE:
+                yield statement
+            continue  # Of an identity policy another rule says so.
+        # A document that is written for a resource may narrow everybody by a condition.
+        if not statement.allows or (role.type != ROLE and is_narrowed(statement.condition)):
             continue
         where = f"{place}, statement {statement.number},"
         if statement.not_principals:
@@ -144,14 +157,23 @@ def _trust(role: Resource, _context: Context) -> Iterator[Outcome]:
                 yield Violation(role, found, limit, identity)
 
 
+def attached_policies(resource: Resource) -> list[object]:
+    """The ARNs of the policies that a resource attaches."""
+    property_name = _ATTACHMENT_PROPERTIES.get(resource.type)
+    return one_or_many(resource.get(property_name)) if property_name else []
+
+
+def has_no_resource_level(action: str) -> bool:
+    """Whether AWS accepts nothing but "*" as the resource of `action`."""
+    return _UNRESTRICTABLE.fullmatch(action) is not None
+
+
 def _attachments(resource: Resource) -> Iterator[Outcome]:
     property_name = _ATTACHMENT_PROPERTIES.get(resource.type)
-    if property_name is None:
-        return
     limit = "attach policies that name their actions"
-    for arn in one_or_many(resource.get(property_name)):
+    for arn in attached_policies(resource):
         if arn is UNKNOWN:
-            yield Unverified(resource, property_name)
+            yield Unverified(resource, property_name or "")
         elif not isinstance(arn, str):
             yield Violation(resource, f"has {property_name} = {shown(arn)}", limit)
         elif _BROAD_MANAGED_POLICY.fullmatch(arn):
@@ -163,7 +185,31 @@ def _attachments(resource: Resource) -> Iterator[Outcome]:
 def identity_statements(
     resource: Resource, limit: str
 ) -> Iterator[tuple[str, Statement | Violation | Unverified]]:
-    """The statements of every identity policy that stands in `resource`."""
+    """The statements of every identity policy that stands in `resource`.
+
+    Without the actions that an unconditional Deny beside them takes away again.
+    """
+    found = list(_all_statements(resource, limit))
+    denials = _denials(found)
+    for place, one in found:
+        if not isinstance(one, Statement) or not one.allows:
+            yield place, one
+        elif (left := denials.left_of(one)) is not None:
+            yield place, left
+
+
+def denials_of(resource: Resource) -> Denials:
+    """What the identity policies that stand in `resource` deny without a condition."""
+    return _denials(_all_statements(resource, ""))
+
+
+def _denials(found: Iterable[tuple[str, Statement | Violation | Unverified]]) -> Denials:
+    return Denials(one for _place, one in found if isinstance(one, Statement))
+
+
+def _all_statements(
+    resource: Resource, limit: str
+) -> Iterator[tuple[str, Statement | Violation | Unverified]]:
     if property_name := _POLICY_PROPERTIES.get(resource.type):
         yield from parsed(resource, property_name, resource.get(property_name), limit)
     if resource.type != ROLE:
@@ -227,6 +273,7 @@ NO_WILDCARD_ACTIONS: Final = Rule(
     controls=(
         "CKV_AWS_62",
         "CKV_AWS_63",
+        "CKV_AWS_49",
         "CKV2_AWS_40",
         "CKV_AWS_274",
         "CKV2_AWS_56",
@@ -249,7 +296,7 @@ NO_WILDCARD_RESOURCES: Final = Rule(
     "permission for the action, write an exemption that covers it.",
     severity=Severity.HIGH,
     catalogue=("IAM-02",),
-    controls=("CKV_AWS_355", "CKV_AWS_290"),
+    controls=("CKV_AWS_355", "CKV_AWS_356", "CKV_AWS_290", "CKV_AWS_111"),
     types=DOCUMENT_TYPES,
     exemption_names_subject=True,
     check_resource=_resources,
@@ -258,13 +305,14 @@ NO_WILDCARD_RESOURCES: Final = Rule(
 NO_PUBLIC_TRUST: Final = Rule(
     id="iam-no-wildcard-trust",
     title="Roles name whom they trust",
-    what="No trust policy allows a principal with a wildcard, or NotPrincipal.",
+    what="No trust policy, and no other document that names principals, allows a principal with "
+    "a wildcard, or NotPrincipal.",
     why="Anyone with an AWS account could assume the role.",
     remediation="name the service or the role ARN in the Principal of assume_role_policy.",
     severity=Severity.CRITICAL,
     catalogue=("IAM-04",),
-    controls=("CKV_AWS_60",),
-    types=(ROLE,),
+    controls=("CKV_AWS_60", "CKV_AWS_283"),
+    types=(ROLE, POLICY),
     check_resource=_trust,
 )
 

@@ -12,6 +12,7 @@ from .links import sources
 from .permissions import (
     DOCUMENT_TYPES,
     ROLE,
+    denials_of,
     identity_statements,
     is_broad_resource,
     parsed,
@@ -106,6 +107,7 @@ def _not_allowed(
     """None of `actions` is allowed: on any resource at all, or on every resource (`*`)."""
 
     def check(resource: Resource, _context: Context) -> Iterator[Outcome]:
+        denials = denials_of(resource)
         for place, statement in identity_statements(resource, limit):
             if not isinstance(statement, Statement):
                 yield statement
@@ -125,8 +127,10 @@ def _not_allowed(
             for action in statement.actions:
                 if action is UNKNOWN:
                     yield Unverified(resource, f"an action of {where}")
-                elif isinstance(action, str) and (hit := _hit(action, actions)):
-                    if spared(action, statement):
+                elif isinstance(action, str) and not spared(action, statement):
+                    hits = _hits(action, actions)
+                    hit = next((one for one in hits if not denials.take_away(one, statement)), "")
+                    if not hit:
                         continue
                     by = "" if action.lower() == hit.lower() else f" (by {action[:60]})"
                     yield Violation(resource, f"allows in {where} {hit}{by}", limit, action)
@@ -134,8 +138,8 @@ def _not_allowed(
     return check
 
 
-def _hit(pattern: str, actions: tuple[str, ...]) -> str | None:
-    return next((one for one in actions if matches(pattern.lower(), one.lower())), None)
+def _hits(pattern: str, actions: tuple[str, ...]) -> Iterator[str]:
+    return (one for one in actions if matches(pattern.lower(), one.lower()))
 
 
 def _no_account_trust(role: Resource, _context: Context) -> Iterator[Outcome]:
@@ -198,7 +202,7 @@ def _no_user_policy(resource: Resource, context: Context) -> Iterator[Outcome]:
 
 
 def _grant_rule(
-    rule_id: str, title: str, what: str, actions: tuple[str, ...], control: str
+    rule_id: str, title: str, what: str, actions: tuple[str, ...], *controls: str
 ) -> Rule:
     return Rule(
         id=rule_id,
@@ -208,7 +212,7 @@ def _grant_rule(
         remediation="put the ARNs that it needs into Resource of the statement.",
         severity=Severity.HIGH,
         catalogue=("IAM-03",),
-        controls=(control,),
+        controls=controls,
         types=DOCUMENT_TYPES,
         exemption_names_subject=True,
         check_resource=_not_allowed(actions, "name the resources for it", anywhere=False),
@@ -222,6 +226,7 @@ RULES: Final = (
         "No policy allows passing, assuming or changing every role, user or function.",
         _ESCALATION,
         "CKV_AWS_286",
+        "CKV_AWS_110",
     ),
     _grant_rule(
         "iam-no-credential-exposure",
@@ -229,6 +234,7 @@ RULES: Final = (
         "No policy allows an action on every resource whose result is a credential.",
         _EXPOSURE,
         "CKV_AWS_287",
+        "CKV_AWS_107",
     ),
     _grant_rule(
         "iam-no-exfiltration",
@@ -236,6 +242,7 @@ RULES: Final = (
         "No policy allows reading objects, secrets, parameters or snapshots on every resource.",
         _EXFILTRATION,
         "CKV_AWS_288",
+        "CKV_AWS_108",
     ),
     _grant_rule(
         "iam-no-permission-changes",
@@ -243,6 +250,7 @@ RULES: Final = (
         "No policy allows changing policies, grants or access blocks on every resource.",
         _PERMISSIONS,
         "CKV_AWS_289",
+        "CKV_AWS_109",
     ),
     Rule(
         id="iam-no-account-trust",

@@ -161,7 +161,7 @@ def absent(path: str, limit: str) -> PartCheck:
         hidden = not part.place and path in part.resource.hidden
         if value is UNKNOWN and not hidden:
             yield part.unverified(path)
-        elif value not in (None, "", []):
+        elif value not in (None, "", [], [None]):
             # The value may be a secret: it is not shown.
             yield Violation(part.resource, f"has {part.place}{path}", limit)
 

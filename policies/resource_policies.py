@@ -7,7 +7,8 @@ from typing import Final, cast
 
 from .buckets import BUCKET_POLICY, BUCKETS
 from .documents import MalformedDocumentError, Statement, is_wildcard, parse
-from .inventory import Resource
+from .inventory import Resource, Stack
+from .links import sources
 from .rules import Context, Outcome, ResourceCheck, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, contains_unknown, one_or_many, shown
 
@@ -29,7 +30,8 @@ _NARROWING_KEYS: Final = frozenset(
         ),
         *("aws:sourceaccount", "aws:sourcearn", "aws:sourceowner", "aws:sourceorgid"),
         *("aws:sourceip", "aws:sourcevpc", "aws:sourcevpce", "aws:vpcsourceip"),
-        *("kms:calleraccount", "s3:dataaccesspointaccount", "aws:userid"),
+        *("kms:calleraccount", "s3:dataaccesspointaccount", "aws:userid", "aws:vpceaccount"),
+        *("aws:vpceorgid", "aws:vpceorgpaths"),
     }
 )
 
@@ -62,10 +64,24 @@ def is_narrowed(condition: object) -> bool:
             continue
         for key, values in cast("Mapping[str, object]", keys).items():
             known = [one for one in one_or_many(values) if isinstance(one, str)]
-            wide = any(is_wildcard(one) or one in ("0.0.0.0/0", "::/0") for one in known)
+            wide = any(_is_wide(one) for one in known)
             if key.lower() in _NARROWING_KEYS and known and not wide:
                 return True
     return False
+
+
+def _is_wide(value: str) -> bool:
+    """Whether a condition's value leaves everybody: a wildcard, every address, any account."""
+    if is_wildcard(value) or value in ("0.0.0.0/0", "::/0"):
+        return True
+    parts = value.split(":", 5)
+    # arn:partition:service:region:account:resource
+    return len(parts) == 6 and is_wildcard(parts[4])
+
+
+def is_everybody(identity: object) -> bool:
+    """Whether a principal is a wildcard, an ARN of any account, or nothing that can be read."""
+    return not isinstance(identity, str) or _is_wide(identity)
 
 
 def _not_public(limit: str) -> ResourceCheck:
@@ -86,7 +102,7 @@ def _not_public(limit: str) -> ResourceCheck:
             for _kind, identity in statement.principals:
                 if identity is UNKNOWN:
                     yield Unverified(resource, f"a principal of {where}")
-                elif not isinstance(identity, str) or is_wildcard(identity):
+                elif is_everybody(identity):
                     found = f"allows in {where} the principal {shown(identity)}"
                     yield Violation(resource, found, limit)
 
@@ -110,9 +126,16 @@ def _no_lockout(resource: Resource, _context: Context) -> Iterator[Outcome]:
             yield Unverified(resource, f"statement {statement.number} of policy")
 
 
-def _policy_given(key: Resource, _context: Context) -> Iterator[Outcome]:
-    if key.get("policy") in (None, ""):
-        yield Violation(key, "has no policy of its own", "have a policy that names who uses it")
+def _policy_given(stack: Stack, _context: Context) -> Iterator[Outcome]:
+    for key in stack.of_type(KEY):
+        if key.get("policy") not in (None, ""):
+            continue
+        beside = sources(stack, key, (KEY_POLICY,), "keyId")
+        limit = "have a policy that names who uses it"
+        if beside.undecided:
+            yield Unverified(key, "the keyId of a KeyPolicy")
+        elif not beside.found:
+            yield Violation(key, "has no policy of its own", limit)
 
 
 RULES: Final = (
@@ -155,14 +178,15 @@ RULES: Final = (
     Rule(
         id="kms-policy-given",
         title="Every key has a policy of its own",
-        what="policy is set on every KMS key.",
+        what="policy is set on every KMS key, or a KeyPolicy stands beside it.",
         why="AWS's default policy lets every administrator of IAM decrypt everything.",
         remediation="set policy on aws.kms.Key (components/encryption_keys.py).",
         severity=Severity.MEDIUM,
         catalogue=("KMS-02",),
         controls=("CKV2_AWS_64",),
-        types=(KEY,),
-        check_resource=_policy_given,
+        types=(),
+        check_stack=_policy_given,
+        joined_types=(KEY, KEY_POLICY),
     ),
     Rule(
         id="sns-no-public-policy",

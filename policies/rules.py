@@ -139,6 +139,11 @@ class Rule:
     check_stack: StackCheck | None = None
     joined_types: tuple[str, ...] = ()
     """The types, besides `types`, that `check_stack` judges."""
+    exact: Mapping[str, ResourceCheck] = field(default_factory=dict[str, ResourceCheck])
+    """What an outside source itself asks, where the rule asks for more (30 days of backups, the
+    source for one): a violation names that control only on a resource that fails this too."""
+    exact_joins: Mapping[str, StackCheck] = field(default_factory=dict[str, StackCheck])
+    """The same for what `check_stack` finds."""
 
 
 def require(

@@ -60,6 +60,8 @@ class Finding:
     message: str
     """What was found and what must be."""
     unknown: str = ""
+    controls: tuple[str, ...] = ()
+    """The ids of outside sources that are not held."""
 
     @property
     def rule(self) -> Rule:
@@ -211,8 +213,9 @@ def _judged(
     if phase is Phase.STATE:
         verdicts = evaluate_existing(resources, judge)
     else:
-        verdicts = [one for resource in resources for one in judge.resource(resource)]
-        verdicts += judge.stack(Stack(resources))
+        stack = Stack(resources)
+        verdicts = [one for resource in resources for one in judge.resource(resource, stack)]
+        verdicts += judge.stack(stack)
     problems = [
         Finding(
             Kind.VIOLATION,
@@ -254,6 +257,7 @@ def _finding(verdict: Verdict) -> Finding:
         enforcement=str(verdict.enforcement),
         message=verdict.finding,
         unknown=verdict.unknown,
+        controls=verdict.controls,
     )
 
 

@@ -29,7 +29,7 @@ def _stack(one: Judged) -> dict[str, Any]:
         "violations": [
             {
                 "rule": finding.rule_id,
-                "controls": list(finding.rule.controls),
+                "controls": list(finding.controls),
                 "urn": finding.urn,
                 "severity": finding.severity,
                 "enforcement": finding.enforcement,
@@ -42,7 +42,7 @@ def _stack(one: Judged) -> dict[str, Any]:
             *(
                 {
                     "rule": finding.rule_id,
-                    "controls": list(finding.rule.controls),
+                    "controls": list(finding.controls),
                     "urn": finding.urn,
                     "message": finding.message,
                 }

@@ -123,6 +123,22 @@ NETWORK: Final[dict[str, Entry]] = {
         },
         {},
     ),
+    "ec2-endpoint": (
+        "aws:ec2/vpcEndpoint:VpcEndpoint",
+        {
+            "vpcId": "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+            "serviceName": "com.amazonaws.eu-west-1.ec2",
+            "policy": document(
+                {
+                    "Effect": "Allow",
+                    "Principal": "*",
+                    "Action": "ec2:DescribeInstances",
+                    "Resource": "*",
+                }
+            ),
+        },
+        {"vpcId": ["vpc"]},
+    ),
     "peering": (
         "aws:ec2/route:Route",
         {"vpcPeeringConnectionId": "pcx-1", "destinationCidrBlock": "10.9.0.0/24"},

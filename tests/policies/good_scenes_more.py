@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from tests.policies.good_scenes_accounts import ACCOUNT, ADDRESSES, IMAGES
+
 Entry = tuple[str, dict[str, Any], dict[str, list[str]]]
 _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
@@ -22,6 +24,7 @@ BALANCED: Final[dict[str, Entry]] = {
             "enableDeletionProtection": True,
             "subnets": ["subnet-1", "subnet-2"],
             "accessLogs": {"enabled": True, "bucket": "logs"},
+            "dropInvalidHeaderFields": True,
         },
         {},
     ),
@@ -198,4 +201,7 @@ SCENES_MORE: Final[dict[str, dict[str, Entry]]] = {
     "vaults": VAULTS,
     "called": CALLED,
     "providers": PROVIDERS,
+    "images": IMAGES,
+    "account": ACCOUNT,
+    "addresses": ADDRESSES,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tests.policies import spec_table_network
+from tests.policies.spec_table_accounts import ACCOUNTS, ACCOUNTS_ALSO_GOOD
 from tests.policies.spec_table_joins import JOINS, JOINS_ALSO_GOOD
 from tests.policies.spec_table_network import ABSENT, NOT_FALSE, NOT_GIVEN, NOT_TRUE, Spoils
 from tests.policies.spec_table_privileges import PRIVILEGES, PRIVILEGES_ALSO_GOOD
@@ -38,6 +39,9 @@ ELSEWHERE: Final = {
     "iam-no-console-users",  # needs a user, which iam-no-users refuses: test_agreement.py
     "rds-ssl-other-engines",  # the good group is PostgreSQL's: test_joins.py
     "rds-stateful-protected",  # judges an option, no property: test_joins.py
+    "rds-mysql-audit-log",  # the good databases are PostgreSQL: test_outside_demands.py
+    "rds-mysql-backtrack",
+    "s3-public-acl-tls",  # needs a public ACL, which s3-no-public-acl refuses
     "net-endpoints-exist",  # needs a VPC with a database: test_joins.py
     "net-no-default-vpc",  # every resource of its type is refused: test_agreement.py
 }
@@ -78,6 +82,7 @@ SPECS: Final[dict[str, Spoils]] = {
     **spec_table_network.SPECS,
     **PRIVILEGES,
     **JOINS,
+    **ACCOUNTS,
     "rds-customer-key": [("db", "kmsKeyId", NOT_GIVEN)],
     "rds-multi-az": [("db", "multiAz", NOT_TRUE)],
     "rds-deletion-protected": [
@@ -186,6 +191,7 @@ ALSO_GOOD: Final[dict[str, Spoils]] = {
     **spec_table_network.ALSO_GOOD,
     **PRIVILEGES_ALSO_GOOD,
     **JOINS_ALSO_GOOD,
+    **ACCOUNTS_ALSO_GOOD,
     "rds-multi-az": [("db", "multiAz", ["true"]), ("replica", "multiAz", [False])],
     "rds-customer-key": [("replica", "identifier", ["db-3"])],
     "rds-final-snapshot": [("replica", "skipFinalSnapshot", [True])],

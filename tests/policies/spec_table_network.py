@@ -102,6 +102,7 @@ SPECS: Final[dict[str, Spoils]] = {
     "net-no-world-rdp": _world(3389),
     "net-no-world-http": _world(80),
     "net-no-world-ftp": _world(21),
+    "net-no-world-high-risk": [*_world(3306), *_world(9200), *_world(23)],
     "net-database-from-groups-only": [
         ("in", "cidrIpv4", ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.7/32", "x"]),
         ("in", "cidrIpv6", ["::/0", "fd00::/8"]),
@@ -135,6 +136,14 @@ SPECS: Final[dict[str, Spoils]] = {
         ("acl", "ingress", ["x", [5]]),
     ],
     "net-acl-no-world-rdp": [("acl", "ingress/0/protocol", ["-1", "all", -1])],
+    "net-acl-no-world-ftp": [
+        ("acl", "ingress/0/fromPort", [21, "21", 1]),
+        ("acl", "ingress/0/protocol", ["-1"]),
+    ],
+    "net-acl-no-world-ftp-data": [
+        ("acl", "ingress/0/fromPort", [20, 1]),
+        ("acl", "ingress/0/protocol", ["all"]),
+    ],
     "net-acl-no-world-all": [
         ("acl", "ingress/0", [{"protocol": "-1", "action": "allow", "cidrBlock": "0.0.0.0/0"}]),
         ("acl", "ingress/0", [{"protocol": "-1", "ipv6CidrBlock": "::/0"}]),

@@ -29,6 +29,7 @@ ADVICE: Final = {
     "lambda-in-vpc",
     "lambda-tracing",
     "logs-deletion-protected",
+    "net-ec2-endpoint",
     "rds-other-port",
     "s3-mfa-delete",
     "secrets-rotated",
