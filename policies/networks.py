@@ -157,7 +157,11 @@ def _endpoint_policy(endpoint: Resource, _context: Context) -> Iterator[Outcome]
     for statement in statements:
         if statement.unknown:
             yield Unverified(endpoint, f"statement {statement.number} of policy")
-        elif statement.allows and _allows_everything(statement):
+        elif not statement.allows or not _allows_everything(statement):
+            continue
+        elif UNKNOWN in (*statement.actions, *statement.resources):
+            yield Unverified(endpoint, f"statement {statement.number} of policy")
+        else:
             yield Violation(endpoint, f"allows everything in statement {statement.number}", limit)
 
 

@@ -33,7 +33,7 @@ ACCOUNTS: Final[dict[str, Spoils]] = {
     ],
     "logs-trail-watched": [("trail", "cloudWatchLogsGroupArn", NOT_GIVEN)],
     "rds-activity-stream-key": [("activity-stream", "kmsKeyId", NOT_GIVEN)],
-    "net-addresses-used": [("nat", "allocationId", [ABSENT, ""])],
+    "net-addresses-used": [("nat", "allocationId", [ABSENT])],
     "net-ec2-endpoint": [
         ("ec2-endpoint", "serviceName", [ABSENT, "com.amazonaws.eu-west-1.ec2messages", "", 5])
     ],
