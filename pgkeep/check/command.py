@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, cast
 import typer
 
 from pgkeep.failures import CommandError, ExitCode
+from pgkeep.lazy_aws import load_lazily
 
 if TYPE_CHECKING:
-    # Only names: the modules are imported after the bytecode cache is set up.
+    # Only names: the modules are imported when something is judged.
     from pgkeep.check.judging import Judged, Options
 
 
@@ -48,9 +49,7 @@ def run(request: Request) -> None:
     if sum(printed) > 1:
         raise CommandError("--json, --sarif - and --junit - all print; give all but one a file.")
     with _without_collector():
-        from toolchain.bytecode import keep_bytecode
-
-        keep_bytecode()
+        load_lazily()
         judged = _judge(request)
         _write(request, judged, quiet=any(printed))
     if any(one.refused for one in judged):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 import pytest
+from pulumi.runtime import resource as runtime_resource
 
 from pgkeep.program import ProgramRun, UnansweredError, aws_answers, run
 from policies.values import UNKNOWN, contains_unknown, plain
@@ -75,6 +76,13 @@ def test_a_refusal_of_the_program_is_raised_and_the_next_run_is_not_disturbed() 
             ),
         )
     assert run(settings("dev"), "eu-west-1").exports["environment"] == "dev"
+
+
+def test_the_sdk_finds_source_positions_again_after_a_run() -> None:
+    before = runtime_resource._get_stack_trace  # pyright: ignore[reportPrivateUsage]
+    run(settings("dev"), "eu-west-1")
+    assert runtime_resource._get_stack_trace is before  # pyright: ignore[reportPrivateUsage]
+    assert before.__name__ == "_get_stack_trace"
 
 
 def test_a_question_without_an_answer_names_the_function() -> None:
