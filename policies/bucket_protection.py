@@ -8,7 +8,16 @@ from typing import Final, cast
 from .buckets import BUCKET_POLICY, BUCKETS, PUBLIC_ACCESS_BLOCK, is_tls_only
 from .inventory import Resource, Stack
 from .joins import beside
-from .requirements import ADVISORY_BELOW_STAGING, each, flag, given, on_resource, one_of, text_where
+from .requirements import (
+    ADVISORY_BELOW_STAGING,
+    at_least,
+    each,
+    flag,
+    given,
+    on_resource,
+    one_of,
+    text_where,
+)
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, boolean, contains_unknown, integer, one_or_many, sequence, shown
 
@@ -270,7 +279,14 @@ RULES: Final = (
         controls=("CKV2_AWS_61", "S3.10", "S3.13"),
         types=(LIFECYCLE,),
         check_resource=_has_rules,
-        check_stack=beside(BUCKETS, LIFECYCLE, "bucket", _has_rules, limit="have one with rules"),
+        check_stack=beside(
+            BUCKETS,
+            LIFECYCLE,
+            "bucket",
+            _has_rules,
+            limit="have one with rules",
+            inline=("lifecycleRules", on_resource(at_least("lifecycleRules", 1, "rules"))),
+        ),
     ),
     Rule(
         id="s3-aborts-uploads",

@@ -35,20 +35,27 @@ _GROUPS: Final = {
     INSTANCE: ("parameterGroupName", PARAMETER_GROUP),
     CLUSTER: ("dbClusterParameterGroupName", CLUSTER_PARAMETER_GROUP),
 }
-_POSTGRESQL_PORT: Final = 5432
+# https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html (Port)
+_DEFAULT_PORTS: Final = (
+    ("postgres", 5432),
+    *(("mysql", 3306), ("mariadb", 3306), ("aurora", 3306)),
+    *(("oracle", 1521), ("sqlserver", 1433), ("db2", 50_000)),
+)
 
 _STATEFUL: Final = (INSTANCE, CLUSTER, *BUCKETS, KEY, VAULT)
 
 
 def _other_port(database: Resource, _context: Context) -> Iterator[Outcome]:
-    if is_other_engine(database) or is_replica(database):
+    if is_replica(database):
         return
-    port = integer(database.get("port"), default=_POSTGRESQL_PORT)
+    engine = str(database.get("engine") or "postgres").lower()
+    usual = next((port for name, port in _DEFAULT_PORTS if name in engine), 0)
+    port = integer(database.get("port"), default=usual)
     if port is UNKNOWN:
         yield Unverified(database, "port")
-    elif isinstance(port, Wrong) or port == _POSTGRESQL_PORT:
+    elif isinstance(port, Wrong) or port == usual:
         found = f"has port = {shown(database.get('port'))}"
-        yield Violation(database, found, f"be another than {_POSTGRESQL_PORT}")
+        yield Violation(database, found, f"be another than {usual}")
 
 
 def _family_matches(stack: Stack, _context: Context) -> Iterator[Outcome]:
@@ -220,7 +227,8 @@ RULES: Final = (
     Rule(
         id="rds-other-port",
         title="The database listens on a port of its own",
-        what="port is another than 5432. The catalogue calls this optional: it is advice only.",
+        what="port is another than the engine's own (5432). The catalogue calls this optional: "
+        "it is advice only.",
         why="Scanners inside the network try the usual port first.",
         remediation="set database.port in stacks/Pulumi.<environment>.yaml.",
         severity=Severity.MEDIUM,

@@ -79,7 +79,8 @@ def _optimized(resource: Resource, context: Context) -> Iterator[Outcome]:
         yield Unverified(resource, "instanceType")
         return
     family = kind.partition(".")[0] if isinstance(kind, str) else ""
-    always = bool(family) and family not in _NOT_OPTIMIZED
+    # Of a host by itself the program says so; its type is changed more easily than a template's.
+    always = bool(family) and family not in _NOT_OPTIMIZED and resource.type == TEMPLATE
     yield from on_resource(flag("ebsOptimized", True, default=always))(resource, context)
 
 

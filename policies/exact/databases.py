@@ -130,6 +130,10 @@ RESOURCES: Final[Mapping[str, Mapping[str, ResourceCheck]]] = {
     "rds-no-file-read": {
         "CKV_AWS_388": _of_aurora,
     },
+    # On unless it is switched off.
+    "rds-minor-upgrades": dict.fromkeys(
+        ("RDS.13", "3.2.2"), on_resource(flag("autoMinorVersionUpgrade", True, default=True))
+    ),
     "rds-master-username": {"RDS.25": _username},
     "rds-proxy-tls": {"RDS.43": on_resource(flag("requireTls", True, default=False))},
 }

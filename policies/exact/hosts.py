@@ -40,6 +40,11 @@ def _attached_volumes(stack: Stack, _context: Context) -> Iterator[Outcome]:
         yield Violation(host, "has a disk that is not encrypted", "have none")
 
 
+def _secure_without_key(parameter: Resource, _context: Context) -> Iterator[Outcome]:
+    if parameter.get("type") == "SecureString":
+        yield Violation(parameter, "has no key of its own", "have one")
+
+
 def _every_origin_and_method(stack: Stack, _context: Context) -> Iterator[Outcome]:
     for url in stack.of_type(FUNCTION_URL):
         if allows_every(url, "allowOrigins") and allows_every(url, "allowMethods"):
@@ -55,6 +60,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, ResourceCheck]]] = {
         "CKV_AWS_255": on_resource(scheduled_copies(SCHEDULE_ENCRYPTED)),
         "CKV_AWS_256": on_resource(scheduled_copies(SCHEDULE_ENCRYPTED, SCHEDULE_KEY)),
     },
+    "secrets-parameters-encrypted": {"CKV_AWS_337": _secure_without_key},
     "kms-enabled": {"CKV_AWS_227": on_resource(flag("isEnabled", True, default=True))},
 }
 JOINS: Final[Mapping[str, Mapping[str, StackCheck]]] = {

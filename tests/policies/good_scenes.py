@@ -257,6 +257,7 @@ HOSTS: Final[dict[str, Entry]] = {
             "metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 1},
             "associatePublicIpAddress": False,
             "instanceType": "t4g.small",
+            "ebsOptimized": True,
             "iamInstanceProfile": "host",
             "monitoring": True,
             "disableApiTermination": True,

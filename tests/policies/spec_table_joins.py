@@ -158,7 +158,7 @@ JOINS: Final[dict[str, Spoils]] = {
         ("template", "monitoring/enabled", NOT_TRUE),
     ],
     "ec2-ebs-optimized": [
-        ("host", "ebsOptimized", [False, "false", "x"]),
+        ("host", "ebsOptimized", NOT_TRUE),
         ("template", "ebsOptimized", NOT_TRUE),
     ],
     "ec2-termination-protected": [("host", "disableApiTermination", NOT_TRUE)],

@@ -451,6 +451,21 @@ def test_a_resource_among_others(
     assert (control in found.get(urn(kind, "theirs"), set())) == bad
 
 
+DEMANDS = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "cases" / "demands.jsonl").read_text().splitlines()
+]
+
+
+@pytest.mark.parametrize("case", DEMANDS, ids=lambda case: f"{case['control']}-{case['bad']}")
+def test_each_demand(
+    case: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [(kind, properties) for kind, properties in case["others"]]
+    theirs = (case["type"], case["properties"])
+    test_a_resource_among_others(case["control"], theirs, others, case["bad"], tmp_path, capsys)
+
+
 def test_an_exact_demand_is_never_wider_than_its_rule() -> None:
     for rule in RULES:
         assert set(rule.exact) | set(rule.exact_joins) <= set(rule.controls), rule.id
