@@ -6,6 +6,7 @@ rules has read them: `pgkeep check`) fill one model, and each rule tells what it
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from .database.migrations import MIGRATIONS, STATEMENT, statement
 from .database.model import Database, Place
 from .grants import INVOCATION, manifests
 from .inventory import Resource, Stack
+from .role_manifests import MalformedManifestError, deletion_paths
 from .rules import (
     Context,
     Enforcement,
@@ -79,10 +81,14 @@ def _judge(stack: Stack, choices: Choices) -> _Found:
     for resource, one in known:
         manifest.fill(database, one, Place(resource.urn))
     # grants.py has told already what a manifest alone lets an application delete.
-    told = {(one.subject, one.found) for one in deletions(database, choices)}
+    aware = _told_of(one for _, one in known)
+    told = {
+        (one.subject, one.found) for one in deletions(database, choices) if one.subject in aware
+    }
     declared = stack.of_type(*resources.TYPES)
     unknown = tuple(resources.fill(database, declared))
     notes: list[Finding] = list(resources.notes(declared))
+    notes += (note for one, roles in known for note in manifest.notes(roles, Place(one.urn)))
     backs: list[Callable[[Database], Iterator[Finding]]] = []
     for door in stack.of_type(MIGRATIONS):
         own = door.get("manifest")
@@ -110,6 +116,15 @@ def _judge(stack: Stack, choices: Choices) -> _Found:
         ]
     by_urn = {one.urn: one for one in stack.resources}
     return _Found((*found, *notes), unknown, by_urn)
+
+
+def _told_of(known: Iterable[Mapping[str, object]]) -> frozenset[str]:
+    """The roles of which the rule of single manifests tells a way."""
+    found: set[str] = set()
+    for one in known:
+        with contextlib.suppress(MalformedManifestError):
+            found.update(role for role, _ in deletion_paths(one))
+    return frozenset(found)
 
 
 def _run(

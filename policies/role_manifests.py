@@ -12,28 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+from .database.membership import DELETING_ROLES, HARMLESS_ROLES
 from .values import one_or_many, shown
 
 # Kinds that are meant to delete: the owner of the objects (never logs in), who changes the schema,
 # and the reviewed retention functions. Every other kind serves an application or a reader.
 _DELETING_KINDS: Final = frozenset({"owner", "migrator", "retention"})
 
-# Predefined roles: https://www.postgresql.org/docs/17/predefined-roles.html and, for rds_*, the RDS
-# user guide. One that stands in neither set cannot be judged.
-_DELETING_ROLES: Final = frozenset({"pg_write_all_data", "rds_superuser", "rdsadmin", "postgres"})
-_HARMLESS_ROLES: Final = frozenset(
-    {
-        "pg_checkpoint",
-        "pg_monitor",
-        "pg_read_all_data",
-        "pg_read_all_settings",
-        "pg_read_all_stats",
-        "pg_signal_backend",
-        "pg_stat_scan_tables",
-        "pg_use_reserved_connections",
-        "rds_iam",
-    }
-)
 _TABLE_PRIVILEGES: Final = frozenset(
     {"SELECT", "INSERT", "UPDATE", "REFERENCES", "TRIGGER", "MAINTAIN"}
 )
@@ -125,9 +110,9 @@ def _reach(
     """Every way on from the role `name`; `seen` breaks circles."""
     role = roles.get(name)
     if role is None:
-        if name.lower() in _DELETING_ROLES:
-            yield (f"{name} may empty every table",)
-        elif name.lower() not in _HARMLESS_ROLES:
+        if name.lower() in DELETING_ROLES:
+            yield (f"{name} {DELETING_ROLES[name.lower()]}",)
+        elif name.lower() not in HARMLESS_ROLES:
             yield (f"{name} is not in the manifest, so that it cannot be judged",)
         return
     for reason in role.deletes_by:

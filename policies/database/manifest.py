@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from ..values import UNKNOWN, one_or_many
+from .findings import Finding
 from .model import (
     LIMITS,
     Database,
@@ -24,7 +25,16 @@ from .privileges import all_privileges, created
 
 EVERY_OBJECT = "*"
 _KINDS = {"table": Kind.TABLE, "view": Kind.TABLE, "sequence": Kind.SEQUENCE, "schema": Kind.SCHEMA}
-_ATTRIBUTES = {"superuser": "SUPERUSER", "create_role": "CREATEROLE"}
+# Whatever way they are written: create_role, createRole, CREATEROLE.
+_ATTRIBUTES = {
+    "superuser": "SUPERUSER",
+    "createrole": "CREATEROLE",
+    "createdb": "CREATEDB",
+    "createdatabase": "CREATEDB",
+    "replication": "REPLICATION",
+    "bypassrls": "BYPASSRLS",
+    "bypassrowlevelsecurity": "BYPASSRLS",
+}
 
 
 def owner_of(manifest: Mapping[str, object]) -> str:
@@ -46,7 +56,10 @@ def fill(database: Database, manifest: Mapping[str, object], via: Place) -> None
         role.kind = _text(fields, "kind").lower() or "unknown"
         role.login = fields.get("login") is not False
         role.attributes |= {
-            name for key, name in _ATTRIBUTES.items() if fields.get(key) not in (None, False)
+            _ATTRIBUTES[attribute]
+            for key, value in fields.items()
+            if (attribute := key.replace("_", "").lower()) in _ATTRIBUTES
+            and value not in (None, False)
         }
         role.made, role.limits = True, set(_limits(fields))
     if owner:
@@ -63,6 +76,15 @@ def fill(database: Database, manifest: Mapping[str, object], via: Place) -> None
             if isinstance(grant, dict):
                 mapping = cast("dict[str, object]", grant)
                 _grant(database, mapping, name, (owner or name, schema), via)
+
+
+def notes(manifest: Mapping[str, object], via: Place) -> Iterator[Finding]:
+    """Passwords that stand in a manifest."""
+    for fields in _roles(manifest):
+        password = fields.get("password")
+        if password not in (None, UNKNOWN) and not str(password).startswith("SCRAM-SHA-256$"):
+            found = f"has a password for {_text(fields, 'name')}"
+            yield Finding("db-login-role-limits", via, found, "let the roles function make it")
 
 
 def _limits(fields: Mapping[str, object]) -> Iterator[str]:

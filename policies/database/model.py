@@ -27,6 +27,8 @@ PRIVILEGES: Final = {
 }
 
 
+# A name that only a running statement knows. No role has it, so that what it is given is told.
+ANY_NAME: Final = "<any name>"
 # What a login role is limited by.
 LIMITS: Final = ("CONNECTION LIMIT", "VALID UNTIL", "statement_timeout")
 

@@ -19,8 +19,7 @@ from ..database.privileges import (
     revoke,
 )
 from ..database.reach import is_application
-from .names import EVERY_OTHER
-from .session import Session, UndecidableError, object_kind
+from .session import EVERY_OTHER, Session, UndecidableError, object_kind
 
 
 def grant_privileges(session: Session, node: Any) -> None:

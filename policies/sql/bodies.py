@@ -10,9 +10,8 @@ from pglast import ast, parse_plpgsql
 from pglast.enums import CmdType
 from pglast.parser import ParseError
 
-from ..database.model import Body
+from ..database.model import ANY_NAME, Body
 from .dynamic import text_of
-from .names import ANY_NAME
 from .parsing import UnreadableError, statements
 
 _Item = TypeVar("_Item")

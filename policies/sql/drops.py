@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from pglast.enums import DropBehavior, ObjectType
 
-from ..database.model import Kind, Object
+from ..database.model import ANY_NAME, Kind, Object
 from ..database.privileges import dropped
 from ..database.reach import is_guarded
 from ..database.renames import rename_objects, rename_role, rename_schema
-from .names import ANY_NAME
 from .objects import KEEP_RULE
 from .session import Session, UndecidableError, object_kind
 

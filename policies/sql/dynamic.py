@@ -13,7 +13,7 @@ from typing import Any, Final
 from pglast import ast
 from pglast.enums import A_Expr_Kind
 
-from .names import ANY_NAME
+from ..database.model import ANY_NAME
 
 _PLACE: Final = re.compile(r"%(?:(\d+)\$)?([%sIL])")
 # Formats of dates that make digits and underscores only.

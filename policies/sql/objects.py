@@ -9,11 +9,10 @@ from pglast import ast
 from pglast.enums import AlterTableType, BoolExprType, CmdType
 
 from ..database.bodies import named
-from ..database.model import Effect, Kind, Relation, Trigger
+from ..database.model import ANY_NAME, Effect, Kind, Relation, Trigger
 from ..database.privileges import change_owner
 from ..database.reach import is_application, is_guarded
 from .bodies import dotted, of_nodes, walk
-from .names import ANY_NAME
 from .session import Session, UndecidableError, object_kind
 
 KEEP_RULE: Final = "db-migrations-keep-data"

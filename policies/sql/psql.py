@@ -51,6 +51,8 @@ class Prepared:
 
 def prepared(text: str) -> Prepared:
     """The SQL of a file for psql."""
+    if text.startswith("\ufeff"):
+        text = " " + text[1:]  # A byte order mark.
     if "\\" not in text and not _COPY.search(text):
         return Prepared(text)
     parts: list[str] = []

@@ -26,6 +26,9 @@ _KINDS = {
     ObjectType.OBJECT_ROUTINE: Kind.FUNCTION,
 }
 
+#: Objects of one schema that stand for all that no file names.
+EVERY_OTHER = "*"
+
 
 class UndecidableError(Exception):
     """What a statement does cannot be told; the text is the end of the sentence "it …"."""

@@ -7,9 +7,8 @@ from typing import Any, Final
 from pglast import ast
 from pglast.enums import DiscardMode, VariableSetKind
 
-from ..database.model import LIMITS
+from ..database.model import ANY_NAME, LIMITS
 from ..database.reach import is_application
-from .names import ANY_NAME
 from .session import Session, UndecidableError
 
 _TIMEOUT: Final = LIMITS[2]
@@ -35,7 +34,7 @@ def set_variable(session: Session, node: Any) -> None:
     if node.kind == VariableSetKind.VAR_RESET_ALL:
         session.search_path = session.initial_path
         return
-    values = [str(getattr(one.val, "sval", "")) for one in node.args or ()]
+    values = [str(_plain(one)) for one in node.args or ()]
     default = node.kind != VariableSetKind.VAR_SET_VALUE
     assign(session, name, values, default=default, local=bool(node.is_local))
 

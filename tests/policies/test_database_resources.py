@@ -352,3 +352,63 @@ def test_columns_of_manifests_are_judged() -> None:
         {"object_type": "table", "objects": ["audit"], "privileges": ["UPDATE"], "columns": ["a"]}
     ]
     assert "db-audit-append-only" in rules(manifest_of(grants=grants))
+
+
+@pytest.mark.parametrize(
+    ("rule", "fields"),
+    [
+        ("db-no-elevated-roles", {"create_role": True}),
+        ("db-no-elevated-roles", {"createDatabase": True}),
+        ("db-no-elevated-roles", {"createdb": "yes"}),
+        ("db-no-elevated-roles", {"replication": True}),
+        ("db-no-elevated-roles", {"BYPASSRLS": True}),
+        ("db-no-elevated-roles", {"bypass_row_level_security": True}),
+        ("db-login-role-limits", {"password": "hunter2"}),
+        ("db-login-role-limits", {"password": 5}),
+        ("db-app-cannot-delete", {"member_of": ["rds_password"]}),
+        (
+            "db-app-cannot-delete",
+            {"grants": [{"object_type": "table", "objects": ["t"], "privileges": ["TRIGGER"]}]},
+        ),
+        (
+            "db-no-grant-options",
+            {
+                "grants": [
+                    {
+                        "object_type": "table",
+                        "objects": ["*"],
+                        "privileges": ["SELECT"],
+                        "with_grant_option": True,
+                    }
+                ]
+            },
+        ),
+        (
+            "db-grants-named",
+            {"grants": [{"object_type": "sequence", "objects": ["q"], "privileges": ["ALL"]}]},
+        ),
+    ],
+)
+def test_faults_of_manifests_are_refused(rule: str, fields: dict[str, Any]) -> None:
+    assert rule in rules(manifest_of(**fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"create_role": False},
+        {"replication": None},
+        {"member_of": ["pg_maintain"]},
+        {"password": "SCRAM-SHA-256$4096:c2FsdA==$a2V5:c2VydmVy"},
+        {"grants": [{"object_type": "tables", "objects": ["*"], "privileges": ["SELECT"]}]},
+    ],
+)
+def test_sound_manifests_pass(fields: dict[str, Any]) -> None:
+    assert rules(manifest_of(**fields)) == set()
+
+
+def test_defaults_of_manifests_meet_migrations() -> None:
+    every = [{"object_type": "table", "objects": ["*"], "privileges": ["DELETE"]}]
+    made = migrations([("1.sql", "CREATE TABLE other (a int);")], None)
+    found = paths(manifest_of(grants=every), made)
+    assert "np_app → is granted DELETE on node_pass.other" in found

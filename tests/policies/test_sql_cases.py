@@ -9,7 +9,8 @@ from policies.inventory import Stack
 from policies.rules import Context
 from policies.sql import migrations
 from policies.sql.psql import directions, prepared
-from tests.policies.sql_cases import BAD, GOOD, PG_DUMP, Case
+from tests.policies.sql_cases import GOOD, PG_DUMP, Case
+from tests.policies.sql_cases_bad import BAD
 
 
 def refused(case: Case) -> list[Verdict]:
