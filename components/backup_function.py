@@ -15,6 +15,7 @@ from components.encryption_keys import EncryptionKeys
 from components.function_code import FunctionCode
 from components.function_schedule import FunctionSchedule, Timer
 from components.iam import allow, read_secrets
+from components.manifest_signatures import manifest_key_use, manifest_key_variable
 from components.operation_function import FunctionSpec, OperationFunction
 from components.workload_roles import database_environment
 
@@ -63,6 +64,7 @@ class BackupFunction(pulumi.ComponentResource):
                     "BACKUP_BUCKET": bucket,
                     "KMS_KEY_ARN": keys.backups.arn,
                     _RETENTION_VARIABLE: json.dumps(backups.retention_days),
+                    **manifest_key_variable(keys),
                 },
                 statements=[
                     allow(
@@ -93,6 +95,7 @@ class BackupFunction(pulumi.ComponentResource):
                         [keys.backups.arn],
                         via,
                     ),
+                    *manifest_key_use(keys, "kms:GenerateMac"),
                     *read_secrets(deployment, keys.secrets.arn, [backup_secret.arn]),
                 ],
                 memory_mib=functions.backup_memory_mib,

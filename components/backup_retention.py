@@ -15,6 +15,7 @@ from components.encryption_keys import EncryptionKeys
 from components.function_code import FunctionCode
 from components.function_schedule import FunctionSchedule, Timer
 from components.iam import allow
+from components.manifest_signatures import manifest_key_use, manifest_key_variable
 from components.operation_function import FunctionSpec, OperationFunction
 
 # After the last of the night's backups.
@@ -53,6 +54,7 @@ class BackupRetention(pulumi.ComponentResource):
                 environment={
                     "BACKUP_BUCKET": bucket_name(deployment),
                     "DB_NAME": deployment.settings.database.name,
+                    **manifest_key_variable(keys),
                 },
                 statements=[
                     allow("FindBackups", ["s3:ListBucket"], [bucket_arn]),
@@ -75,6 +77,7 @@ class BackupRetention(pulumi.ComponentResource):
                         [keys.backups.arn],
                         deployment.via("s3"),
                     ),
+                    *manifest_key_use(keys, "kms:VerifyMac"),
                 ],
             ),
             code=code,

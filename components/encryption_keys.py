@@ -42,6 +42,21 @@ _ACCOUNT_ACTIONS = (
 )
 
 
+_SIGNING_ACTIONS = ("kms:GenerateMac", "kms:VerifyMac")
+# AWS KMS developer guide: key type reference.
+_ENCRYPTING_ACTIONS = frozenset(
+    {
+        "kms:Decrypt",
+        "kms:EnableKeyRotation",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+    }
+)
+
+
 def inventory_key_user(deployment: Deployment, bucket_arn: str) -> Statement:
     """S3 may encrypt the inventory of `bucket_arn`, and nothing else."""
     return {
@@ -132,6 +147,7 @@ def make_key(
     *users: Statement,
     opts: pulumi.ResourceOptions,
     region: str | None = None,
+    signs: bool = False,
 ) -> CustomerKey:
     """A key with its alias; `users` are services that the key's policy lets use it.
 
@@ -140,21 +156,26 @@ def make_key(
         kind: last part of the key's name in AWS.
         opts: must name the parent.
         region: another one than the stack's.
+        signs: an HMAC key, which encrypts nothing; AWS rotates only keys that encrypt.
     """
     account: Statement = {
         "Sid": "AccountDelegatesThroughIam",
         "Effect": "Allow",
         "Principal": {"AWS": deployment.account_root},
-        "Action": list(_ACCOUNT_ACTIONS),
+        "Action": [
+            action
+            for action in (*_ACCOUNT_ACTIONS, *(_SIGNING_ACTIONS if signs else ()))
+            if not signs or action not in _ENCRYPTING_ACTIONS
+        ],
         # In a key policy `*` means this key.
         "Resource": "*",
     }
     key = aws.kms.Key(
         name,
         description=f"{deployment.settings.prefix}: {description}",
-        key_usage="ENCRYPT_DECRYPT",
-        customer_master_key_spec="SYMMETRIC_DEFAULT",
-        enable_key_rotation=True,
+        key_usage="GENERATE_VERIFY_MAC" if signs else "ENCRYPT_DECRYPT",
+        customer_master_key_spec="HMAC_256" if signs else "SYMMETRIC_DEFAULT",
+        enable_key_rotation=None if signs else True,
         is_enabled=True,
         deletion_window_in_days=deployment.settings.secrets.key_deletion_window_days,
         policy=document(account, *users),
@@ -179,6 +200,8 @@ class EncryptionKeys(pulumi.ComponentResource):
     backups: CustomerKey
     secrets: CustomerKey
     telemetry: CustomerKey
+    #: Signs the backups' manifests, where the settings ask for it.
+    manifests: CustomerKey | None
 
     def __init__(
         self, name: str, deployment: Deployment, opts: pulumi.ResourceOptions | None = None
@@ -203,6 +226,7 @@ class EncryptionKeys(pulumi.ComponentResource):
             "Log groups, alarm topic, dead-letter queues",
             *self._telemetry_users(),
         )
+        self.manifests = self._manifests_key()
         self.register_outputs(
             {
                 "database_key_arn": self.database.arn,
@@ -224,6 +248,18 @@ class EncryptionKeys(pulumi.ComponentResource):
             description,
             *users,
             opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _manifests_key(self) -> CustomerKey | None:
+        if not self._deployment.settings.backups.sign_manifests:
+            return None
+        return make_key(
+            f"{self._name}-manifests",
+            self._deployment,
+            "manifests",
+            "Signatures of the backups' manifests",
+            opts=pulumi.ResourceOptions(parent=self),
+            signs=True,
         )
 
     def _backups_users(self) -> list[Statement]:

@@ -349,6 +349,7 @@ class Platform(pulumi.ComponentResource):
                 "checks": [check.model_dump(mode="json") for check in contract.checks],
             },
             "backup_retention_function": retention.operation.function.name,
+            "manifest_key_arn": None if keys.manifests is None else keys.manifests.arn,
             "backup_retention_days": settings.backups.retention_days,
             "role_secret_names": roles.secret_names,
             "roles_function": roles.operation.function.name,

@@ -14,6 +14,7 @@ from components.encryption_keys import EncryptionKeys
 from components.function_code import FunctionCode
 from components.function_schedule import FunctionSchedule, Timer
 from components.iam import Statement, allow, read_secrets
+from components.manifest_signatures import manifest_key_use, manifest_key_variable
 from components.operation_function import FunctionSpec, OperationFunction
 from components.workload_roles import database_environment
 
@@ -22,6 +23,10 @@ _TIMEOUT_SECONDS = 900
 # Not a rate: that would fire at once, while the stack is being made.
 _GO_ON = "cron(0/10 * * * ? *)"
 _REPORTS = "reports/"
+
+
+def _start(scope: str) -> str:
+    return json.dumps({"action": "start", "scope": scope})
 
 
 def scratch_identifier(deployment: Deployment) -> str:
@@ -51,7 +56,7 @@ class RestoreTest(pulumi.ComponentResource):
         scratch_security_group_id: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Make the function and its two schedules.
+        """Make the function and its schedules.
 
         Args:
             name: Pulumi name.
@@ -88,11 +93,13 @@ class RestoreTest(pulumi.ComponentResource):
                     "BACKUP_BUCKET": bucket_name(deployment),
                     "KMS_KEY_ARN": keys.backups.arn,
                     "WORKLOAD": workload,
+                    **manifest_key_variable(keys),
                     "RECOVERY_OBJECTIVES": json.dumps(dict(objectives)),
                 },
                 statements=[
                     *_database_statements(deployment, database, subnet_group_name, keys),
                     *_bucket_statements(deployment, keys),
+                    *manifest_key_use(keys, "kms:VerifyMac"),
                     *read_secrets(deployment, keys.secrets.arn, [master_secret_arn]),
                 ],
                 memory_mib=deployment.settings.functions.backup_memory_mib,
@@ -110,7 +117,8 @@ class RestoreTest(pulumi.ComponentResource):
             deployment,
             self.operation,
             [
-                Timer("start", settings.schedule, json.dumps({"action": "start"})),
+                Timer("start", settings.schedule, _start("weekly")),
+                Timer("start-monthly", settings.monthly_schedule, _start("monthly")),
                 Timer("continue", _GO_ON, json.dumps({"action": "continue"})),
             ],
             keys=keys,

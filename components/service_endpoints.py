@@ -59,8 +59,13 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
             )
         ),
     )
+    # Everything else that needs a key has it from a service. The roles name the one key.
+    signatures = InterfaceService(
+        "kms", ("kms:GenerateMac", "kms:VerifyMac"), (deployment.arn("kms", "key/*"),)
+    )
     return [
         *([restore_test] if deployment.settings.restore_test.enabled else ()),
+        *([signatures] if deployment.settings.backups.sign_manifests else ()),
         InterfaceService(
             "secretsmanager",
             (

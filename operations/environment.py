@@ -15,6 +15,11 @@ def required(name: str) -> str:
     return value
 
 
+def optional(name: str) -> str | None:
+    """The value of an environment variable; None when it is absent or empty."""
+    return os.environ.get(name) or None
+
+
 def required_int(name: str) -> int:
     """As `required`, for a whole number."""
     value = required(name)

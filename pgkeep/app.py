@@ -207,7 +207,11 @@ def restore(
     ] = False,
     report_file: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE", help="Write the report as a page (Markdown)."),
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write the report as a page: HTML to a name in .html, else Markdown.",
+        ),
     ] = None,
     back_to: Annotated[
         str | None,
@@ -231,13 +235,14 @@ def restore(
 ) -> None:
     """Restore a backup and prove it. Exit code 0 only when the proof holds."""
     from operations.restore.selection import Selection
-    from pgkeep import restore_command
+    from pgkeep import restore_command, restore_output
 
     if back_to is not None:
         restore_command.go_back(stack, back_to, confirm, through, terminate=terminate)
         return
     if target is None:
         raise CommandError("--to is missing: name the database to restore into.")
+    restore_output.refuse_unusable(report_file)
     selection = Selection(tuple(tables or ()), tuple(schemas or ()))
     of_instance = at is not None or source.startswith("snapshot:")
     if of_instance and not selection.everything and not target.startswith("instance:"):

@@ -18,7 +18,7 @@ from rich.progress import TimeRemainingColumn
 from operations.backup.children import Login
 from operations.backup.manifest import Manifest
 from operations.database import Endpoint
-from operations.restore import Options, Restored, Selection, databases, page, report, restore
+from operations.restore import Options, Restored, Selection, databases, report, restore
 from operations.restore.objectives import Objectives
 from operations.restore.proof import Proof, prove
 from operations.restore.report import Report
@@ -27,7 +27,6 @@ from pgkeep import restore_exchange as exchange
 from pgkeep.backup import run_command
 from pgkeep.backup.access import (
     console,
-    print_json,
     progress_console,
     refusals_as_lines,
     store,
@@ -35,12 +34,12 @@ from pgkeep.backup.access import (
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_exchange import Exchange
+from pgkeep.restore_output import show
 from workloads.contract import RestoreCheck
 
 # guides cryptowallet and node-pass: restoring over production asks for this word.
 PRODUCTION_WORD = "RESTORE_PRODUCTION"
 _MAINTENANCE_DATABASE = "postgres"
-_KINDS = {"dump": "Backup", "point-in-time": "Restore to", "snapshot": "Snapshot"}
 
 
 @dataclass(frozen=True)
@@ -266,44 +265,3 @@ def workload_checks(
         )
         return
     run_workload_checks(proof, checks, schema=asked["schema"], connect=connect)
-
-
-def show(made: Report, *, as_json: bool, report_file: Path | None, **more: object) -> None:
-    """Print the report, and write its page where the user wants it."""
-    if report_file is not None:
-        report_file.write_text(page.markdown(asdict(made)))
-    if as_json:
-        print_json({**asdict(made), "report": made.key, **more})
-    else:
-        aside = more.get("set_aside_as")
-        _print(made, None if aside is None else str(aside))
-
-
-def _what(made: Report) -> str:
-    return made.restored_to if made.kind == "point-in-time" else made.backup_id
-
-
-def _print(made: Report, aside: str | None) -> None:
-    for name, seconds in made.steps.items():
-        console.print(f"{name:<28} {seconds:>8.1f} s")
-    for check in made.checks:
-        mark = "[green]holds[/green]" if check["passed"] else "[red]broken[/red]"
-        console.print(f"{mark:<22} {check['name']} ({check['examined']})")
-        for finding in check["findings"]:
-            console.print(f"       [red]{finding}[/red]", soft_wrap=True)
-    for note in made.left_out:
-        console.print(f"[yellow]not checked[/yellow] {note}", soft_wrap=True)
-    state = "[green]proven[/green]" if made.proven else "[red]not what was backed up[/red]"
-    console.print(
-        f"{_KINDS[made.kind]} {_what(made)} in {made.target}: {state}. "
-        f"RTO {made.rto_seconds:.0f} s, RPO {made.rpo_seconds:.0f} s.",
-        soft_wrap=True,
-    )
-    for name, one in made.objectives.items():
-        kept = "[green]kept[/green]" if one["met"] else "[yellow]missed[/yellow]"
-        console.print(f"Objective {name.upper()} {one['objective_seconds']} s: {kept}")
-    if aside is not None:
-        console.print(
-            f"The database before is {aside}. The way back: pgkeep restore --back-to {aside}",
-            soft_wrap=True,
-        )

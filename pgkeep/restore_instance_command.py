@@ -22,7 +22,8 @@ from operations.restore.report import Kind, Report
 from pgkeep.backup.access import console, progress_console, refusals_as_lines
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
-from pgkeep.restore_command import objectives, show, workload_checks
+from pgkeep.restore_command import objectives, workload_checks
+from pgkeep.restore_output import show
 
 LATEST = "latest"
 SNAPSHOT = "snapshot:"

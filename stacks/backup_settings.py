@@ -291,6 +291,13 @@ class BackupSettings(SettingsGroup):
         why="ARNs of IAM roles, of people and with a second factor",
         source=_LOCK,
     )
+    sign_manifests: bool = setting(
+        "Manifests are signed with an HMAC key in KMS, and only signed ones are backups",
+        default=False,
+        why="who can write to the bucket still cannot make a backup that pgkeep restores; backups "
+        "from before it was set are refused while it is",
+        source="AWS KMS developer guide: HMAC keys",
+    )
     keep_bucket: bool = setting(
         "Refuse to delete the bucket while it holds backups",
         default=True,

@@ -8,8 +8,8 @@ _GUIDE = "guide cryptowallet: backup restore testing every 90 days"
 
 
 class RestoreTestSettings(SettingsGroup):
-    """On schedule a point in time and the newest dump are restored to a scratch instance and
-    proven; the instance is deleted afterwards.
+    """On schedule a point in time and a dump are restored to a scratch instance and proven; the
+    instance is deleted afterwards.
     """
 
     enabled: bool = setting(
@@ -19,12 +19,21 @@ class RestoreTestSettings(SettingsGroup):
         source=f"{_GUIDE}; docs/restores.md",
     )
     schedule: str = setting(
-        "When a test begins",
+        "When the weekly test begins: a point in time and the newest daily backup",
         default="cron(0 6 ? * SUN *)",
         pattern=r"^cron\([^()]+\)$",
         why="an expression of EventBridge Scheduler, evaluated in UTC; a rate would begin at once, "
         "before there is a backup",
         source="AWS EventBridge Scheduler user guide: schedule types",
+    )
+    monthly_schedule: str = setting(
+        "When the monthly test begins: a point in time and the newest monthly backup, or the "
+        "newest weekly one while there is none",
+        default="cron(0 18 2 * ? *)",
+        pattern=r"^cron\([^()]+\)$",
+        why="after the monthly backup, and twelve hours from the weekly test: there is one scratch "
+        "instance",
+        source="guide node-pass: monthly test of point-in-time recovery",
     )
     maximum_age_days: int = setting(
         "Alarm when the last proven test is older",

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import boto3
+
+from operations import aws_clients, environment
 from operations.backup import manifest
 from operations.backup.dump import CLASSES
 from operations.backup.manifest import Manifest
@@ -46,6 +49,14 @@ class Store:
     bucket: str
     kms: KMSClient | None = None
     mac_key: str | None = None
+
+    @classmethod
+    def of_function(cls, s3: S3Client, bucket: str) -> Store:
+        """As the function's environment says: MANIFEST_KEY_ARN names the key of signatures."""
+        mac_key = environment.optional("MANIFEST_KEY_ARN")
+        if mac_key is None:
+            return cls(s3, bucket)
+        return cls(s3, bucket, boto3.client("kms", config=aws_clients.patient()), mac_key)
 
     def find(self, database: str | None = None) -> Found:
         """All backups, of one database or of all."""
@@ -111,6 +122,9 @@ class Store:
             if other.folder.endswith(f"/{identifier}"):
                 raise OperationError(f"{identifier} is no backup: {other.reason}")
         newest = ", ".join(one.id for one in found.backups[:3]) or "none at all"
+        if not found.backups and found.others:
+            last = max(found.others, key=lambda other: other.last_modified)
+            newest += f" ({last.folder} is none: {last.reason})"
         raise OperationError(
             f"bucket {self.bucket} has no backup {identifier!r}; the newest are: {newest}"
         )

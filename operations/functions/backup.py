@@ -32,6 +32,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         bucket=environment.required("BACKUP_BUCKET"),
         kms_key=environment.required("KMS_KEY_ARN"),
         retention_days=_retention_days(environment.required("RETENTION_DAYS")),
+        mac_key=environment.optional("MANIFEST_KEY_ARN"),
     )
     endpoint = Endpoint.from_environment()
     secrets = secret_store.connect()
@@ -43,6 +44,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         ),
         target=target,
         s3=boto3.client("s3", config=aws_clients.patient()),
+        kms=boto3.client("kms", config=aws_clients.patient()) if target.mac_key else None,
         options=Options(
             # Lambda gives processors by memory.
             worker=f"function, {os.environ.get('AWS_LAMBDA_FUNCTION_MEMORY_SIZE', '?')} MiB",

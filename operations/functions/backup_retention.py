@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def _tell_age(s3: S3Client, bucket: str) -> dict[str, Any]:
     """Without any backup there is no value, and the alarm takes missing values for bad ones."""
     database = environment.required("DB_NAME")
-    newest = Store(s3, bucket).newest(database)
+    newest = Store.of_function(s3, bucket).newest(database)
     if newest is None:
         log("backup_age", database=database, newest=None)
         return {"newest": None, "age_seconds": None}
@@ -52,7 +52,7 @@ def _tell_age(s3: S3Client, bucket: str) -> dict[str, Any]:
 
 
 def _mark(s3: S3Client, bucket: str) -> dict[str, Any]:
-    found = Store(s3, bucket).find()
+    found = Store.of_function(s3, bucket).find()
     decided = expiry.decide(found, report.proven(s3, bucket), datetime.now(UTC))
     done = expiry.apply(decided, s3=s3, bucket=bucket)
     log_metrics(

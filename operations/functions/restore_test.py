@@ -16,7 +16,7 @@ from operations.restore import restore_test
 from operations.restore.objectives import Objectives
 from operations.restore.restore_test import Site
 
-_ACTIONS = {"start": restore_test.start, "continue": restore_test.go_on}
+_ACTIONS = ("start", "continue")
 
 
 class Context(Protocol):
@@ -28,11 +28,20 @@ class Context(Protocol):
 
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
-    """`{"action": "start"}` begins a test, `{"action": "continue"}` does what is next."""
+    """`{"action": "start", "scope": "weekly"}` (or monthly) begins a test, `{"action": "continue"}`
+    does what is next.
+    """
     action = event.get("action")
     if action not in _ACTIONS:
         raise OperationError(f"action is {action!r}; it must be one of {', '.join(_ACTIONS)}")
-    return _ACTIONS[action](_site(), lambda: context.get_remaining_time_in_millis() / 1000)
+    site = _site()
+
+    def remaining_seconds() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    if action == "start":
+        return restore_test.start(site, remaining_seconds, str(event.get("scope", "weekly")))
+    return restore_test.go_on(site, remaining_seconds)
 
 
 def _site() -> Site:
@@ -42,7 +51,7 @@ def _site() -> Site:
     secrets = secret_store.connect()
     return Site(
         rds=boto3.client("rds"),
-        store=Store(boto3.client("s3"), environment.required("BACKUP_BUCKET")),
+        store=Store.of_function(boto3.client("s3"), environment.required("BACKUP_BUCKET")),
         production=Endpoint.from_environment(),
         source=environment.required("DB_INSTANCE_IDENTIFIER"),
         scratch=environment.required("SCRATCH_INSTANCE_IDENTIFIER"),

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_KINDS = {
+#: What a report calls where it was restored from.
+KINDS = {
     "dump": "backup",
     "point-in-time": "point in time",
     "snapshot": "snapshot",
 }
-_NAMES = {"rto": "RTO (time to get the data back)", "rpo": "RPO (data lost by going this way)"}
+#: The workload's objectives in words.
+OBJECTIVES = {"rto": "RTO (time to get the data back)", "rpo": "RPO (data lost by going this way)"}
 
 
 def markdown(report: Mapping[str, Any]) -> str:
     """The page of one report, given as its JSON document."""
-    kind = _KINDS[report["kind"]]
+    kind = KINDS[report["kind"]]
     verdict = "proven" if report["proven"] else "NOT proven"
     lines = [
         f"# Restore of {report['database']}: {verdict}",
@@ -67,8 +69,8 @@ def _objectives(objectives: Mapping[str, Mapping[str, Any]]) -> list[str]:
         "| objective | asked, s | measured, s | kept |",
         "|---|---:|---:|---|",
         *(
-            f"| {_NAMES[name]} | {one['objective_seconds']:.0f} | {one['measured_seconds']:.0f} | "
-            f"{'yes' if one['met'] else '**no**'} |"
+            f"| {OBJECTIVES[name]} | {one['objective_seconds']:.0f} | "
+            f"{one['measured_seconds']:.0f} | {'yes' if one['met'] else '**no**'} |"
             for name, one in objectives.items()
         ),
         "",

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from operations.backup.manifest import Manifest
+from operations.restore import html_page, page
 from operations.restore import objectives as asked
-from operations.restore import page
 from operations.restore.objectives import Objectives
 from operations.restore.proof import Proof
 from operations.restore.restore import Restored
@@ -59,9 +59,10 @@ class Report:
         return f"{PREFIX}/{self.database}/{stamp}-{self.backup_id.replace(':', '-')}.json"
 
     @property
-    def page_key(self) -> str:
-        """Where the page for people is."""
-        return self.key.removesuffix(".json") + ".md"
+    def page_keys(self) -> tuple[str, str]:
+        """Where the page for people is: as Markdown, and as HTML."""
+        name = self.key.removesuffix(".json")
+        return f"{name}.md", f"{name}.html"
 
 
 def make(
@@ -143,14 +144,16 @@ def _checks(proof: Proof) -> list[dict[str, Any]]:
 
 
 def write(report: Report, *, s3: S3Client, bucket: str, kms_key: str | None = None) -> str:
-    """Keep the report beside the backups, as JSON and as a page; returns the key of the JSON.
+    """Keep the report beside the backups, as JSON and as pages; returns the key of the JSON.
 
     Without `kms_key` the bucket's own key encrypts it.
     """
     document = asdict(report)
+    markdown_key, html_key = report.page_keys
     content = {
         report.key: (json.dumps(document, indent=1), "application/json"),
-        report.page_key: (page.markdown(document), "text/markdown; charset=utf-8"),
+        markdown_key: (page.markdown(document), "text/markdown; charset=utf-8"),
+        html_key: (html_page.html(document), "text/html; charset=utf-8"),
     }
     encryption: dict[str, Any] = (
         {"SSEKMSKeyId": kms_key, "ServerSideEncryption": "aws:kms"} if kms_key else {}

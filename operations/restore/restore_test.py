@@ -25,6 +25,7 @@ from operations.structured_log import log, log_metrics
 if TYPE_CHECKING:
     import psycopg
 
+    from operations.backup.manifest import Manifest
     from operations.backup.store import Store
     from operations.database import Endpoint
     from workloads.contract import RestoreCheck
@@ -35,7 +36,7 @@ PURPOSE = "restore-test"
 LAST_TEST_KEY = "reports/LAST_BACKUP_RESTORE_TEST.json"
 
 _STARTED, _MARKER, _MOMENT = "pgkeep:started-at", "pgkeep:marker", "pgkeep:restored-to"
-_BEHIND = "pgkeep:behind-seconds"
+_BEHIND, _SCOPE = "pgkeep:behind-seconds", "pgkeep:scope"
 _ATTEMPT, _FIRST_PROOF = "pgkeep:attempt", "pgkeep:point-in-time"
 _READY, _ENDED = "pgkeep:ready-at", "pgkeep:ended"
 # What deleting the instance and telling why takes at the end of the function's time.
@@ -46,6 +47,9 @@ _POLL_SECONDS = 5.0
 # With less left, the proofs begin in the next run, which has all of its time for them.
 _ENOUGH_SECONDS = 600.0
 _LAST_LOOK_SECONDS = 60.0
+
+#: Which backup a test restores, by class; the next one where there is none yet.
+SCOPES = {"weekly": ("daily",), "monthly": ("monthly", "weekly", "daily")}
 
 #: As whom and how a session is made: endpoint, application name.
 Open = Callable[["Endpoint", str], "psycopg.Connection[Any]"]
@@ -77,22 +81,29 @@ class Site:
         return self.production.database
 
 
-def start(site: Site, remaining_seconds: Callable[[], float]) -> dict[str, Any]:
+def start(
+    site: Site, remaining_seconds: Callable[[], float], scope: str = "weekly"
+) -> dict[str, Any]:
     """Write marker rows into production and restore the moment between them.
 
+    `scope` says which backup is restored afterwards: one of SCOPES.
+
     Raises:
-        OperationError: the archive of production is too far behind, or RDS refused.
+        OperationError: the scope is unknown, the archive of production is too far behind, or RDS
+            refused.
     """
+    if scope not in SCOPES:
+        raise OperationError(f"scope is {scope!r}; it must be one of {', '.join(SCOPES)}")
     if instances.describe(site.rds, site.scratch) is not None:
         return {"status": "under way", "instance": site.scratch}
     try:
-        return _begin(site, remaining_seconds)
+        return _begin(site, remaining_seconds, scope)
     except Exception as error:
         _publish_result(site, 0.0, f"{type(error).__name__}: {error}")
         raise
 
 
-def _begin(site: Site, remaining_seconds: Callable[[], float]) -> dict[str, Any]:
+def _begin(site: Site, remaining_seconds: Callable[[], float], scope: str) -> dict[str, Any]:
     source = instances.required(site.rds, site.source)
     with site.open(replace(site.production, database=marker.DATABASE), PURPOSE) as connection:
         marked = marker.mark(connection)
@@ -100,6 +111,7 @@ def _begin(site: Site, remaining_seconds: Callable[[], float]) -> dict[str, Any]
     started_at = datetime.now(UTC)
     tags = {
         _STARTED: started_at.isoformat(),
+        _SCOPE: scope,
         _MARKER: marked.id,
         _MOMENT: marked.moment.isoformat(),
         _BEHIND: f"{max((started_at - latest).total_seconds(), 0):.0f}",
@@ -201,7 +213,7 @@ def _advance(
                 f"restore test failed: the restore to {marked.moment.isoformat()} is not what it "
                 f"should be ({restore_test_proofs.findings(first)}); see {first.key}"
             )
-    backup = site.store.get("latest", site.database)
+    backup = _backup_of(site, tags.get(_SCOPE, "weekly"))
     left = remaining_seconds() - _CLEAN_UP_SECONDS
     estimate = restore_test_proofs.estimate_seconds(site, backup)
     if estimate > left:
@@ -224,6 +236,16 @@ def _advance(
     return {"status": "proven", "backup": backup.id, "reports": [first_key, second.key]}
 
 
+def _backup_of(site: Site, scope: str) -> Manifest:
+    """The newest of the first class that has one; of any class when none of them has."""
+    backups = site.store.find(site.database).backups
+    for wanted in SCOPES[scope]:
+        for backup in backups:
+            if backup.backup_class == wanted:
+                return backup
+    return site.store.get("latest", site.database)
+
+
 def _tag(site: Site, instance: dict[str, Any], tags: dict[str, str]) -> None:
     site.rds.add_tags_to_resource(
         ResourceName=instance["DBInstanceArn"],
@@ -243,7 +265,7 @@ def _end(site: Site, instance: dict[str, Any], tags: dict[str, str], failure: st
     finally:
         _publish_result(site, seconds, failure)
     if failure is None:
-        _write_last(site)
+        _write_last(site, tags.get(_SCOPE, "weekly"))
         _publish_age(site)
     log("restore_test_cleaned_up", instance=site.scratch, deleted=deleted)
 
@@ -260,9 +282,10 @@ def _publish_result(site: Site, seconds: float, failure: str | None) -> None:
     )
 
 
-def _write_last(site: Site) -> None:
+def _write_last(site: Site, scope: str) -> None:
     document = {
         "database": site.database,
+        "scope": scope,
         "LAST_BACKUP_RESTORE_TEST": datetime.now(UTC).isoformat(timespec="seconds"),
         "reports": [
             restore_test_proofs.newest_key(site, kind) for kind in ("point-in-time", "dump")

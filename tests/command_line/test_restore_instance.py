@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from operations.errors import OperationError
-from operations.restore import Selection, instances, page
+from operations.restore import Selection, html_page, instances, page
 from operations.restore.instances import Target, Window
 from operations.restore.objectives import Objectives
-from pgkeep import restore_tables_command
+from pgkeep import restore_output, restore_tables_command
 from pgkeep.failures import CommandError
 from pgkeep.restore_instance_command import moment, request
 
@@ -174,29 +176,30 @@ def test_only_what_was_made_here_is_deleted() -> None:
     assert instances.delete(Rds(None), "scratch")
 
 
+REPORT: dict[str, Any] = {
+    "kind": "dump",
+    "backup_id": "b-1",
+    "database": "node_pass",
+    "target": "proof",
+    "restored_to": "2026-11-21T02:00:00+00:00",
+    "started_at": "2026-11-21T06:00:00+00:00",
+    "finished_at": "2026-11-21T06:20:00+00:00",
+    "proven": False,
+    "rto_seconds": 1200.0,
+    "rpo_seconds": 14400.0,
+    "steps": {"rows": 1100.5, "proof": 99.5},
+    "checks": [
+        {"name": "rows", "examined": 2, "passed": False, "findings": ["a|b is missing"]},
+        {"name": "indexes valid", "examined": 7, "passed": True, "findings": []},
+    ],
+    "left_out": ["amcheck is not to be had here"],
+    "row_counts": {},
+    "objectives": Objectives(900, 86_400).compare(1200.0, 14_400.0),
+}
+
+
 def test_the_page_says_what_was_found_and_what_was_asked() -> None:
-    text = page.markdown(
-        {
-            "kind": "dump",
-            "backup_id": "b-1",
-            "database": "node_pass",
-            "target": "proof",
-            "restored_to": "2026-11-21T02:00:00+00:00",
-            "started_at": "2026-11-21T06:00:00+00:00",
-            "finished_at": "2026-11-21T06:20:00+00:00",
-            "proven": False,
-            "rto_seconds": 1200.0,
-            "rpo_seconds": 14400.0,
-            "steps": {"rows": 1100.5, "proof": 99.5},
-            "checks": [
-                {"name": "rows", "examined": 2, "passed": False, "findings": ["a|b is missing"]},
-                {"name": "indexes valid", "examined": 7, "passed": True, "findings": []},
-            ],
-            "left_out": ["amcheck is not to be had here"],
-            "row_counts": {},
-            "objectives": Objectives(900, 86_400).compare(1200.0, 14_400.0),
-        }
-    )
+    text = page.markdown(REPORT)
     for line in (
         "# Restore of node_pass: NOT proven",
         "| RTO (time to get the data back) | 900 | 1200 | **no** |",
@@ -208,3 +211,77 @@ def test_the_page_says_what_was_found_and_what_was_asked() -> None:
         "- amcheck is not to be had here",
     ):
         assert line in text.splitlines()
+
+
+class Page(HTMLParser):
+    """Its elements, and its words."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words = ""
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data + " "
+
+
+def test_the_page_for_a_browser_says_the_same_and_needs_nothing_else() -> None:
+    found = Page(html_page.html(REPORT))
+    assert found.open == []
+    words = " ".join(found.words.split())
+    for text in (
+        "Restore of node_pass NOT proven",
+        "Going this way loses 14400 s of changes",
+        "RTO (time to get the data back) 900 1200 no",
+        "RPO (data lost by going this way) 86400 14400 yes",
+        "rows 1100.5",
+        "rows 2 1 findings",
+        "indexes valid 7 holds",
+        "Findings a|b is missing",
+        "Not checked amcheck is not to be had here",
+    ):
+        assert text in words
+    assert not {"script", "link", "img", "iframe", "base"} & set(found.tags)
+    assert not {"src", "href", "srcset", "style"} & {name for name, _ in found.attributes}
+    assert ("content", html_page.POLICY) in found.attributes
+    proven = Page(html_page.html({**REPORT, "proven": True, "left_out": [], "checks": []}))
+    assert "Restore of node_pass proven" in " ".join(proven.words.split())
+
+
+NASTY = "<script>alert('x')</script>\"'&amp;<img src=x onerror=y>"
+
+
+def test_names_in_a_report_are_words_and_nothing_else() -> None:
+    nasty: dict[str, Any] = {
+        **REPORT,
+        **dict.fromkeys(("backup_id", "database", "target", "restored_to"), NASTY),
+        "steps": {NASTY: 1.0},
+        "checks": [{"name": NASTY, "examined": 1, "passed": False, "findings": [NASTY]}],
+        "left_out": [NASTY],
+        "row_counts": {NASTY: 1},
+    }
+    found = Page(html_page.html(nasty))
+    assert not {"script", "img"} & set(found.tags)
+    assert found.words.count(NASTY) == 10
+    assert found.open == []
+
+
+@pytest.mark.parametrize("name", ["missing/restore.html", "."])
+def test_a_report_that_cannot_be_written_is_refused_before_the_restore(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(CommandError, match="must name a file in a folder that is there"):
+        restore_output.refuse_unusable(tmp_path / name)
+    restore_output.refuse_unusable(tmp_path / "restore.html")

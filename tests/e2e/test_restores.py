@@ -31,6 +31,7 @@ def site() -> Iterator[LocalStack]:
     content = yaml.safe_load(local.config_file.read_text())
     settings = content["config"]["pgkeep:settings"]
     settings["restore_test"] = {"enabled": True}
+    settings.setdefault("backups", {})["sign_manifests"] = True
     local.config_file.write_text(yaml.safe_dump(content))
     try:
         up = local.toolchain("up")
@@ -100,7 +101,7 @@ def test_a_restore_ends_at_each_of_several_moments(site: LocalStack, tmp_path: P
         add_buyer(site, f"MARK-{number}")
         moments.append(between())
     wait_for_archive(site, moments[-1])
-    page = tmp_path / "report.md"
+    page = tmp_path / "report.html"
     for number, moment in enumerate(moments, start=1):
         words = ["--at", moment.isoformat(), "--to", "instance:moment", "--drop-afterwards"]
         made = pgkeep(site, "restore", *words, "--report", str(page), "--json")
@@ -112,7 +113,7 @@ def test_a_restore_ends_at_each_of_several_moments(site: LocalStack, tmp_path: P
         assert document["objectives"]["rto"]["objective_seconds"] == 900
         print(number, document["steps"], document["rto_seconds"], document["rpo_seconds"])
         wait_until_gone(site, "moment")
-    assert "# Restore of node_pass: proven" in page.read_text()
+    assert "<title>Restore of node_pass: proven</title>" in page.read_text()
     assert instances(site) == before
 
 
@@ -222,10 +223,13 @@ def test_the_restore_test_proves_both_ways_back_and_leaves_nothing(site: LocalSt
         time.sleep(2)
     assert state["status"] == "proven", state
     assert state["backup"] == backup["id"]
+    # The function signed it, and the restore test verified that before it restored anything.
+    s3, bucket = site.aws("s3"), site.outputs["backup_bucket"]
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=backup["key"])["Body"].read())
+    assert manifest["mac"]["key"] == site.outputs["manifest_key_arn"]
     print(f"restore test: {time.monotonic() - started:.1f} s")
     wait_until_gone(site, "pgkeep-local-restore-test")
     assert instances(site) == before
-    s3, bucket = site.aws("s3"), site.outputs["backup_bucket"]
     last = json.loads(
         s3.get_object(Bucket=bucket, Key="reports/LAST_BACKUP_RESTORE_TEST.json")["Body"].read()
     )
@@ -233,6 +237,8 @@ def test_the_restore_test_proves_both_ways_back_and_leaves_nothing(site: LocalSt
     for key in last["reports"]:
         document = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         assert document["proven"] is True
+        own = [one for one in document["checks"] if one["name"].startswith("workload: ")]
+        assert len(own) == 4
         print(document["kind"], document["steps"], document["rto_seconds"])
     listed = json.loads(pgkeep(site, "backup", "list", "--json").stdout)
     proven = {point["kind"] for point in listed["recovery_points"] if point["proven"]}

@@ -332,6 +332,43 @@ def test_a_wrong_answer_to_the_workloads_own_question_is_found(
     assert made["checks"][-2]["name"] == "workload: every buyer paid"
 
 
+def test_a_monthly_test_proves_the_newest_monthly_backup(world: World) -> None:
+    made = [
+        run(
+            backup_class,
+            world.server.endpoint,
+            connect=lambda: world.server.endpoint.connect(USER, PASSWORD),
+            target=BackupTarget(BUCKET, world.site.kms_key, retention_days={}),
+            s3=world.s3,
+        )
+        for backup_class in ("monthly", "weekly")
+    ]
+    restore_test.start(world.site, lambda: 880.0, "monthly")
+    tags = {tag["Key"]: tag["Value"] for tag in world.rds.restored["Tags"]}
+    assert tags["pgkeep:scope"] == "monthly"
+    world.rds.status = "available"
+    assert world.go_on()["backup"] == made[0].id
+    last = json.loads(world.s3.get_object(Bucket=BUCKET, Key=LAST_TEST_KEY)["Body"].read())
+    assert last["scope"] == "monthly"
+    world.rds.instance = None
+    begin(world)
+    assert world.go_on()["backup"] == world.backup_id
+    with pytest.raises(
+        OperationError, match="scope is 'yearly'; it must be one of weekly, monthly"
+    ):
+        restore_test.start(world.site, lambda: 880.0, "yearly")
+
+
+def test_a_backup_that_is_not_signed_proves_nothing_where_manifests_are(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = boto3.client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+    monkeypatch.setenv("MANIFEST_KEY_ARN", made["KeyMetadata"]["Arn"])
+    world.site = replace(world.site, store=Store.of_function(world.s3, BUCKET))
+    begin(world)
+    failed(world, capsys, r"has no backup 'latest'.*is none: .*is not signed; do not use this back")
+
+
 def test_a_damaged_dump_is_found(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     begin(world)
     backup = world.site.store.get("latest")

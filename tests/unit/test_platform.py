@@ -50,6 +50,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
             ],
         },
         "backup_retention_function": "pgkeep-local-backup-retention",
+        "manifest_key_arn": None,
         "backup_retention_days": settings("local").backups.retention_days,
         "role_secret_names": {
             kind: f"pgkeep-local/node_pass/{kind}"

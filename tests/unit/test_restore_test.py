@@ -123,7 +123,14 @@ def test_its_schedules(prod: Recorder) -> None:
         for name, inputs in schedules.items()
         if "restore-test" in name
     } == {
-        "restore-test-schedule-start": ("cron(0 6 ? * SUN *)", '{"action": "start"}'),
+        "restore-test-schedule-start": (
+            "cron(0 6 ? * SUN *)",
+            '{"action": "start", "scope": "weekly"}',
+        ),
+        "restore-test-schedule-start-monthly": (
+            "cron(0 18 2 * ? *)",
+            '{"action": "start", "scope": "monthly"}',
+        ),
         "restore-test-schedule-continue": ("cron(0/10 * * * ? *)", '{"action": "continue"}'),
     }
 
