@@ -43,6 +43,7 @@ class FunctionSpec:
         layers: more layers than none.
         vpc_subnet_ids: subnets, for a function that connects to the database.
         vpc_security_group_id: its security group there.
+        concurrency: how many runs at once are reserved for it; what else comes waits.
     """
 
     purpose: str
@@ -55,6 +56,7 @@ class FunctionSpec:
     layers: Sequence[pulumi.Input[str]] = ()
     vpc_subnet_ids: Sequence[pulumi.Input[str]] = field(default_factory=tuple)
     vpc_security_group_id: pulumi.Input[str] | None = None
+    concurrency: int = 1
 
 
 class OperationFunction(pulumi.ComponentResource):
@@ -129,7 +131,7 @@ class OperationFunction(pulumi.ComponentResource):
             memory_size=spec.memory_mib,
             timeout=spec.timeout_seconds,
             reserved_concurrent_executions=(
-                1 if deployment.settings.functions.reserve_concurrency else -1
+                spec.concurrency if deployment.settings.functions.reserve_concurrency else -1
             ),
             environment={"variables": dict(spec.environment)},
             kms_key_arn=keys.secrets.arn,

@@ -38,6 +38,7 @@ from components.regional_alarms import RegionalAlarms
 from components.regional_replica import DatabaseRegionalReplica
 from components.renames import keep_renamed
 from components.restore_test import RestoreTest
+from components.role_rotation import RoleRotation
 from components.security_groups import POSTGRESQL_PORT, SecurityGroups
 from components.service_endpoints import ServiceEndpoints
 from components.workload_roles import WorkloadRoles
@@ -167,6 +168,18 @@ class Platform(pulumi.ComponentResource):
             opts=child,
             **functions_placement,
         )
+        rotation = RoleRotation(
+            "role-rotation",
+            deployment,
+            contract=contract,
+            roles=roles,
+            database=database,
+            master_secret_arn=master.secret_arn,
+            code=code,
+            keys=keys,
+            opts=child,
+            **functions_placement,
+        )
         migrations = Migrations(
             "migrations",
             deployment,
@@ -287,6 +300,7 @@ class Platform(pulumi.ComponentResource):
             operations=[
                 *master.operations,
                 roles.operation,
+                rotation.operation,
                 migrations.operation,
                 backup.operation,
                 retention.operation,

@@ -26,8 +26,17 @@ def connect() -> SecretsManagerClient:
 
 def read(client: SecretsManagerClient, secret: str, stage: Stage = "AWSCURRENT") -> Document | None:
     """The JSON of one stage; None when the secret has no version with it."""
+    return _read(client, secret, VersionStage=stage)
+
+
+def read_version(client: SecretsManagerClient, secret: str, version: str) -> Document | None:
+    """The JSON of one version; None when it has no value yet."""
+    return _read(client, secret, VersionId=version)
+
+
+def _read(client: SecretsManagerClient, secret: str, **version: str) -> Document | None:
     try:
-        answer = client.get_secret_value(SecretId=secret, VersionStage=stage)
+        answer = client.get_secret_value(SecretId=secret, **version)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "ResourceNotFoundException":
             raise
@@ -57,13 +66,44 @@ def write(
     )
 
 
-def promote(client: SecretsManagerClient, secret: str) -> None:
-    """Make the AWSPENDING version AWSCURRENT, and nothing pending. A repeat does no harm."""
+def fill_pending(
+    client: SecretsManagerClient, secret: str, document: Mapping[str, object], version: str
+) -> None:
+    """Give the AWSPENDING version that a rotation has begun its value, unless another run was
+    first: then that one's value stays."""
+    try:
+        client.put_secret_value(
+            SecretId=secret,
+            SecretString=json.dumps(dict(document)),
+            VersionStages=["AWSPENDING"],
+            ClientRequestToken=version,
+        )
+    except ClientError as error:
+        # The version has a value, and values of versions never change.
+        if error.response.get("Error", {}).get("Code") != "ResourceExistsException":
+            raise
+
+
+def stages(client: SecretsManagerClient, secret: str) -> Mapping[str, list[str]]:
+    """Version -> its stages, of all versions that have some."""
+    return _require_secret(client, secret)
+
+
+def promote(client: SecretsManagerClient, secret: str, version: str | None = None) -> None:
+    """Make the AWSPENDING version AWSCURRENT, and nothing pending. A repeat does no harm.
+
+    With `version`, no other one: raises `OperationError` when another is pending.
+    """
     versions = _require_secret(client, secret)
     pending = _version_with(versions, "AWSPENDING")
     current = _version_with(versions, "AWSCURRENT")
     if pending is None:
         return
+    if version not in (None, pending):
+        raise OperationError(
+            f"secret {_name(secret)} has version {pending} pending, not {version}; "
+            "what is current stays"
+        )
     if pending != current:
         move: dict[str, Any] = {"MoveToVersionId": pending}
         if current is not None:

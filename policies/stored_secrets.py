@@ -12,7 +12,7 @@ from .hosts import FUNCTION
 from .inventory import Resource, Stack
 from .keys import PARAMETER, ROTATION
 from .links import sources, targets
-from .requirements import ADVISORY_EVERYWHERE
+from .requirements import ADVISORY_BELOW_STAGING
 from .resource_policies import SECRET
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, contains_unknown, one_or_many, shown, text
@@ -41,11 +41,17 @@ def _rotated(stack: Stack, _context: Context) -> Iterator[Outcome]:
 
 
 def _written_on_schedule(stack: Stack, secret: Resource) -> object:
-    """Whether a function that runs at least every quarter may write the secret, or `UNKNOWN`."""
+    """Whether a function that runs at least every quarter may write the secret, or `UNKNOWN`.
+
+    What rotates another secret runs as often as that one is rotated, which is a rule of its own;
+    what is derived from passwords (their hashes for a pooler) changes with them.
+    """
     unknown = False
     for function in sources(stack, secret, (FUNCTION,), "environment").found:
         schedules = sources(stack, function, (SCHEDULE,), "target").found
         often = [_is_often(one.get("scheduleExpression")) for one in schedules]
+        if sources(stack, function, (ROTATION,), "rotationLambdaArn").found:
+            often.append(True)
         if not any(often):
             continue
         for role in targets(stack, function, "role", (ROLE,)).found:
@@ -207,16 +213,16 @@ RULES: Final = (
         id="secrets-rotated",
         title="Every secret is rotated",
         what="Every secret has a SecretRotation, or is written by a function of the stack that "
-        "runs at least every quarter. This is advice: passwords of login roles change when the "
-        "roles function is asked to, not yet by themselves.",
+        "runs at least every quarter or rotates another secret.",
         why="A password that leaked stays good until it is changed.",
         remediation="add aws.secretsmanager.SecretRotation, or a schedule of a function that may "
-        "write the secret (components/master_credentials.py); secrets.rotation in the settings.",
+        "write the secret (components/role_rotation.py, components/master_credentials.py; "
+        "secrets.login_rotation_days in the settings).",
         severity=Severity.MEDIUM,
         catalogue=("SEC-02",),
         controls=("CKV2_AWS_57", "SecretsManager.1"),
         types=(),
-        enforcement=ADVISORY_EVERYWHERE,
+        enforcement=ADVISORY_BELOW_STAGING,
         check_stack=_rotated,
         joined_types=(SECRET, SCHEDULE),
     ),

@@ -75,6 +75,16 @@ class SecretSettings(SettingsGroup):
         why="passwords rotate at least quarterly",
         source="guides spike-land and instantviz: rotate quarterly",
     )
+    login_rotation_days: int = setting(
+        "The password of each login role changes every so many days",
+        default=30,
+        unit="days",
+        ge=1,
+        le=90,
+        why="a role's two users alternate, so that a password lives for two rotations; past 90 "
+        "days Security Hub's SecretsManager.4 counts a secret as not rotated",
+        source="guides spike-land and instantviz: rotate quarterly (30 days: a password lives 60)",
+    )
     server_certificate_days: int = setting(
         "Validity of the pooler's certificate; renewed 30 days before its end",
         default=90,

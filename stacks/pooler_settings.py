@@ -389,7 +389,8 @@ class PoolerSettings(SettingsGroup):
         default=60,
         unit="seconds",
         ge=5,
-        le=900,
-        why="a rotated user must be known well before the next rotation; each read has a price",
+        le=600,
+        why="a rotation waits for it, and Lambda ends every function after 900 seconds; each read "
+        "has a price",
         source="pgkeep's design: rotation without a lost transaction",
     )

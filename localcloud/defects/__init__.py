@@ -1,8 +1,23 @@
 """Where moto would make the local cloud lie: what is mended, one module a defect."""
 
+from typing import Protocol
+
 from localcloud.cloud import Cloud
 
-_watchers: dict[str, object] = {}
+
+class Watcher(Protocol):
+    """What looks at the time by itself."""
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def stop(self) -> None:
+        """End."""
+        ...
+
+
+_watchers: dict[str, list[Watcher]] = {}
 
 
 def install(cloud: Cloud) -> None:
@@ -15,6 +30,7 @@ def install(cloud: Cloud) -> None:
         object_locks,
         objects,
         replication,
+        rotation,
         secrets,
     )
     from localcloud.defects.alarms import AlarmWatcher
@@ -26,18 +42,20 @@ def install(cloud: Cloud) -> None:
     inventories.install()
     replication.install()
     secrets.install()
+    rotation.install()
     enforcement.install()
     errors.install()
     embedded_events.install()
-    watcher = AlarmWatcher(cloud.account_id, cloud.region)
-    watcher.start()
-    _watchers[cloud.home.prefix] = watcher
+    watchers: list[Watcher] = [
+        AlarmWatcher(cloud.account_id, cloud.region),
+        rotation.RotationClock(cloud.account_id, cloud.region),
+    ]
+    for watcher in watchers:
+        watcher.start()
+    _watchers[cloud.home.prefix] = watchers
 
 
 def shutdown(cloud: Cloud) -> None:
-    """Evaluate no more alarms."""
-    from localcloud.defects.alarms import AlarmWatcher
-
-    watcher = _watchers.pop(cloud.home.prefix, None)
-    if isinstance(watcher, AlarmWatcher):
+    """Evaluate no more alarms, rotate no more secrets."""
+    for watcher in _watchers.pop(cloud.home.prefix, []):
         watcher.stop()

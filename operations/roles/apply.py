@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 # Membership options (INHERIT, SET) and CREATEROLE's limits are as of PostgreSQL 16.
 OLDEST_SERVER_VERSION = 160000
-# Any constant: two runs at once must not race to create the same role.
-_ADVISORY_LOCK = 0x70676B65
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def apply(
         _check_version(connection)
         ledger = Ledger(connection)
         # Before the secrets are read: two runs must not stage two passwords for one role.
-        ledger.rows("SELECT pg_advisory_xact_lock(%s)", _ADVISORY_LOCK)
+        ledger.lock_roles()
         staged, changes = role_credentials.stage(client, manifest, endpoint)
         refused = role_credentials.refused(ledger, endpoint, staged)
         identities.reconcile(ledger, manifest)
@@ -68,8 +66,10 @@ def apply(
         with ledger.acting_as(manifest.owner.name):
             missing = privileges.reconcile_objects(ledger, manifest)
             privileges.reconcile_defaults(ledger, manifest)
-    changes += ledger.changes
-    changes += role_credentials.publish(client, staged, pooler_users_secret)
+        connection.commit()
+        # Still under the lock: a rotation writes the same list of pooler users.
+        changes += ledger.changes
+        changes += role_credentials.publish(client, staged, pooler_users_secret)
     return Result("changed" if changes else "unchanged", changes, missing)
 
 

@@ -112,7 +112,21 @@ def publish(
     client: SecretsManagerClient, staged: list[RoleCredentials], pooler_users_secret: str
 ) -> list[str]:
     """Tell the poolers, then the applications; the database knows already. Returns what changed."""
-    changes: list[str] = []
+    changes = tell_poolers(client, staged, pooler_users_secret)
+    for one in staged:
+        if one.pending:
+            secret_store.promote(client, one.secret)
+            changes.append(f"make secret of role {one.role.name} current")
+    return changes
+
+
+def tell_poolers(
+    client: SecretsManagerClient, staged: list[RoleCredentials], pooler_users_secret: str
+) -> list[str]:
+    """List the verifiers for the pooler hosts, under the lock. Returns what changed.
+
+    Roles that are not among `staged` keep their entries.
+    """
     present = secret_store.read(client, pooler_users_secret) or {}
     listed: dict[str, str] = dict(present.get("users", {}))
     managed = {user for one in staged for user in one.role.users}
@@ -123,14 +137,10 @@ def publish(
     }
     kept = {user: v for user, v in listed.items() if user not in managed or user in pooled_roles}
     users = {**kept, **pooled}
-    if users != listed or "users" not in present:
-        secret_store.write(client, pooler_users_secret, {"users": dict(sorted(users.items()))})
-        changes.append("write secret of pooler users")
-    for one in staged:
-        if one.pending:
-            secret_store.promote(client, one.secret)
-            changes.append(f"make secret of role {one.role.name} current")
-    return changes
+    if users == listed and "users" in present:
+        return []
+    secret_store.write(client, pooler_users_secret, {"users": dict(sorted(users.items()))})
+    return ["write secret of pooler users"]
 
 
 def _accepted(endpoint: Endpoint, one: RoleCredentials) -> bool:

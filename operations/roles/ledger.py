@@ -11,6 +11,9 @@ from psycopg import sql
 
 from operations.errors import OperationError
 
+# Any constant: of runs at once each reads what the others wrote.
+_ADVISORY_LOCK = 0x70676B65
+
 Statement = sql.SQL | sql.Composed
 
 
@@ -36,6 +39,11 @@ class Ledger:
                 "undo what another user set up by hand, as that user, and run again"
             ) from error
         self.changes.append(description)
+
+    def lock_roles(self) -> None:
+        """Wait for, and keep until the connection ends, what lets one run at a time change roles,
+        their secrets and the list of pooler users; also after a commit."""
+        self.rows("SELECT pg_advisory_lock(%s)", _ADVISORY_LOCK)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """The rows of a query."""

@@ -727,6 +727,18 @@ SAMPLES = (
         moto_defect="put_function_event_invoke_config keeps the first one",
     ),
     Sample(
+        "permission",
+        "aws:lambda/permission:Permission",
+        lambda made: {
+            "action": "lambda:InvokeFunction",
+            "function": made["function"]["name"],
+            "principal": "secretsmanager.amazonaws.com",
+            "sourceAccount": "123456789012",
+            "statementId": "secrets",
+        },
+        replace={"sourceAccount": "210987654321"},
+    ),
+    Sample(
         "schedule",
         "aws:scheduler/schedule:Schedule",
         lambda made: {

@@ -60,6 +60,8 @@ def test_the_samples_cover_every_type_that_moto_can_make():
     beyond = {
         "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",  # not in moto
         "aws:lambda/invocation:Invocation",  # tests of its own
+        # With functions that run: tests/localcloud/test_secret_rotation.py.
+        "aws:secretsmanager/secretRotation:SecretRotation",
         # With real databases: tests/localcloud/test_databases_provider.py.
         "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
         "aws:rds/snapshot:Snapshot",

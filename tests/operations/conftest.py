@@ -78,7 +78,9 @@ class Deployment:
         )
 
     def secret(self, name: str) -> dict[str, Any]:
-        return json.loads(self.secrets.get_secret_value(SecretId=f"pgkeep/{name}")["SecretString"])
+        # moto alone answers a read without a stage with another version than the current one.
+        answer = self.secrets.get_secret_value(SecretId=f"pgkeep/{name}", VersionStage="AWSCURRENT")
+        return json.loads(answer["SecretString"])
 
     def versions(self, name: str) -> list[str]:
         return sorted(self.secrets.describe_secret(SecretId=f"pgkeep/{name}")["VersionIdsToStages"])

@@ -137,6 +137,22 @@ def test_one_that_is_rare_or_only_reads_does_not(expression: str, actions: list[
     assert verdicts == [(Kind.VIOLATION, "secret")]
 
 
+def test_what_is_written_with_each_rotation_of_another_secret_is_rotated() -> None:
+    """The hashes that a pooler holds, for example."""
+    secret, role, function, _, allowed = rotating("rate(1 day)", WRITE)
+    password = made(SECRET, "password", name="app/password")
+    another = made(FUNCTION, "another", name="another")
+    rotation = "aws:secretsmanager/secretRotation:SecretRotation"
+    by_it = made(rotation, "r", secretId=(password,), rotationLambdaArn=(function,))
+    by_another = made(rotation, "r", secretId=(password,), rotationLambdaArn=(another,))
+    stack = [secret, role, function, allowed, password]
+    assert found("secrets-rotated", *stack, by_it) == []
+    refused = [(Kind.VIOLATION, "secret")]
+    assert found("secrets-rotated", *stack, another, by_another) == refused
+    reads = rotating("rate(1 day)", "secretsmanager:GetSecretValue")[-1]
+    assert found("secrets-rotated", secret, role, function, reads, password, by_it) == refused
+
+
 def test_a_policy_that_is_not_known_yet_is_noted() -> None:
     unknown = rotating("rate(1 day)", policy="unknown")
     assert found("secrets-rotated", *unknown) == [(Kind.NOT_VERIFIED, "secret")]

@@ -32,7 +32,6 @@ ADVICE: Final = {
     "net-ec2-endpoint",
     "rds-other-port",
     "s3-mfa-delete",
-    "secrets-rotated",
 }
 # Only the loss of a region asks for them.
 PROD_ONLY: Final = {"rds-backed-up-elsewhere", "s3-replicated"}

@@ -47,6 +47,7 @@ TYPES: dict[str, str] = {
     "aws:s3/bucketPolicy:BucketPolicy": "AWS::S3::BucketPolicy",
     "aws:scheduler/schedule:Schedule": "AWS::Scheduler::Schedule",
     "aws:secretsmanager/secret:Secret": "AWS::SecretsManager::Secret",
+    "aws:secretsmanager/secretRotation:SecretRotation": "AWS::SecretsManager::RotationSchedule",
     "aws:sns/topic:Topic": "AWS::SNS::Topic",
     "aws:sns/topicPolicy:TopicPolicy": "AWS::SNS::TopicPolicy",
     "aws:sns/topicSubscription:TopicSubscription": "AWS::SNS::Subscription",
@@ -120,6 +121,7 @@ RENAMES: dict[str, dict[str, str]] = {
         "deletionWindowInDays": "PendingWindowInDays",
         "isEnabled": "Enabled",
     },
+    "AWS::Lambda::Permission": {"function": "FunctionName"},
     "AWS::RDS::DBInstance": {
         "backupWindow": "PreferredBackupWindow",
         "caCertIdentifier": "CACertificateIdentifier",
@@ -150,6 +152,7 @@ RENAMES: dict[str, dict[str, str]] = {
         ),
     },
     "AWS::S3::BucketPolicy": {"policy": "PolicyDocument"},
+    "AWS::SecretsManager::RotationSchedule": {"rotateImmediately": "RotateImmediatelyOnUpdate"},
     "AWS::SNS::Subscription": {"topic": "TopicArn"},
     "AWS::SNS::TopicPolicy": {"arn": "Topics", "policy": "PolicyDocument"},
     "AWS::SQS::Queue": {"messageRetentionSeconds": "MessageRetentionPeriod"},
@@ -166,6 +169,7 @@ WITHOUT_PROPERTY: dict[str, dict[str, str]] = {
     "aws:ec2/internetGateway:InternetGateway": {"vpcId": "a resource of its own: attachment"},
     "aws:ec2/launchTemplate:LaunchTemplate": {"updateDefaultVersion": "done by the provider"},
     "aws:iam/instanceProfile:InstanceProfile": {"tags": "CloudFormation cannot set them"},
+    "aws:lambda/permission:Permission": {"statementId": "CloudFormation makes it up"},
     "aws:rds/instance:Instance": {
         "finalSnapshotIdentifier": "DeletionPolicy of the resource, no property",
         "skipFinalSnapshot": "DeletionPolicy of the resource, no property",

@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 
+from stacks.settings import load
 from tests.unit.conftest import Deployed
+from tests.unit.recorder import deploy, raw_settings
 from tests.unit.test_network import tags
 
 KEYS = "arn:aws:kms:eu-west-1:123456789012:key/keys-"
 HERE = "eu-west-1:123456789012"
 FUNCTIONS = (
-    "master-credentials", "roles", "migrations", "backup", "backup-retention", "pooler-certificates",
+    "master-credentials", "roles", "role-rotation", "migrations", "backup", "backup-retention",
+    "pooler-certificates",
 )  # fmt: skip
 CLASSES = ("daily", "weekly", "monthly", "pre-migration", "manual")
-IN_VPC = ("roles", "migrations", "backup")
+IN_VPC = ("roles", "role-rotation", "migrations", "backup")
+LOGINS = ("migrator", "app", "readonly", "backup", "health")
 ACCOUNT = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
@@ -111,19 +115,9 @@ def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
             ),
             *secrets("Write", "master-credentials-secret"),
         ]
-    if purpose == "roles":
-        return [
-            *secrets("Read", "master-credentials-secret"),
-            *secrets(
-                "Write",
-                "roles-migrator",
-                "roles-app",
-                "roles-readonly",
-                "roles-backup",
-                "roles-health",
-                "roles-pooler-users",
-            ),
-        ]
+    if purpose in ("roles", "role-rotation"):
+        written = [*(f"roles-{kind}" for kind in LOGINS), "roles-pooler-users"]
+        return [*secrets("Read", "master-credentials-secret"), *secrets("Write", *written)]
     if purpose == "migrations":
         return secrets("Read", "roles-migrator")
     if purpose == "backup":
@@ -228,6 +222,17 @@ def expected_environment(environment: str, purpose: str) -> dict[str, str]:
             "MASTER_SECRET_ARN": secret("master-credentials-secret"),
             "POOLER_USERS_SECRET_ARN": secret("roles-pooler-users"),
         },
+        "role-rotation": {
+            **DATABASE,
+            **CA,
+            "MASTER_SECRET_ARN": secret("master-credentials-secret"),
+            "POOLER_USERS_SECRET_ARN": secret("roles-pooler-users"),
+            "POOLERS_SETTLE_SECONDS": "15" if environment == "local" else "76",
+            "ROTATED_ROLES": json.dumps(
+                {f"node_pass_{kind}": secret(f"roles-{kind}") for kind in LOGINS}
+            ),
+            "WORKLOAD": "node_pass",
+        },
         "migrations": {**DATABASE, **CA, "MIGRATOR_SECRET_ARN": secret("roles-migrator")},
         "backup": {
             **DATABASE,
@@ -268,10 +273,12 @@ def test_a_function(deployed: Deployed, environment: str, purpose: str) -> None:
     layers = {
         "backup": [f"{layer}rds-ca", f"{layer}postgresql-client"],
         "roles": [f"{layer}rds-ca"],
+        "role-rotation": [f"{layer}rds-ca"],
         "migrations": [f"{layer}rds-ca"],
     }
     memory = {"backup": 1024 if environment == "local" else 2048}
-    slow = ("master-credentials", "migrations", "backup")
+    seconds = dict.fromkeys(("master-credentials", "migrations", "backup"), 900)
+    seconds["role-rotation"] = 215 if environment == "local" else 276
     assert inputs == {
         "name": function,
         "runtime": "python3.13",
@@ -280,8 +287,9 @@ def test_a_function(deployed: Deployed, environment: str, purpose: str) -> None:
         "layers": layers.get(purpose, []),
         "role": f"arn:aws:iam/role:Role/{purpose}-role",
         "memorySize": memory.get(purpose, 256),
-        "timeout": 900 if purpose in slow else 300,
-        "reservedConcurrentExecutions": 1,
+        "timeout": seconds.get(purpose, 300),
+        # All secrets are rotated in the same window.
+        "reservedConcurrentExecutions": len(LOGINS) if purpose == "role-rotation" else 1,
         "environment": {"variables": expected_environment(environment, purpose)},
         "kmsKeyArn": f"{KEYS}secrets",
         "deadLetterConfig": {"targetArn": f"arn:aws:sqs/queue:Queue/{purpose}-failed"},
@@ -391,3 +399,35 @@ def test_layers(deployed: Deployed, environment: str) -> None:
             "compatibleRuntimes": ["python3.13"],
             "compatibleArchitectures": [architecture],
         }
+
+
+def test_secrets_manager_of_this_account_rotates_every_login(
+    deployed: Deployed, environment: str
+) -> None:
+    recorder = deployed(environment)
+    assert recorder.of_type("aws:lambda/permission:Permission") == {
+        "role-rotation-permission": {
+            "statementId": "SecretsManagerOfThisAccount",
+            "action": "lambda:InvokeFunction",
+            "function": f"pgkeep-{environment}-role-rotation",
+            "principal": "secretsmanager.amazonaws.com",
+            "sourceAccount": "123456789012",
+        }
+    }
+    assert recorder.of_type("aws:secretsmanager/secretRotation:SecretRotation") == {
+        f"role-rotation-{kind}": {
+            "secretId": secret(f"roles-{kind}"),
+            "rotationLambdaArn": "arn:aws:lambda/function:Function/role-rotation-function",
+            "rotationRules": {"automaticallyAfterDays": 30},
+            "rotateImmediately": False,
+        }
+        for kind in LOGINS
+    }
+
+
+def test_the_function_outlives_its_wait_for_the_slowest_hosts() -> None:
+    raw = raw_settings("prod")
+    raw["pooler"] = {**raw.get("pooler", {}), "refresh_interval_seconds": 600}
+    inputs = deploy(load(raw, "prod")).inputs("role-rotation-function")
+    assert inputs["environment"]["variables"]["POOLERS_SETTLE_SECONDS"] == "670"
+    assert inputs["timeout"] == 870

@@ -1,10 +1,11 @@
 """Lambda: functions, layers and what becomes of failed asynchronous events."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.context import Context, Names, names
-from localcloud.provider.errors import ProviderError
+from localcloud.provider.errors import NotFoundError, ProviderError
 from localcloud.provider.resource import Operation, Ready, Resource
 from localcloud.provider.resources.archives import zip_bytes
 from localcloud.provider.sdk_types import Failure
@@ -219,6 +220,48 @@ class _EventInvokeConfig(Resource):
         context.call("lambda", "DeleteFunctionEventInvokeConfig", **self._key(context))
 
 
+class _Permission(Resource):
+    """One statement of the function's policy; every change makes another one."""
+
+    @staticmethod
+    def _key(context: Context) -> dict[str, str]:
+        qualifier = context.inputs.get("qualifier")
+        key = {"FunctionName": context.inputs["function"]}
+        return key | ({"Qualifier": qualifier} if qualifier else {})
+
+    def start(self, context: Context) -> None:
+        super().start(context)
+        context.id = context.inputs["statementId"]
+
+    def read(self, context: Context) -> dict[str, Any]:
+        policy = context.call("lambda", "GetPolicy", **self._key(context))["Policy"]
+        for statement in json.loads(policy)["Statement"]:
+            if statement["Sid"] == context.id:
+                return statement
+        raise NotFoundError(f"{context.subject} ({context.id}) does not exist")
+
+    def outputs(self, context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
+        principal, conditions = found["Principal"], found.get("Condition", {})
+        values = {
+            "action": found["Action"],
+            "function": context.inputs["function"],
+            "principal": (
+                next(iter(principal.values())) if isinstance(principal, dict) else principal
+            ),
+            "statementId": found["Sid"],
+            "sourceAccount": conditions.get("StringEquals", {}).get("AWS:SourceAccount"),
+            "sourceArn": conditions.get("ArnLike", {}).get("AWS:SourceArn"),
+        }
+        context.observed = {k: v for k, v in values.items() if v is not None}
+        return context.observed
+
+    def delete(self, context: Context) -> None:
+        try:
+            context.call("lambda", "RemovePermission", **self._key(context), StatementId=context.id)
+        except NotFoundError:
+            return
+
+
 RESOURCES: tuple[Resource, ...] = (
     _Function(
         kind="aws:lambda/function:Function",
@@ -282,6 +325,24 @@ RESOURCES: tuple[Resource, ...] = (
         replaces=names("functionName qualifier"),
         defaults={"maximumRetryAttempts": 2},
         unobserved=names("functionName"),
+        not_found=_NOT_FOUND,
+    ),
+    _Permission(
+        kind="aws:lambda/permission:Permission",
+        service="lambda",
+        create_with=Operation("AddPermission"),
+        identifier="inputs.statementId",
+        read_with=Operation("GetPolicy"),
+        renames={"function": "FunctionName", "principalOrgId": "PrincipalOrgID"},
+        replaces=names(
+            "action eventSourceToken function functionUrlAuthType invokedViaFunctionUrl principal "
+            "principalOrgId qualifier sourceAccount sourceArn statementId"
+        ),
+        autoname="statementId",
+        autoname_limit=100,
+        unobserved=names(
+            "eventSourceToken functionUrlAuthType invokedViaFunctionUrl principalOrgId qualifier"
+        ),
         not_found=_NOT_FOUND,
     ),
 )

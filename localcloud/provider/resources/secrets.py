@@ -56,6 +56,31 @@ class _Secret(Resource):
         context.call("secretsmanager", "DeleteSecret", SecretId=context.id, **how)
 
 
+class _Rotation(Resource):
+    """RotateSecret says how a secret is rotated, and begins it unless told to wait."""
+
+    def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
+        rules = inputs.get("rotationRules")
+        if isinstance(rules, Mapping) and not rules.get("automaticallyAfterDays"):
+            return [Failure("rotationRules", "the local cloud needs automaticallyAfterDays")]
+        return []
+
+    def start(self, context: Context) -> None:
+        super().start(context)
+        context.id = context.inputs["secretId"]
+
+    def apply_updates(self, context: Context, changed: Names) -> None:
+        if changed:
+            parameters = self.request(context.aws, context.inputs)
+            context.call("secretsmanager", "RotateSecret", **parameters)
+
+    def read(self, context: Context) -> dict[str, Any]:
+        found = super().read(context)
+        if not found.get("RotationEnabled"):
+            raise NotFoundError(f"{context.subject} ({context.id}) is not rotated")
+        return {**found, "SecretId": context.inputs.get("secretId", context.id)}
+
+
 class _Parameter(Resource):
     def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
         kind = inputs.get("type")
@@ -116,6 +141,19 @@ RESOURCES: tuple[Resource, ...] = (
             tag=Operation("TagResource", {"SecretId": "$id"}),
             untag=Operation("UntagResource", {"SecretId": "$id"}),
         ),
+        not_found=names("ResourceNotFoundException"),
+    ),
+    _Rotation(
+        kind="aws:secretsmanager/secretRotation:SecretRotation",
+        whole=True,
+        service="secretsmanager",
+        create_with=Operation("RotateSecret"),
+        identifier="result.ARN",
+        read_with=Operation("DescribeSecret", {"SecretId": "$id"}),
+        delete_with=Operation("CancelRotateSecret", {"SecretId": "$id"}),
+        replaces=names("secretId"),
+        defaults={"rotateImmediately": True},
+        unobserved=names("rotateImmediately"),
         not_found=names("ResourceNotFoundException"),
     ),
     _Parameter(
