@@ -7,6 +7,7 @@ import pulumi_aws as aws
 
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
+from stacks.governance_settings import OWN_TAG_PREFIX
 
 
 def secret_name(deployment: Deployment, *parts: str) -> str:
@@ -21,15 +22,20 @@ def managed_secret(
     *parts: str,
     description: str,
     opts: pulumi.ResourceOptions,
+    credential: bool = True,
 ) -> aws.secretsmanager.Secret:
-    """An empty secret under the secrets key."""
+    """An empty secret under the secrets key.
+
+    Without a `credential` in it there is nothing to rotate; its tag tells the policies so.
+    """
     full_name = secret_name(deployment, *parts)
+    tags = deployment.tags(full_name)
     return aws.secretsmanager.Secret(
         name,
         name=full_name,
         description=description,
         kms_key_id=keys.secrets.arn,
         recovery_window_in_days=deployment.settings.secrets.recovery_window_days,
-        tags=deployment.tags(full_name),
+        tags=tags if credential else {**tags, f"{OWN_TAG_PREFIX}credential": "none"},
         opts=opts,
     )

@@ -254,6 +254,7 @@ class Platform(pulumi.ComponentResource):
             "pooler",
             "pause",
             description="A restore's wish that the pooler hosts hold their clients back",
+            credential=False,
             opts=child,
         )
         pooler_log = pooler_log_group("pooler", deployment, keys, child)

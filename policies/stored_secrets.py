@@ -22,22 +22,38 @@ ROLE: Final = "aws:iam/role:Role"
 ROLE_POLICY: Final = "aws:iam/rolePolicy:RolePolicy"
 DOCUMENT: Final = "aws:ssm/document:Document"
 _WRITES: Final = ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret")
+# A message that only its writers may utter, for example: there is nothing in it that could leak.
+_NO_CREDENTIAL: Final = ("pgkeep:credential", "none")
 _PUBLIC_PARAMETER: Final = re.compile(r"certificate|ca[-_]bundle|public", re.IGNORECASE)
 
 
 def _rotated(stack: Stack, _context: Context) -> Iterator[Outcome]:
     for secret in stack.of_type(SECRET):
+        no_credential = _holds_no_credential(secret)
+        if no_credential is True:
+            continue
         rotations = sources(stack, secret, (ROTATION,), "secretId")
         if rotations.found:
             continue
         written = _written_on_schedule(stack, secret)
         if written is True:
             continue
-        if rotations.undecided or written is UNKNOWN:
+        if no_credential is UNKNOWN:
+            yield Unverified(secret, "tags")
+        elif rotations.undecided or written is UNKNOWN:
             yield Unverified(secret, "what rotates it")
         else:
             limit = "have a SecretRotation, or a scheduled function that writes it"
             yield Violation(secret, "is rotated by nothing in this stack", limit)
+
+
+def _holds_no_credential(secret: Resource) -> object:
+    """What its tag says, or `UNKNOWN`."""
+    tags = secret.get("tags")
+    if not isinstance(tags, dict):
+        return tags is UNKNOWN and UNKNOWN
+    said = cast("dict[str, object]", tags).get(_NO_CREDENTIAL[0])
+    return UNKNOWN if said is UNKNOWN else said == _NO_CREDENTIAL[1]
 
 
 def _written_on_schedule(stack: Stack, secret: Resource) -> object:
@@ -213,7 +229,8 @@ RULES: Final = (
         id="secrets-rotated",
         title="Every secret is rotated",
         what="Every secret has a SecretRotation, or is written by a function of the stack that "
-        "runs at least every quarter or rotates another secret.",
+        "runs at least every quarter or rotates another secret; but not one whose tag "
+        "pgkeep:credential says none.",
         why="A password that leaked stays good until it is changed.",
         remediation="add aws.secretsmanager.SecretRotation, or a schedule of a function that may "
         "write the secret (components/role_rotation.py, components/master_credentials.py; "

@@ -153,6 +153,18 @@ def test_what_is_written_with_each_rotation_of_another_secret_is_rotated() -> No
     assert found("secrets-rotated", secret, role, function, reads, password, by_it) == refused
 
 
+@pytest.mark.parametrize("value", ["none", "password", "", None, False, ["none"]])
+def test_only_a_secret_that_says_so_holds_no_credential(value: Any) -> None:
+    secret = made(SECRET, "secret", name="app/wish", tags={"pgkeep:credential": value})
+    refused = [] if value == "none" else [(Kind.VIOLATION, "secret")]
+    assert found("secrets-rotated", secret) == refused
+
+
+@pytest.mark.parametrize("tags", [UNKNOWN, {"pgkeep:credential": UNKNOWN}])
+def test_a_tag_that_is_not_known_yet_is_noted(tags: Any) -> None:
+    assert found("secrets-rotated", made(SECRET, "s", tags=tags)) == [(Kind.NOT_VERIFIED, "s")]
+
+
 def test_a_policy_that_is_not_known_yet_is_noted() -> None:
     unknown = rotating("rate(1 day)", policy="unknown")
     assert found("secrets-rotated", *unknown) == [(Kind.NOT_VERIFIED, "secret")]

@@ -16,6 +16,7 @@ SECRETS = {
     "roles-backup": "node_pass/backup",
     "roles-health": "node_pass/health",
     "roles-pooler-users": "pooler/users",
+    "pooler-pause": "pooler/pause",
     "pooler-certificates-authority": "pooler/authority",
     "pooler-certificates-server": "pooler/server-tls",
 }
@@ -33,7 +34,10 @@ def test_secrets_are_places_without_values(deployed: Deployed, environment: str)
             "name": f"pgkeep-{environment}/{suffix}",
             "kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/keys-secrets",
             "recoveryWindowInDays": window,
-            "tags": tags(environment, f"pgkeep-{environment}/{suffix}"),
+            "tags": {
+                **tags(environment, f"pgkeep-{environment}/{suffix}"),
+                **({"pgkeep:credential": "none"} if name == "pooler-pause" else {}),
+            },
         }
 
 
