@@ -14,7 +14,7 @@ from .hosts import CONFIGURATION, FUNCTION, HOST, TEMPLATE
 from .inventory import Resource
 from .keys import PARAMETER
 from .rules import Context, Environment, Outcome, Rule, Severity, Unverified, Violation
-from .secret_texts import leaves, unpacked
+from .secret_texts import MAXIMUM_TEXT, leaves, unpacked, variables
 from .stored_secrets import DOCUMENT
 from .values import contains_unknown
 
@@ -23,25 +23,49 @@ _PLACES: Final = {
     HOST: ("userData", "userDataBase64"),
     TEMPLATE: ("userData",),
     CONFIGURATION: ("userData", "userDataBase64"),
+    "aws:ec2/spotInstanceRequest:SpotInstanceRequest": ("userData", "userDataBase64"),
+    "aws:lightsail/instance:Instance": ("userData",),
+    "cloudinit:index/config:Config": ("parts",),
     FUNCTION: ("environment",),
     "aws:lambda/invocation:Invocation": ("input",),
-    "aws:secretsmanager/secretVersion:SecretVersion": ("secretString",),
+    "aws:secretsmanager/secretVersion:SecretVersion": ("secretString", "secretBinary"),
+    "aws:appconfig/hostedConfigurationVersion:HostedConfigurationVersion": ("content",),
+    "aws:s3/bucketObject:BucketObject": ("content", "contentBase64"),
+    "aws:s3/bucketObjectv2:BucketObjectv2": ("content", "contentBase64"),
     PARAMETER: ("value", "insecureValue"),
     DOCUMENT: ("content",),
     "aws:ecs/taskDefinition:TaskDefinition": ("containerDefinitions",),
     "aws:scheduler/schedule:Schedule": ("target",),
     "aws:apprunner/service:Service": ("sourceConfiguration",),
-    "aws:batch/jobDefinition:JobDefinition": ("containerProperties",),
-    "aws:codebuild/project:Project": ("environment",),
+    "aws:batch/jobDefinition:JobDefinition": (
+        "containerProperties",
+        "ecsProperties",
+        "eksProperties",
+        "nodeProperties",
+    ),
+    "aws:cloudformation/stack:Stack": ("parameters", "templateBody"),
+    "aws:cloudwatch/eventTarget:EventTarget": ("input", "inputTransformer"),
+    "aws:codebuild/project:Project": ("environment", "source"),
+    "aws:elasticbeanstalk/environment:Environment": ("settings",),
+    "aws:glue/connection:Connection": ("connectionProperties",),
+    "aws:imagebuilder/component:Component": ("data",),
+    "aws:sfn/stateMachine:StateMachine": ("definition",),
     "aws:ssm/association:Association": ("parameters",),
 }
 # https://www.postgresql.org/docs/17/libpq-ssl.html, table 32.1; https://www.pgbouncer.org/config.html
-_SERVER_MODES: Final = frozenset({"verify-full"})
+# (Npgsql writes VerifyFull.)
+_SERVER_MODES: Final = frozenset({"verify-full", "verifyfull"})
 _CLIENT_MODES: Final = frozenset({"require", "verify-ca", "verify-full"})
 _AUTHENTICATION: Final = frozenset({"scram-sha-256", "cert", "hba"})
 _SETTING: Final = re.compile(
-    r"(?<![\w-])(?P<key>PGSSLMODE|ssl_?mode|server_tls_sslmode|client_tls_sslmode)['\"]?"
+    r"(?<![\w-])(?P<key>PGSSLMODE|ssl[_ ]?mode|server_tls_sslmode|client_tls_sslmode)['\"]?"
     r"(?:\s*[=:]\s*|['\"]?\s*,\s*['\"]?value['\"]?\s*[=:]\s*)['\"]?(?P<value>[A-Za-z][A-Za-z-]*)",
+    re.IGNORECASE,
+)
+# Drivers' own ways to take whoever answers: pgJDBC, Npgsql, node-postgres, Node itself.
+_UNVERIFIED: Final = re.compile(
+    r"NonValidatingFactory|Trust ?Server ?Certificate['\"]?\s*=\s*['\"]?true"
+    r"|rejectUnauthorized['\"]?\s*[:=]\s*['\"]?false|NODE_TLS_REJECT_UNAUTHORIZED['\"]?\s*[:=]\s*['\"]?0",
     re.IGNORECASE,
 )
 _AUTH_TYPE: Final = re.compile(r"^\s*auth_type\s*=\s*([\w-]+)", re.IGNORECASE | re.MULTILINE)
@@ -55,6 +79,8 @@ def weakness(text: str) -> str | None:
     for layer in unpacked(text):
         if found := _weak_layer(layer):
             return found
+        if len(layer) >= MAXIMUM_TEXT:
+            return f"more text than is read ({MAXIMUM_TEXT} characters)"
     return None
 
 
@@ -68,6 +94,8 @@ def _weak_setting(text: str) -> str | None:
         accepted = _CLIENT_MODES if key.lower().startswith("client") else _SERVER_MODES
         if value not in accepted:
             return f"{key} = {value[:20]}"
+    if found := _UNVERIFIED.search(text):
+        return found[0][:40]
     return None
 
 
@@ -105,7 +133,7 @@ def _verified(resource: Resource, _context: Context) -> Iterator[Outcome]:
         value = resource.get(name)
         if contains_unknown(value):
             yield Unverified(resource, name)
-        for place, text in leaves(value, name):
+        for place, text in (*leaves(value, name), *variables(value, name)):
             # A variable's name says what its value is: PGSSLMODE = require.
             if found := weakness(f"{place.rpartition('.')[2]}={text}") or weakness(text):
                 yield Violation(resource, f"has {found} in {place[:80]}", limit)

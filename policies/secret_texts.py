@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 import zlib
 from collections.abc import Iterator
 from typing import Final, cast
 
+from .values import plain
+
 # Packed text is unpacked up to this many bytes, nested at most this often: user data has 16 KB.
-_MAXIMUM_BYTES: Final = 1_000_000
+MAXIMUM_TEXT: Final = 1_000_000
 _MAXIMUM_LAYERS: Final = 4
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
@@ -54,6 +57,8 @@ def secret_in(text: str) -> str | None:
         for kind, pattern in _SECRETS:
             if pattern.search(layer):
                 return kind
+        if len(layer) >= MAXIMUM_TEXT:
+            return f"more text than is read ({MAXIMUM_TEXT} characters)"
     return None
 
 
@@ -71,7 +76,7 @@ def secret_in_variable(name: str, value: object) -> str | None:
 
 def unpacked(text: str) -> Iterator[str]:
     """`text` itself, and what is inside it if it is base64, gzip, or parts of these."""
-    pending: list[tuple[bytes | str, int]] = [(text[:_MAXIMUM_BYTES], 0)]
+    pending: list[tuple[bytes | str, int]] = [(text[:MAXIMUM_TEXT], 0)]
     while pending:
         layer, depth = pending.pop()
         if isinstance(layer, bytes) and layer.startswith(_GZIP_MAGIC):
@@ -102,10 +107,34 @@ def leaves(value: object, place: str = "") -> Iterator[tuple[str, str]]:
             yield from leaves(item, f"{place}[{index}]")
 
 
+def variables(value: object, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every {"name": …, "value": …} inside a value, also of JSON text, as place.name and value.
+
+    Containers, builds and jobs have their environment in this form.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{") and len(value) < MAXIMUM_TEXT:
+        try:
+            value = plain(json.loads(value))
+        except (ValueError, RecursionError):
+            return
+    if isinstance(value, dict):
+        fields = {key.lower(): item for key, item in cast("dict[str, object]", value).items()}
+        name, given = fields.get("name"), fields.get("value")
+        if isinstance(name, str) and isinstance(given, str):
+            yield f"{place}.{name}", given
+        for key, item in fields.items():
+            if not isinstance(item, str):
+                yield from variables(item, f"{place}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(cast("list[object]", value)):
+            if not isinstance(item, str):
+                yield from variables(item, f"{place}[{index}]")
+
+
 def _inflated(packed: bytes) -> bytes:
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        return unpacker.decompress(packed, _MAXIMUM_BYTES)
+        return unpacker.decompress(packed, MAXIMUM_TEXT)
     except zlib.error:
         return b""
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
+from typing import Any
 
 import pytest
 
-from policies.connections import weakness
+from policies.connections import RULES, weakness
+from policies.inventory import Resource
+from policies.rules import Context, Rule, Violation
 from policies.secret_texts import secret_in, secret_in_variable, unpacked
 from tests.unit.recorder import deploy, raw_settings
 
@@ -28,7 +32,7 @@ def test_the_poolers_own_user_data_has_no_secret_and_no_weak_connection() -> Non
     assert weakness(packed) is not None
 
 
-@pytest.mark.parametrize("broken", ["H4sIAAAA" * 20, "\x00\ud800", "A" * 2_000_000, "=" * 100])
+@pytest.mark.parametrize("broken", ["H4sIAAAA" * 20, "\x00\ud800", "=" * 100])
 def test_what_cannot_be_unpacked_is_read_as_it_is(broken: str) -> None:
     assert secret_in(broken) is None
     assert weakness(broken) is None
@@ -43,3 +47,77 @@ def test_messages_quote_no_secret() -> None:
     for text in ("PGPASSWORD=hunter2hunter2", "postgresql://app:hunter2hunter2@db/app"):
         assert "hunter2" not in (secret_in(text) or "") + (weakness(text) or "")
     assert "hunter2" not in (secret_in_variable("DB_PASSWORD", "hunter2") or "")
+
+
+def test_more_text_than_is_read_is_refused() -> None:
+    for text in ("A" * 2_000_000, base64.b64encode(gzip.compress(b" " * 9_000_000)).decode()):
+        assert "more text" in (weakness(text) or "")
+        assert "more text" in (secret_in(text) or "")
+
+
+SCRIPT = "#!/bin/sh\nexport PGSSLMODE=require\npsql -h db.internal\n"
+MULTIPART = (
+    'Content-Type: multipart/mixed; boundary="part"\nMIME-Version: 1.0\n\n--part\n'
+    "Content-Transfer-Encoding: base64\nContent-Type: text/x-shellscript\n\n"
+    f"{base64.encodebytes(SCRIPT.encode()).decode()}\n--part--\n"
+)
+
+
+def packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode())).decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [
+        ("aws:ec2/instance:Instance", {"userDataBase64": packed(MULTIPART)}),
+        ("aws:ec2/spotInstanceRequest:SpotInstanceRequest", {"userData": SCRIPT}),
+        ("cloudinit:index/config:Config", {"parts": [{"content": SCRIPT}]}),
+        (
+            "aws:codebuild/project:Project",
+            {"environment": {"environmentVariables": [{"name": "PGSSLMODE", "value": "prefer"}]}},
+        ),
+        (
+            "aws:ecs/taskDefinition:TaskDefinition",
+            {"containerDefinitions": '[{"environment":[{"value":"allow","name":"PGSSLMODE"}]}]'},
+        ),
+        ("aws:ssm/parameter:Parameter", {"value": "Host=db;SSL Mode=Prefer;Username=app"}),
+        ("aws:ssm/parameter:Parameter", {"value": "jdbc:postgresql://db/app?ssl=true"}),
+        (
+            "aws:secretsmanager/secretVersion:SecretVersion",
+            {"secretString": '{"host": "db", "ssl": {"rejectUnauthorized": false}}'},
+        ),
+        ("aws:s3/bucketObjectv2:BucketObjectv2", {"content": "server_tls_sslmode = require"}),
+        ("aws:sfn/stateMachine:StateMachine", {"definition": '{"Env": "sslmode=disable"}'}),
+    ],
+)
+def test_weak_connections_are_found_wherever_they_stand(
+    kind: str, properties: dict[str, Any]
+) -> None:
+    (rule,) = RULES
+    (found,) = {
+        one.found.partition(" in ")[0]
+        for one in verified(rule, Resource.of(type=kind, name="x", properties=properties))
+    }
+    assert found.startswith("has ")
+    strict = {
+        key: json.loads(
+            json.dumps(value)
+            .replace("require", "verify-full")
+            .replace("prefer", "verify-full")
+            .replace("allow", "verify-full")
+            .replace("disable", "verify-full")
+            .replace("Prefer", "VerifyFull")
+            .replace("?ssl=true", "?sslmode=verify-full")
+            .replace("false", "true")
+        )
+        for key, value in properties.items()
+        if key != "userDataBase64"
+    }
+    assert not verified(rule, Resource.of(type=kind, name="x", properties=strict))
+
+
+def verified(rule: Rule, resource: Resource) -> list[Violation]:
+    assert rule.check_resource
+    found = rule.check_resource(resource, Context())
+    return [one for one in found if isinstance(one, Violation)]

@@ -40,7 +40,7 @@ def test_metadata_is_complete(rule: Rule) -> None:
     assert bool(rule.types) == bool(rule.check_resource)
     assert all(
         re.fullmatch(
-            r"(aws:[a-z0-9]+|postgresql:index)/[a-zA-Z0-9]+:[A-Za-z0-9]+|pulumi:providers:[a-z]+",
+            r"(aws:[a-z0-9]+|(postgresql|cloudinit):index)/[a-zA-Z0-9]+:[A-Za-z0-9]+|pulumi:providers:[a-z]+",
             item,
         )
         for item in rule.types
