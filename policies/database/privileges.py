@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from .membership import Memberships
 from .model import PRIVILEGES, PUBLIC, Database, Grant, Kind, Object, Place
+
+# https://www.postgresql.org/docs/17/predefined-roles.html: on every table.
+_EVERYWHERE: Final = {
+    "pg_write_all_data": ("INSERT", "UPDATE", "DELETE"),
+    "pg_read_all_data": ("SELECT",),
+    "pg_maintain": ("MAINTAIN",),
+}
 
 
 class StillNeededError(Exception):
@@ -48,7 +56,9 @@ def holds(
     if memberships.is_superuser(role):
         return True
     identities = memberships.inherited(role)
-    if privilege == "DELETE" and target.kind is Kind.TABLE and "pg_write_all_data" in identities:
+    if target.kind is Kind.TABLE and any(
+        privilege in given and name in identities for name, given in _EVERYWHERE.items()
+    ):
         return True
     return any(
         grant.privilege == privilege and (grant.role in identities or grant.role == PUBLIC)
@@ -119,12 +129,14 @@ def revoke(
     for role in roles:
         for privilege in sorted(allowed):
             _revoke(database, (target, role, privilege, grantor), option_only, cascade)
-            # A privilege on the table that is taken away is taken from its columns too.
-            start = (target, role, privilege, grantor)
-            for key in (
-                [] if option_only else [one for one in database.column_grants if one[:4] == start]
-            ):
-                del database.column_grants[key]
+            if not option_only:
+                _revoke_columns(database, (target, role, privilege, grantor))
+
+
+def _revoke_columns(database: Database, start: tuple[Object, str, str, str]) -> None:
+    """A privilege on the table that is taken away is taken from its columns too."""
+    for key in [one for one in database.column_grants if one[:4] == start]:
+        del database.column_grants[key]
 
 
 def _revoke(

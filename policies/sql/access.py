@@ -222,7 +222,8 @@ def drop_owned(session: Session, node: Any) -> None:
         if one.role in roles:
             revoke(database, session.role, one.object, [one.privilege], [one.role], cascade=True)
     for key in [one for one in database.column_grants if one[1] in roles]:
-        del database.column_grants[key]
+        if best_grantor(database, session.role, key[0], [key[2]])[0] == key[3]:
+            del database.column_grants[key]
     for default, one in list(database.defaults.items()):
         if one.role in roles or one.owner in roles:
             del database.defaults[default]

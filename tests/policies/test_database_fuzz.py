@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -188,9 +190,53 @@ def _public_may_delete(database: Database) -> bool:
     )
 
 
+def catalogue(connection: psycopg.Connection[Any]) -> dict[str, Any]:
+    """What PostgreSQL says of every role and table, as lists that JSON can hold."""
+    rows = connection.execute(
+        """SELECT r.rolname, c.relname, p
+             FROM pg_roles r, pg_class c,
+                  unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,MAINTAIN}'::text[]) p
+            WHERE r.rolname = ANY(%s) AND c.relnamespace = 'fz'::regnamespace AND c.relkind = 'r'
+              AND has_table_privilege(r.oid, c.oid, p) ORDER BY 1, 2, 3""",
+        [ROLES],
+    ).fetchall()
+    columns = connection.execute(
+        """SELECT r.rolname, c.relname FROM pg_roles r, pg_class c
+            WHERE r.rolname = ANY(%s) AND c.relnamespace = 'fz'::regnamespace AND c.relkind = 'r'
+              AND has_column_privilege(r.oid, c.oid, 'a', 'UPDATE') ORDER BY 1, 2""",
+        [ROLES],
+    ).fetchall()
+    tables = connection.execute(
+        """SELECT relname, relowner::regrole::text FROM pg_class
+            WHERE relnamespace = 'fz'::regnamespace AND relkind = 'r' ORDER BY 1"""
+    ).fetchall()
+    pairs = connection.execute(
+        """SELECT a.rolname, b.rolname, pg_has_role(a.oid, b.oid, 'SET'),
+                  pg_has_role(a.oid, b.oid, 'USAGE')
+             FROM pg_roles a, pg_roles b
+            WHERE a.rolname = ANY(%(r)s) AND b.rolname = ANY(%(r)s) AND NOT a.rolsuper
+            ORDER BY 1, 2""",
+        {"r": ROLES},
+    ).fetchall()
+    reaching = [
+        role
+        for role in ROLES
+        if (row := connection.execute(REACHABLE, {"role": role}).fetchone()) and row[0]
+    ]
+    return {
+        "privileges": [" ".join(row) for row in rows],
+        "columns": [" ".join(row) for row in columns],
+        "tables": [" ".join(row) for row in tables],
+        "set": [f"{one} {other}" for one, other, may_set, _ in pairs if may_set],
+        "inherit": [f"{one} {other}" for one, other, _, inherits in pairs if inherits],
+        "reaching": reaching,
+    }
+
+
 def test_random_grant_graphs_agree_with_postgresql(server: PostgresServer) -> None:
     source = random.Random(int(os.environ.get("PGKEEP_FUZZ_SEED", "17")))
     compared = carried_out = 0
+    recording: list[dict[str, Any]] = []
     with server.superuser() as connection:
         for _ in range(SEQUENCES):
             session = start(connection)
@@ -200,7 +246,12 @@ def test_random_grant_graphs_agree_with_postgresql(server: PostgresServer) -> No
                 if both(connection, session, text):
                     log.append(text)
             connection.execute("RESET ROLE")
+            recording.append({"statements": log.copy(), **catalogue(connection)})
             carried_out += len(log)
             compared += compare(connection, session, log)
+    if "PGKEEP_RECORD" in os.environ:
+        # For test_grant_graphs.py, which needs no server.
+        lines = [json.dumps(one) for one in recording]
+        Path(os.environ["PGKEEP_RECORD"]).write_text("\n".join(lines) + "\n")
     assert carried_out > SEQUENCES * LENGTH * 0.5
     print(f"{carried_out} statements, {compared} comparisons")
