@@ -1,7 +1,7 @@
 """`make bench`: measures pgkeep beside what a user would run instead, in one run, as ratios.
 
-Prints a Markdown table (the README's) and writes every number to `.build/benchmarks.json`. Nothing
-here fails for being slow: a slow machine is not a defect.
+Prints a Markdown table (the README's), also into `.build/benchmarks.md`, and writes every number to
+`.build/benchmarks.json`. Nothing here fails for being slow: a slow machine is not a defect.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 
 from benchmarks import backups, deployment, policy_check, pooling
-from benchmarks.results import Measurement, print_table
+from benchmarks.results import Measurement, print_table, table
 from toolchain.cache import cache_folder
 from toolchain.environment import REPOSITORY
 from toolchain.steps import RefusedError, fail
@@ -32,8 +32,11 @@ def main() -> int:
     except RefusedError as refused:
         return fail(str(refused))
     print_table(measurements)
-    file = REPOSITORY / ".build" / "benchmarks.json"
-    file.write_text(json.dumps([vars(m) for m in measurements], indent=2) + "\n")
+    folder = REPOSITORY / ".build"
+    (folder / "benchmarks.md").write_text(table(measurements))
+    (folder / "benchmarks.json").write_text(
+        json.dumps([vars(m) for m in measurements], indent=2) + "\n"
+    )
     return 0
 
 

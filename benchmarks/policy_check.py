@@ -1,4 +1,4 @@
-"""`pgkeep check` beside checkov: the same resources, as a Pulumi state and as Terraform."""
+"""The policies beside checkov and AWSGuard, each on the same resources, in one run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks import awsguard
 from benchmarks.results import Measurement
 
+# The version whose examples the labelled policy cases come from.
+CHECKOV = "3.3.13"
 _RESOURCES = 10_000
 # checkov's time grows faster than the number of resources; more would take minutes.
 _COMPARED = 1_000
@@ -54,7 +57,7 @@ def measure() -> list[Measurement]:
             Measurement(f"state of {_RESOURCES} resources", seconds, "s", aim="< 10 s"),
             Measurement("its memory", mebibytes, "MB", aim="< 500 MB"),
         ]
-        return [*found, _beside_checkov(scratch)]
+        return [*found, _beside_checkov(scratch), awsguard.measure(_asked(_COMPARED))]
 
 
 def _beside_checkov(scratch: Path) -> Measurement:
@@ -64,7 +67,16 @@ def _beside_checkov(scratch: Path) -> Measurement:
     terraform = scratch / "terraform"
     terraform.mkdir()
     (terraform / "main.tf").write_text(_terraform(_COMPARED))
-    command = ["uv", "tool", "run", "--from", "checkov", "checkov"]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "tool",
+        "run",
+        "--from",
+        f"checkov=={CHECKOV}",
+        "checkov",
+    ]
     name = f"state of {_COMPARED} resources"
     # Also installs it, so that only its run is measured.
     version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
@@ -109,6 +121,19 @@ def _copies(count: int) -> list[tuple[str, str, dict[str, Any], dict[str, list[s
             copies.append((kind, f"{name}-{number}", own, targets))
         number += 1
     return copies[:count]
+
+
+def _asked(count: int) -> list[awsguard.Asked]:
+    prefix = "urn:pulumi:prod::bench::"
+    return [
+        awsguard.Asked(
+            kind,
+            f"{prefix}{kind}::{name}",
+            properties,
+            {key: [prefix + target for target in listed] for key, listed in references.items()},
+        )
+        for kind, name, properties, references in _copies(count)
+    ]
 
 
 def _state(count: int) -> dict[str, Any]:

@@ -25,13 +25,21 @@ class Measurement:
         return f"{self.value / self.reference_value:.2f}"
 
 
-def print_table(measurements: list[Measurement]) -> None:
-    """Prints the measurements as a Markdown table."""
-    print("\n| measured | value | beside | its value | ratio | aim | note |")
-    print("|---|---|---|---|---|---|---|")
+def table(measurements: list[Measurement]) -> str:
+    """The measurements as a Markdown table."""
+    lines = [
+        "| measured | value | beside | its value | ratio | aim | note |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in measurements:
         reference = "" if row.reference_value is None else f"{row.reference_value:.1f} {row.unit}"
-        print(
+        lines.append(
             f"| {row.name} | {row.value:.1f} {row.unit} | {row.reference_name} | {reference} "
             f"| {row.ratio} | {row.aim} | {row.note} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def print_table(measurements: list[Measurement]) -> None:
+    """Prints the measurements as a Markdown table."""
+    print("\n" + table(measurements))

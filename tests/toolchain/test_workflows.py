@@ -13,7 +13,7 @@ from toolchain import actionlint
 from toolchain.environment import REPOSITORY, stack_names
 
 WORKFLOWS = REPOSITORY / ".github" / "workflows"
-NAMES = ["ci.yml", "deploy-environment.yml", "deploy.yml", "preview.yml"]
+NAMES = ["ci.yml", "deploy-environment.yml", "deploy.yml", "nightly.yml", "preview.yml"]
 
 
 def read(name: str) -> dict[str, Any]:
