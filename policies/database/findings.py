@@ -196,8 +196,7 @@ def _seen_through(database: Database, view: Relation, choices: Choices) -> Itera
     readers = [
         one.role
         for one in database.on(view.object)
-        if one.role != view.owner
-        and (one.role == PUBLIC or is_application(database, one.role, choices.deleting_roles))
+        if one.role != view.owner and is_application(database, one.role, choices.deleting_roles)
     ]
     if hidden and readers and not view.invoker:
         found = f"shows {readers[0]} {hidden[0]} past its row level security by the view"
@@ -220,7 +219,7 @@ def _audit(database: Database, choices: Choices) -> Iterator[Finding]:
     for one in (*database.grants.values(), *database.column_grants.values()):
         if one.privilege not in ("UPDATE", "DELETE", "TRUNCATE"):
             continue
-        judged = one.role == PUBLIC or is_application(database, one.role, choices.deleting_roles)
+        judged = is_application(database, one.role, choices.deleting_roles)
         if judged and _is_audited(one.object, choices) and one.role != database.owner(one.object):
             found = f"lets {one.role} {one.privilege} {one.object.name}"
             yield Finding(rule, one.via, found, limit, one.role)

@@ -50,7 +50,7 @@ class Path:
 
 
 def is_application(database: Database, name: str, deleting_roles: frozenset[str]) -> bool:
-    """Whether a role must not delete: every role, unless it is said to be one that may.
+    """Whether a role (or PUBLIC) must not delete: every role, unless it is said to be one that may.
 
     That is a kind of the role manifest (an owner that logs in is no mere owner of objects), or the
     argument, or where there is no manifest the last word of its name. PostgreSQL's own roles nobody
@@ -283,7 +283,7 @@ def unsafe_search_path(database: Database, function: Function) -> str:
         target = Object(Kind.SCHEMA, schema)
         for one in database.on(target):
             known = (function.owner, database.owner(target))
-            judged = one.role == PUBLIC or is_application(database, one.role, frozenset())
+            judged = is_application(database, one.role, frozenset())
             if one.privilege == "CREATE" and one.role not in known and judged:
                 return f"has {schema} in its search_path, where {one.role} may create"
     if not {*path} <= {"", "pg_catalog"} and path[-1] != "pg_temp":

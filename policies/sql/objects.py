@@ -194,7 +194,7 @@ def create_policy(session: Session, node: Any) -> None:
         return
     roles = session.roles(node.roles) or ["PUBLIC"]
     reading = getattr(node, "cmd_name", "all") == "select"
-    judged = [one for one in roles if one == "PUBLIC" or _kept_out(session, one, reading=reading)]
+    judged = [one for one in roles if _kept_out(session, one, reading=reading)]
     clauses = [one for one in (node.qual, node.with_check) if one is not None]
     if judged and any(_always(one) for one in clauses):
         relation.open_policies[name] = session.place
