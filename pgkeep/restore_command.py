@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -18,7 +19,15 @@ from rich.progress import TimeRemainingColumn
 from operations.backup.children import Login
 from operations.backup.manifest import Manifest
 from operations.database import Endpoint
-from operations.restore import Options, Restored, Selection, databases, report, restore
+from operations.restore import (
+    Options,
+    Restored,
+    Selection,
+    databases,
+    report,
+    restore,
+    role_grants,
+)
 from operations.restore.objectives import Objectives
 from operations.restore.proof import Proof, prove
 from operations.restore.report import Report
@@ -35,7 +44,7 @@ from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_exchange import Exchange
 from pgkeep.restore_output import show
-from workloads.contract import RestoreCheck
+from workloads.contract import RestoreCheck, RoleManifest
 
 # guides cryptowallet and node-pass: restoring over production asks for this word.
 PRODUCTION_WORD = "RESTORE_PRODUCTION"
@@ -131,7 +140,8 @@ def _confirm(request: Request, stack: DeployedStack) -> None:
 
 
 def _ask(stack: DeployedStack, confirmation: str | None, what: str) -> None:
-    word = PRODUCTION_WORD if stack.name == "prod" else stack.database
+    in_production = "prod" in (stack.name, stack.outputs.get("environment"))
+    word = PRODUCTION_WORD if in_production else stack.database
     given = confirmation
     if given is None and sys.stdin.isatty():
         progress_console.print(
@@ -151,7 +161,7 @@ def _over_present(
     request: Request, stack: DeployedStack, endpoint: Endpoint, backup: Manifest
 ) -> tuple[Report, Exchange]:
     """Beside the present database first; they change places only once it is proven."""
-    before = run_command.in_function(stack, "manual")
+    before = run_command.in_function(stack, "pre-migration")
     progress_console.print(f"Backup before the restore: {before['id']}")
     beside = f"{stack.database}_restore_{datetime.now(UTC):%Y%m%dt%H%M%S}"
     made = _into_other(request, stack, endpoint, backup, beside)
@@ -180,12 +190,15 @@ def _into_other(
             databases.create(connection, name, backup)
         with databases.owners_assumed(connection, server_roles(connection)):
             restored = _restore(request, stack, backup, Login(target, *login), connect)
+        if not request.no_owner:
+            restored.steps[role_grants.NAME] = role_grants.apply(roles(stack), connect=connect)
         proof = prove(
             backup,
             connect=connect,
             tables=None if request.selection.everything else restored.tables,
             workers=request.workers,
         )
+        prove_grants(stack, proof, connect, no_owner=request.no_owner)
         workload_checks(stack, proof, connect, only_some_tables=not request.selection.everything)
         made = report.make(
             backup,
@@ -251,6 +264,19 @@ def _failed(made: Report) -> str:
 def objectives(stack: DeployedStack) -> Objectives:
     """What the stack's workload asks of a restore."""
     return Objectives.of(stack.outputs.get("recovery_objectives"))
+
+
+def roles(stack: DeployedStack) -> RoleManifest:
+    """The role manifest that was applied to the stack last."""
+    return RoleManifest.model_validate(json.loads(stack.outputs["roles_event"])["manifest"])
+
+
+def prove_grants(stack: DeployedStack, proof: Proof, connect: Any, *, no_owner: bool) -> None:
+    """Owner and grants are the manifest's, unless they were not asked for."""
+    if no_owner:
+        proof.left_out.append(f"{role_grants.NAME}: restored without them (--no-owner)")
+    else:
+        role_grants.prove(proof, roles(stack), connect=connect)
 
 
 def workload_checks(

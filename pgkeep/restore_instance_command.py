@@ -15,14 +15,14 @@ import typer
 from rich.status import Status
 
 from operations.database import Endpoint, password_refused
-from operations.restore import instances, report
+from operations.restore import instances, report, role_grants
 from operations.restore.instances import Target, Window
 from operations.restore.proof import prove_without_manifest
 from operations.restore.report import Kind, Report
 from pgkeep.backup.access import console, progress_console, refusals_as_lines
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
-from pgkeep.restore_command import objectives, workload_checks
+from pgkeep.restore_command import objectives, roles, workload_checks
 from pgkeep.restore_output import show
 
 LATEST = "latest"
@@ -228,6 +228,7 @@ def _prove(
         with progress_console.status(f"{asked.identifier}: proving"):
             connect = connector(endpoint, login_, APPLICATION)
             proof, counts = prove_without_manifest(begun.source_id, connect=connect)
+            role_grants.prove(proof, roles(stack), connect=connect, as_of_its_day=True)
             workload_checks(stack, proof, connect)
     made = report.of_instance(
         begun.kind,

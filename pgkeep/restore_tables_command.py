@@ -13,7 +13,15 @@ from rich.progress import Progress as Bar
 
 from operations.backup.children import Login
 from operations.database import Endpoint
-from operations.restore import Options, Selection, databases, instances, report, table_copy
+from operations.restore import (
+    Options,
+    Selection,
+    databases,
+    instances,
+    report,
+    role_grants,
+    table_copy,
+)
 from operations.restore.preconditions import refuse_unless_empty
 from operations.restore.proof import prove
 from operations.restore.report import Report
@@ -22,7 +30,14 @@ from pgkeep import restore_instance_command as instance_command
 from pgkeep.backup.access import progress_console, refusals_as_lines
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
-from pgkeep.restore_command import maintenance, objectives, server_roles, workload_checks
+from pgkeep.restore_command import (
+    maintenance,
+    objectives,
+    prove_grants,
+    roles,
+    server_roles,
+    workload_checks,
+)
 from pgkeep.restore_instance_command import APPLICATION, Asked, InstanceRequest
 from pgkeep.restore_output import show
 
@@ -180,12 +195,17 @@ def _copied(
                 databases.create(connection, asked.target, described)
             with databases.owners_assumed(connection, server_roles(connection)):
                 restored = copy.run(target)
+            if not asked.no_owner:
+                restored.steps[role_grants.NAME] = role_grants.apply(
+                    roles(stack), connect=target.connect
+                )
             proof = prove(
                 described,
                 connect=target.connect,
                 tables=restored.tables,
                 workers=asked.workers,
             )
+            prove_grants(stack, proof, target.connect, no_owner=asked.no_owner)
             workload_checks(stack, proof, target.connect, only_some_tables=True)
             if asked.drop_afterwards and made_here:
                 databases.drop(connection, asked.target)

@@ -64,5 +64,6 @@ def _site() -> Site:
         objectives=Objectives.of(json.loads(environment.required("RECOVERY_OBJECTIVES"))),
         checks=contract.checks,
         schema=contract.schema_name,
+        roles=contract,
         oldest_hours=environment.required_int("SCRATCH_OLDEST_HOURS"),
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from operations.backup.manifest import Manifest
     from operations.backup.store import Store
     from operations.database import Endpoint
-    from workloads.contract import RestoreCheck
+    from workloads.contract import RestoreCheck, RoleSet
 
 PURPOSE = "restore-test"
 #: The document that says when a restore was last proven (guide cryptowallet:
@@ -72,6 +72,8 @@ class Site:
     #: The workload's own, and its schema.
     checks: Sequence[RestoreCheck] = ()
     schema: str = ""
+    #: Whose owner and grants a restored backup gets.
+    roles: RoleSet | None = None
     oldest_hours: int = 6
     workers: int = 2
 

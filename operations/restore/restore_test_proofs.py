@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.backup.children import Login
 from operations.backup.manifest import Manifest
-from operations.restore import databases, marker, report, workload_checks
+from operations.restore import databases, marker, report, role_grants, workload_checks
 from operations.restore.marker import Marked
 from operations.restore.proof import Check, prove, prove_without_manifest
 from operations.restore.report import Kind, Report
@@ -43,6 +43,13 @@ def point_in_time(
     proof, counts = prove_without_manifest(
         report.POINT_IN_TIME, connect=lambda: site.open(endpoint, _APPLICATION)
     )
+    if site.roles is not None:
+        role_grants.prove(
+            proof,
+            site.roles,
+            connect=lambda: site.open(endpoint, _APPLICATION),
+            as_of_its_day=True,
+        )
     workload_checks.run(
         proof, site.checks, schema=site.schema, connect=lambda: site.open(endpoint, _APPLICATION)
     )
@@ -88,7 +95,11 @@ def dump(site: Site, endpoint: Endpoint, backup: Manifest) -> Report:
                 connect=connect,
                 options=Options(workers=site.workers),
             )
+        if site.roles is not None:
+            restored.steps[role_grants.NAME] = role_grants.apply(site.roles, connect=connect)
         proof = prove(backup, connect=connect, workers=site.workers)
+        if site.roles is not None:
+            role_grants.prove(proof, site.roles, connect=connect)
         workload_checks.run(proof, site.checks, schema=site.schema, connect=connect)
         databases.drop(connection, name)
     made = report.make(
