@@ -113,6 +113,11 @@ def go_back(
         CommandError: there is no such database, or it was not confirmed.
     """
     stack = DeployedStack.find(stack_name, through)
+    if not aside.startswith(f"{stack.database}_before_"):
+        raise CommandError(
+            f"--back-to {aside} refused: a restore over {stack.database} puts the database before "
+            f"aside as {stack.database}_before_TIME, and says so at its end; give that name."
+        )
     _ask(stack, confirmation, f"will be replaced by {aside}")
     with (
         refusals_as_lines(),

@@ -144,6 +144,10 @@ def moment(text: str) -> datetime | None:
             f"--at {text} refused: give a time with its zone as ISO 8601, such as "
             "2026-11-21T14:30:00Z, or `latest`."
         )
+    if parsed.microsecond:
+        raise CommandError(
+            f"--at {text} refused: RDS restores to a whole second; leave the fraction out."
+        )
     return parsed.astimezone(UTC)
 
 

@@ -14,7 +14,8 @@ from operations.errors import OperationError
 from operations.restore import Selection, html_page, instances, page
 from operations.restore.instances import Target, Window
 from operations.restore.objectives import Objectives
-from pgkeep import restore_output, restore_tables_command
+from pgkeep import restore_command, restore_output, restore_tables_command
+from pgkeep.deployed import DeployedStack
 from pgkeep.failures import CommandError
 from pgkeep.restore_instance_command import moment, request
 
@@ -109,6 +110,47 @@ def test_a_name_may_have_63_characters() -> None:
 def test_a_time_without_its_zone_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="give a time with its zone as ISO 8601"):
         moment(text)
+
+
+def test_a_part_of_a_second_is_refused() -> None:
+    with pytest.raises(CommandError, match="RDS restores to a whole second"):
+        moment("2026-11-21T14:30:00.5Z")
+
+
+def found(monkeypatch: pytest.MonkeyPatch, stack: DeployedStack) -> None:
+    def find(name: str, through: str | None) -> DeployedStack:
+        assert (name, through) == (stack.name, None)
+        return stack
+
+    monkeypatch.setattr(DeployedStack, "find", find)
+
+
+@pytest.mark.parametrize("name", ["postgres", "node_pass", "node_pass_readonly"])
+def test_only_what_a_restore_put_aside_comes_back(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = DeployedStack("prod", {"database_name": "node_pass"})
+    found(monkeypatch, stack)
+    with pytest.raises(CommandError, match=f"--back-to {name} refused: a restore over node_pass"):
+        restore_command.go_back("prod", name, "RESTORE_PRODUCTION", None, terminate=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "word"),
+    [
+        ("prod", "prod", "RESTORE_PRODUCTION"),
+        ("payments", "prod", "RESTORE_PRODUCTION"),
+        ("staging", "staging", "node_pass"),
+    ],
+)
+def test_production_asks_for_the_long_word_whatever_its_stack_is_called(
+    name: str, environment: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = DeployedStack(name, {"database_name": "node_pass", "environment": environment})
+    found(monkeypatch, stack)
+    aside = "node_pass_before_20261121t040000"
+    with pytest.raises(CommandError, match=f"type {word} when asked"):
+        restore_command.go_back(name, aside, "yes", None, terminate=False)
 
 
 def test_a_time_is_taken_in_its_zone() -> None:
