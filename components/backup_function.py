@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.backup_names import backup_bucket_arn, bucket_name
+from components.backup_names import bucket_name, worker_name
+from components.backup_rights import make_backups, start_worker
 from components.database import Database
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.function_code import FunctionCode
 from components.function_schedule import FunctionSchedule, Timer
-from components.iam import allow, read_secrets
-from components.manifest_signatures import manifest_key_use, manifest_key_variable
+from components.manifest_signatures import manifest_key_variable
 from components.operation_function import FunctionSpec, OperationFunction
 from components.workload_roles import database_environment
 
@@ -43,9 +43,7 @@ class BackupFunction(pulumi.ComponentResource):
         """Make the function and its schedules."""
         super().__init__("pgkeep:components:BackupFunction", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        bucket = bucket_name(deployment)
         functions, backups = deployment.settings.functions, deployment.settings.backups
-        via = deployment.via("s3")
         schedules = {
             "daily": backups.daily.schedule,
             "weekly": backups.weekly.schedule,
@@ -61,42 +59,15 @@ class BackupFunction(pulumi.ComponentResource):
                 environment={
                     **database_environment(deployment, database),
                     "BACKUP_SECRET_ARN": backup_secret.arn,
-                    "BACKUP_BUCKET": bucket,
+                    "BACKUP_BUCKET": bucket_name(deployment),
                     "KMS_KEY_ARN": keys.backups.arn,
                     _RETENTION_VARIABLE: json.dumps(backups.retention_days),
                     **manifest_key_variable(keys),
+                    **({"WORKER_GROUP": worker_name(deployment)} if backups.worker.enabled else {}),
                 },
                 statements=[
-                    allow(
-                        "AddBackups",
-                        ["s3:AbortMultipartUpload", "s3:PutObject"],
-                        [f"{backup_bucket_arn(deployment)}/*"],
-                    ),
-                    # What a run that died has left is aborted by the next one; the listing also
-                    # tells whether an object is there whose answer was lost.
-                    allow(
-                        "FindUploads",
-                        ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
-                        [deployment.global_arn("s3", bucket)],
-                    ),
-                    # How long the last backups took.
-                    allow(
-                        "ReadManifests",
-                        ["s3:GetObject"],
-                        [
-                            f"{backup_bucket_arn(deployment)}/{class_}/*/manifest.json"
-                            for class_ in backups.classes
-                        ],
-                    ),
-                    # A multipart upload reads its own parts' data keys.
-                    allow(
-                        "AddBackupsKey",
-                        ["kms:Decrypt", "kms:GenerateDataKey"],
-                        [keys.backups.arn],
-                        via,
-                    ),
-                    *manifest_key_use(keys, "kms:GenerateMac"),
-                    *read_secrets(deployment, keys.secrets.arn, [backup_secret.arn]),
+                    *make_backups(deployment, keys, backup_secret),
+                    *(start_worker(deployment) if backups.worker.enabled else ()),
                 ],
                 memory_mib=functions.backup_memory_mib,
                 timeout_seconds=functions.backup_timeout_seconds,

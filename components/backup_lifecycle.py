@@ -13,6 +13,8 @@ from stacks.backup_settings import BackupClass, BackupSettings
 
 # Parts of an upload that broke off; a backup lasts 15 minutes at most.
 _ABORT_UPLOADS_AFTER_DAYS = 1
+# Who was asked for a backup and how it ended: a few hundred bytes (operations/handover).
+_REQUESTS_DAYS = 90
 # As operations/backup/expiry.py puts it.
 _TAG, _EXPIRED, _ABANDONED = "pgkeep:expired", "true", "abandoned"
 
@@ -34,6 +36,12 @@ def lifecycle(backups: BackupSettings, *, transitions: bool = True) -> list[Life
             "status": "Enabled",
             "filter": {"tag": {"key": _TAG, "value": _ABANDONED}},
             "expiration": {"days": 1},
+        },
+        {
+            "id": "expire-handover",
+            "status": "Enabled",
+            "filter": {"prefix": "handover/"},
+            "expiration": {"days": _REQUESTS_DAYS},
         },
         *leftovers(backups.noncurrent_retention_days),
     ]

@@ -31,5 +31,10 @@ def backup_bucket_arn(deployment: Deployment) -> str:
     return deployment.global_arn("s3", bucket_name(deployment))
 
 
+def worker_name(deployment: Deployment) -> str:
+    """The backup worker's group, role and launch template."""
+    return deployment.name("backup-worker")
+
+
 def _name(deployment: Deployment, purpose: str, region: str) -> str:
     return deployment.name(purpose, deployment.account_id, region)

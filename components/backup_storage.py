@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -29,10 +31,10 @@ class BackupStorage(pulumi.ComponentResource):
         deployment: Deployment,
         *,
         keys: EncryptionKeys,
-        writer_role_arn: pulumi.Input[str],
+        writer_role_arns: Sequence[pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Make it all; `writer_role_arn` may add backups and never delete or overwrite one."""
+        """Make it all; `writer_role_arns` may add backups and never delete or overwrite one."""
         super().__init__("pgkeep:components:BackupStorage", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         backups = deployment.settings.backups
@@ -48,7 +50,7 @@ class BackupStorage(pulumi.ComponentResource):
                     *secure_transport(self.bucket_arn),
                     *only_key(self.bucket_arn, keys.backups.arn),
                     *permanent(deployment, self.bucket_arn),
-                    *write_once(self.bucket_arn, writer_role_arn),
+                    *write_once(self.bucket_arn, writer_role_arns),
                 ],
                 locked=True,
             ),

@@ -31,7 +31,7 @@ def _deny(
     actions: str | Sequence[str],
     resources: str | Sequence[str],
     conditions: Conditions | None = None,
-    principal: pulumi.Input[str] | None = None,
+    principal: pulumi.Input[str] | list[pulumi.Input[str]] | None = None,
 ) -> Statement:
     statement: Statement = {
         "Sid": sid,
@@ -90,20 +90,23 @@ def permanent(deployment: Deployment, bucket_arn: str) -> list[Statement]:
     return [_deny("DenyPermanentDeletion", actions, f"{bucket_arn}/*", conditions)]
 
 
-def write_once(bucket_arn: str, writer_role_arn: pulumi.Input[str]) -> list[Statement]:
-    """The writer neither deletes nor overwrites, and does not touch the bucket's guards.
+def write_once(bucket_arn: str, writer_role_arns: Sequence[pulumi.Input[str]]) -> list[Statement]:
+    """The writers neither delete nor overwrite, and do not touch the bucket's guards.
 
     Only PutObject and CompleteMultipartUpload create objects; the other calls of an upload cannot
     carry `If-None-Match`. Source: AWS S3 user guide, "Enforce conditional writes on buckets".
     """
     everything = [bucket_arn, f"{bucket_arn}/*"]
     deletions = ("s3:DeleteObject", "s3:DeleteObjectVersion")
+    writers: pulumi.Input[str] | list[pulumi.Input[str]] = (
+        writer_role_arns[0] if len(writer_role_arns) == 1 else list(writer_role_arns)
+    )
     return [
         _deny(
             "DenyWriterDeletes",
             sorted((*deletions, *_GUARDS)),
             everything,
-            principal=writer_role_arn,
+            principal=writers,
         ),
         _deny(
             "DenyWriterOverwrites",
@@ -113,7 +116,7 @@ def write_once(bucket_arn: str, writer_role_arn: pulumi.Input[str]) -> list[Stat
                 "Null": {"s3:if-none-match": "true"},
                 "Bool": {"s3:ObjectCreationOperation": "true"},
             },
-            writer_role_arn,
+            writers,
         ),
     ]
 

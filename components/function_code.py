@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
@@ -14,6 +16,18 @@ RUNTIME = "python3.13"
 # Lambda unpacks layers below /opt.
 CA_BUNDLE_FILE = "rds-ca-bundle.pem"
 CA_BUNDLE_PATH = f"/opt/{CA_BUNDLE_FILE}"
+
+
+# What stands for the SHA-256 of a file that is not built yet, at a preview.
+_NOT_BUILT = "0" * 64
+
+
+@dataclass(frozen=True)
+class BuiltFile:
+    """A file that `make build` left, for who takes it from the bucket."""
+
+    asset: pulumi.Asset
+    sha256: str
 
 
 class FunctionCode(pulumi.ComponentResource):
@@ -35,10 +49,13 @@ class FunctionCode(pulumi.ComponentResource):
         super().__init__("pgkeep:components:FunctionCode", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.architecture = deployment.settings.functions.architecture
-        self.archive = _built(
-            f".build/functions-{self.architecture}.zip",
-            f"python -m operations.archive --architecture {self.architecture}",
+        archive = f".build/functions-{self.architecture}.zip"
+        client = f".build/postgresql-client-17-{self.architecture}.zip"
+        build_archive = f"python -m operations.archive --architecture {self.architecture}"
+        build_client = (
+            f"python -m operations.postgresql_client_layer --architecture {self.architecture}"
         )
+        self.archive = _built(archive, build_archive)
         self.ca_layer = aws.lambda_.LayerVersion(
             f"{name}-rds-ca",
             layer_name=deployment.name("rds-ca"),
@@ -53,15 +70,31 @@ class FunctionCode(pulumi.ComponentResource):
             f"{name}-postgresql-client",
             layer_name=deployment.name("postgresql-client-17"),
             description="pg_dump, pg_restore and psql 17 with their libraries",
-            code=_built(
-                f".build/postgresql-client-17-{self.architecture}.zip",
-                f"python -m operations.postgresql_client_layer --architecture {self.architecture}",
-            ),
+            code=_built(client, build_client),
             compatible_runtimes=[RUNTIME],
             compatible_architectures=[self.architecture],
             opts=child,
         )
+        #: The same for a host, which has no SDK of AWS's: functions.zip, aws-sdk.zip, client.zip.
+        self.worker_files = {
+            "functions.zip": (archive, build_archive),
+            "aws-sdk.zip": (".build/aws-sdk.zip", build_archive),
+            "postgresql-client.zip": (client, build_client),
+        }
         self.register_outputs({})
+
+    def worker_file(self, name: str) -> BuiltFile:
+        """One of `worker_files` with its SHA-256; at a preview it need not be built."""
+        path, command = self.worker_files[name]
+        file = REPOSITORY / path
+        if file.is_file():
+            return BuiltFile(pulumi.FileAsset(path), hashlib.sha256(file.read_bytes()).hexdigest())
+        if not pulumi.runtime.is_dry_run():
+            raise pulumi.RunError(
+                f"{path}: missing, the backup worker cannot be deployed without it. "
+                f"Build it: {command}"
+            )
+        return BuiltFile(pulumi.StringAsset(command), _NOT_BUILT)
 
 
 def _built(path: str, command: str) -> pulumi.Archive:

@@ -8,7 +8,7 @@ import pulumi
 
 from components.alarm_topic import AlarmTopic
 from components.alarms import Alarm, instance_alarms, make_alarms, replica_lag
-from components.backup_names import bucket_name, copies_bucket_name
+from components.backup_names import bucket_name, copies_bucket_name, worker_name
 from components.backup_replication import RULE_ID
 from components.deployment import Deployment
 from components.operation_function import OperationFunction
@@ -58,6 +58,8 @@ class Monitoring(pulumi.ComponentResource):
             alarms.append(_failed_copies(deployment, replication))
         alarms.append(_unhealthy_hosts(pooler))
         alarms += _pools(deployment)
+        if deployment.settings.backups.worker.enabled:
+            alarms += _backup_worker(deployment)
         if deployment.settings.restore_test.enabled:
             alarms += _restore_test(deployment, objectives)
         make_alarms(name, deployment, alarms, alarm_topic.topic.arn, opts=child)
@@ -195,6 +197,39 @@ def _pools(deployment: Deployment) -> list[Alarm]:
             missing="notBreaching",
         )
         for (label, metric, threshold), what in thresholds.items()
+    ]
+
+
+def _backup_worker(deployment: Deployment) -> list[Alarm]:
+    """What the worker publishes (operations/handover/worker.py), and that it goes."""
+    hours = deployment.settings.backups.worker.longest_hours
+    return [
+        Alarm(
+            "backup-worker-failed",
+            "The backup worker failed: see its log group",
+            "pgkeep",
+            "BackupWorkerSuccess",
+            {"Database": deployment.settings.database.name},
+            1,
+            statistic="Minimum",
+            comparison="LessThanThreshold",
+            period_seconds=_MINUTE,
+            periods=1,
+            # Until the next one says something else.
+            missing="ignore",
+        ),
+        Alarm(
+            "backup-worker-stays",
+            f"A backup worker is up for over {hours} hours: end it, it costs money and makes none",
+            "AWS/AutoScaling",
+            "GroupInServiceInstances",
+            {"AutoScalingGroupName": worker_name(deployment)},
+            0,
+            statistic="Minimum",
+            period_seconds=_HOUR,
+            periods=hours + 1,
+            missing="notBreaching",
+        ),
     ]
 
 

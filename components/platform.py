@@ -14,6 +14,7 @@ from components.backup_function import BackupFunction
 from components.backup_names import bucket_name
 from components.backup_retention import BackupRetention
 from components.backup_storage import BackupStorage
+from components.backup_worker import BackupWorker, BackupWorkerRole
 from components.ca_bundle import read_ca_bundle
 from components.database import Database
 from components.database_backup_replication import DatabaseBackupReplication
@@ -205,13 +206,46 @@ class Platform(pulumi.ComponentResource):
         retention = BackupRetention(
             "backup-retention", deployment, code=code, keys=keys, opts=child
         )
+        worker_roles = (
+            [
+                BackupWorkerRole(
+                    "backup-worker-role",
+                    deployment,
+                    keys=keys,
+                    backup_secret=roles.secrets["backup"],
+                    opts=child,
+                )
+            ]
+            if settings.backups.worker.enabled
+            else []
+        )
         storage = BackupStorage(
             "backups",
             deployment,
             keys=keys,
-            writer_role_arn=backup.operation.role.arn,
+            writer_role_arns=[
+                backup.operation.role.arn,
+                *(role.role.arn for role in worker_roles),
+            ],
             opts=child,
         )
+        workers = [
+            BackupWorker(
+                "backup-worker",
+                deployment,
+                role=role,
+                storage=storage,
+                database=database,
+                backup_secret=roles.secrets["backup"],
+                code=code,
+                ca_bundle=ca_bundle,
+                keys=keys,
+                placement=placement,
+                security_group_id=groups.group_id("backup-worker"),
+                opts=child,
+            )
+            for role in worker_roles
+        ]
         restore_tests = (
             [
                 RestoreTest(
@@ -355,6 +389,7 @@ class Platform(pulumi.ComponentResource):
             "backup_bucket": storage.bucket.bucket,
             "backup_copies_bucket_arn": storage.copies_bucket_arn,
             "backup_function": backup.operation.function.name,
+            "backup_worker_group": workers[0].group.name if workers else None,
             "restore_test_function": (
                 restore_tests[0].operation.function.name if restore_tests else None
             ),

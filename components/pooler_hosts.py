@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from components.debian_image import ROOT_DEVICE, debian_image
 from components.deployment import Deployment
 from components.iam import read_secrets, service_role
 from components.network import Placement
@@ -15,10 +16,6 @@ from components.pooler_lifecycle import complete_hooks, follow_changes, initial_
 from components.pooler_logs import write_log
 from stacks.connection_budget import host_count
 
-# Debian's own AWS account. https://wiki.debian.org/Cloud/AmazonEC2Image
-_DEBIAN_ACCOUNT = "136693071363"
-_DEBIAN_ARCHITECTURE = {"x86_64": "amd64", "arm64": "arm64"}
-_ROOT_DEVICE = "/dev/xvda"
 # Boot, packages and the first credentials.
 _GRACE_SECONDS = 300
 # A new host is in service before an old one goes.
@@ -79,7 +76,7 @@ class PoolerHosts(pulumi.ComponentResource):
             description=(
                 "PgBouncer on a pinned image" if settings.image_id else "PgBouncer on Debian 13"
             ),
-            image_id=settings.image_id or _debian_image(settings.architecture),
+            image_id=settings.image_id or debian_image(settings.architecture),
             instance_type=settings.instance_type,
             user_data=user_data,
             # The watchdog's power-off ends the host, and the group makes a new one.
@@ -104,7 +101,7 @@ class PoolerHosts(pulumi.ComponentResource):
             ],
             block_device_mappings=[
                 {
-                    "device_name": _ROOT_DEVICE,
+                    "device_name": ROOT_DEVICE,
                     "ebs": {
                         "volume_type": "gp3",
                         "volume_size": settings.root_volume_gib,
@@ -168,16 +165,3 @@ class PoolerHosts(pulumi.ComponentResource):
         )
         follow_changes(name, deployment, self.group, child)
         self.register_outputs({"group_name": self.group.name})
-
-
-def _debian_image(architecture: str) -> str:
-    """The newest official Debian 13 image, so that a new host starts with all fixes."""
-    return aws.ec2.get_ami(
-        owners=[_DEBIAN_ACCOUNT],
-        most_recent=True,
-        filters=[
-            {"name": "name", "values": [f"debian-13-{_DEBIAN_ARCHITECTURE[architecture]}-*"]},
-            {"name": "architecture", "values": [architecture]},
-            {"name": "virtualization-type", "values": ["hvm"]},
-        ],
-    ).id

@@ -21,6 +21,7 @@ _GROUPS = {
     "load-balancer": "The load balancer in front of the pooler hosts",
     "pooler": "The PgBouncer hosts",
     "functions": "The functions that operate the database",
+    "backup-worker": "The host of long backups: nothing gets in",
     "database": "The primary database",
     "replica": "The read replicas",
     "restore-test": "The scratch instance of the restore test: reaches nothing",
@@ -43,11 +44,19 @@ class Flow(NamedTuple):
         return "-".join(filter(None, (self.source, "to", self.target, self.purpose)))
 
 
-def flows(pooler_port: int, health_port: int, *, endpoints: bool, restore_test: bool) -> list[Flow]:
+def flows(
+    pooler_port: int,
+    health_port: int,
+    *,
+    endpoints: bool,
+    restore_test: bool,
+    backup_worker: bool,
+) -> list[Flow]:
     """Everything that is allowed between the groups; `endpoints` are interface endpoints."""
     to_endpoints = [
         Flow("pooler", "endpoints", HTTPS_PORT),
         Flow("functions", "endpoints", HTTPS_PORT),
+        *([Flow("backup-worker", "endpoints", HTTPS_PORT)] if backup_worker else ()),
     ]
     return [
         Flow("application", "load-balancer", pooler_port),
@@ -60,6 +69,7 @@ def flows(pooler_port: int, health_port: int, *, endpoints: bool, restore_test: 
         Flow("migration", "replica", POSTGRESQL_PORT),
         Flow("analytics", "replica", POSTGRESQL_PORT),
         Flow("administration", "pooler", SSH_PORT),
+        *([Flow("backup-worker", "database", POSTGRESQL_PORT)] if backup_worker else ()),
         *([Flow("functions", "restore-test", POSTGRESQL_PORT)] if restore_test else ()),
         *(to_endpoints if endpoints else ()),
     ]
@@ -98,6 +108,8 @@ class SecurityGroups(pulumi.ComponentResource):
                 continue
             if group == "endpoints" and not network.uses_endpoints:
                 continue
+            if group == "backup-worker" and not deployment.settings.backups.worker.enabled:
+                continue
             if group == "restore-test" and not deployment.settings.restore_test.enabled:
                 continue
             self._ids[group] = aws.ec2.SecurityGroup(
@@ -114,6 +126,7 @@ class SecurityGroups(pulumi.ComponentResource):
             pooler.health_port,
             endpoints=network.uses_endpoints,
             restore_test=deployment.settings.restore_test.enabled,
+            backup_worker=deployment.settings.backups.worker.enabled,
         ):
             self._allow(flow)
         if network.internet:
@@ -121,6 +134,8 @@ class SecurityGroups(pulumi.ComponentResource):
         if not network.uses_endpoints:
             # A host's own rule to the Debian mirror lets AWS's addresses pass too.
             self._https_out("functions", "aws", "AWS services over HTTPS through NAT")
+            if deployment.settings.backups.worker.enabled:
+                self._https_out("backup-worker", "aws", "AWS services over HTTPS through NAT")
         self._admit()
         self.register_outputs(dict(self._ids))
 

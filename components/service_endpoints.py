@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.backup_names import worker_name
 from components.deployment import Deployment
 from components.iam import Statement, document
 from components.network import Placement
@@ -25,6 +26,8 @@ class InterfaceService:
     service: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
+    unrestrictable: tuple[str, ...] = ()
+    """Actions that know no resources."""
 
 
 def interface_services(deployment: Deployment) -> list[InterfaceService]:
@@ -82,16 +85,27 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
             ("logs:CreateLogStream", "logs:PutLogEvents"),
             (deployment.arn("logs", f"log-group:/pgkeep/{prefix}/*"),),
         ),
-        InterfaceService(
-            "autoscaling",
-            ("autoscaling:CompleteLifecycleAction",),
-            (
-                deployment.arn(
-                    "autoscaling", f"autoScalingGroup:*:autoScalingGroupName/{prefix}-pooler"
-                ),
-            ),
-        ),
+        _autoscaling(deployment),
     ]
+
+
+def _autoscaling(deployment: Deployment) -> InterfaceService:
+    """Pooler hosts answer their hooks; a backup worker is started, and ends itself."""
+    group = "autoScalingGroup:*:autoScalingGroupName/{}"
+    pooler = deployment.arn("autoscaling", group.format(deployment.name("pooler")))
+    if not deployment.settings.backups.worker.enabled:
+        return InterfaceService("autoscaling", ("autoscaling:CompleteLifecycleAction",), (pooler,))
+    return InterfaceService(
+        "autoscaling",
+        (
+            "autoscaling:CompleteLifecycleAction",
+            "autoscaling:SetDesiredCapacity",
+            "autoscaling:TerminateInstanceInAutoScalingGroup",
+        ),
+        # Only the roles say who may do what with which.
+        (pooler, deployment.arn("autoscaling", group.format(worker_name(deployment)))),
+        ("autoscaling:DescribeAutoScalingGroups",),
+    )
 
 
 class ServiceEndpoints(pulumi.ComponentResource):
@@ -138,19 +152,21 @@ class ServiceEndpoints(pulumi.ComponentResource):
         elif network.existing.endpoints is not None:
             prefix_list = network.existing.endpoints.s3_prefix_list_id
         if prefix_list is not None:
-            self.resources.append(
+            worker = deployment.settings.backups.worker.enabled
+            self.resources += [
                 aws.vpc.SecurityGroupEgressRule(
-                    f"{name}-functions-to-s3",
-                    security_group_id=groups.group_id("functions"),
-                    description="functions to S3 through its gateway endpoint",
+                    f"{name}-{group}-to-s3",
+                    security_group_id=groups.group_id(group),
+                    description=f"{group} to S3 through its gateway endpoint",
                     ip_protocol="tcp",
                     from_port=HTTPS_PORT,
                     to_port=HTTPS_PORT,
                     prefix_list_id=prefix_list,
-                    tags=deployment.tags(deployment.name("functions-to-s3")),
+                    tags=deployment.tags(deployment.name(f"{group}-to-s3")),
                     opts=child,
                 )
-            )
+                for group in ("functions", *(("backup-worker",) if worker else ()))
+            ]
         self.register_outputs({"s3_prefix_list_id": prefix_list})
 
     def _interfaces(
@@ -165,7 +181,14 @@ class ServiceEndpoints(pulumi.ComponentResource):
                 private_dns_enabled=True,
                 subnet_ids=placement.function_subnet_ids,
                 security_group_ids=[groups.group_id("endpoints")],
-                policy=document(_for_account(deployment, "Calls", used.actions, used.resources)),
+                policy=document(
+                    _for_account(deployment, "Calls", used.actions, used.resources),
+                    *(
+                        [_for_account(deployment, "Looks", used.unrestrictable, ["*"])]
+                        if used.unrestrictable
+                        else ()
+                    ),
+                ),
                 tags=deployment.tags(deployment.name(used.service)),
                 opts=pulumi.ResourceOptions(parent=self),
             )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stacks.backup_worker_settings import BackupWorkerSettings
 from stacks.schema import SettingsGroup, setting
 
 _GUIDE = "guide spike-land: backup retention policy"
@@ -284,6 +285,11 @@ class BackupSettings(SettingsGroup):
     )
     inventory: InventorySettings = setting(
         "S3 Inventory", default=InventorySettings(), why="a list that does not rest on our code"
+    )
+    worker: BackupWorkerSettings = setting(
+        "Who makes backups that take longer than a function may",
+        default=BackupWorkerSettings(),
+        why="a backup that a database has outgrown must not end without anybody's decision",
     )
     break_glass_role_arns: tuple[RoleArn, ...] = setting(
         "Roles that may delete a version for good or end a governance lock; nobody else may",

@@ -152,12 +152,22 @@ def _alarms(operation: str, parameters: Parameters, prefix: str) -> Resources:
 
 def _groups(operation: str, parameters: Parameters, prefix: str) -> Resources:
     account, region = _split(prefix)
+    backend: Any = autoscaling_backends[account][region]
     name = parameters.get("AutoScalingGroupName")
+    if operation == "TerminateInstanceInAutoScalingGroup":
+        name = _group_of(backend, parameters.get("InstanceId"))
     if not name or operation.startswith("Describe"):
         return []
-    backend: Any = autoscaling_backends[account][region]
     group = backend.autoscaling_groups.get(name)
     return [group.arn] if group else [f"{prefix}autoScalingGroup:*:autoScalingGroupName/{name}"]
+
+
+def _group_of(backend: Any, instance_id: str | None) -> str | None:
+    """The group that an instance is in; the call names the instance alone."""
+    for group in list(backend.autoscaling_groups.values()):
+        if any(member.instance.id == instance_id for member in group.instance_states):
+            return str(group.name)
+    return None
 
 
 def _balancers(operation: str, parameters: Parameters, prefix: str) -> Resources:

@@ -26,6 +26,7 @@ from localcloud.provider.resources import (
     secrets,
     security_groups,
     storage,
+    storage_objects,
     storage_records,
 )
 
@@ -51,6 +52,7 @@ _TABLES = (
     secrets,
     security_groups,
     storage,
+    storage_objects,
     storage_records,
 )
 

@@ -76,13 +76,20 @@ class Progress:
 
 @dataclass(frozen=True)
 class Options:
-    """How a backup works. `time_limit_seconds` is how long it may take from now."""
+    """How a backup works. `time_limit_seconds` is how long it may take from now.
+
+    `budget_seconds` is less, for who wants a long one made elsewhere; it stops no run. Without
+    `over_budget_fails` a run that was not begun for its estimate is no failure yet: its caller
+    hands it over, or says so by `failed`.
+    """
 
     workers: int = 2
     # Level 1 of zstd is faster than gzip and smaller; the processor is the bottleneck, not S3.
     compression_level: int = 1
     largest_hashed_table_bytes: int | None = None
     time_limit_seconds: float | None = None
+    budget_seconds: float | None = None
+    over_budget_fails: bool = True
     progress: Callable[[Progress], None] | None = None
     #: What kind of machine this is: only backups of the same kind tell how fast it is.
     worker: str = "host"
@@ -109,23 +116,18 @@ def run(
         raise OperationError(f"class is {backup_class!r}; it must be one of {', '.join(CLASSES)}")
     if not 1 <= options.workers <= MOST_WORKERS:
         raise OperationError(f"workers is {options.workers}; it must be from 1 to {MOST_WORKERS}")
-    dimensions = {"Database": endpoint.database, "Class": backup_class}
     try:
         # Its time runs from here: connecting may take a minute.
         backup = _Run(backup_class, endpoint, connect, target, s3, kms, options)
         with connect() as connection:
             made = backup.run(connection)
     except BaseException as error:
-        log_metrics(
-            "backup_failed",
-            dimensions=dimensions,
-            metrics={"BackupSuccess": (0, "Count")},
-            error=f"{type(error).__name__}: {error}",
-        )
+        if options.over_budget_fails or not isinstance(error, time_budget.OverBudgetError):
+            failed(endpoint, backup_class, error)
         raise
     log_metrics(
         "backup",
-        dimensions=dimensions,
+        dimensions={"Database": endpoint.database, "Class": backup_class},
         metrics={
             "BackupSuccess": (1, "Count"),
             "BackupSizeBytes": (made.size_bytes, "Bytes"),
@@ -135,6 +137,16 @@ def run(
         key=made.key,
     )
     return made
+
+
+def failed(endpoint: Endpoint, backup_class: str, error: BaseException) -> None:
+    """Publish that there is no backup, and why."""
+    log_metrics(
+        "backup_failed",
+        dimensions={"Database": endpoint.database, "Class": backup_class},
+        metrics={"BackupSuccess": (0, "Count")},
+        error=f"{type(error).__name__}: {error}",
+    )
 
 
 @dataclass(frozen=True)
@@ -212,7 +224,9 @@ class _Run:
             classes=CLASSES,
             worker=self.options.worker,
         )
-        time_budget.check(estimate, self._seconds_left(), database=self.endpoint.database)
+        limits = [self._seconds_left(), self.options.budget_seconds]
+        seconds = min((limit for limit in limits if limit is not None), default=None)
+        time_budget.check(estimate, seconds, database=self.endpoint.database)
 
     def _stop(self, connection: psycopg.Connection[Any]) -> None:
         """End the run from another thread."""

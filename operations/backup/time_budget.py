@@ -42,13 +42,16 @@ class OverBudgetError(OperationError):
     """The backup would not end in its time; nothing was written."""
 
     def __init__(self, estimate: Estimate, seconds: float) -> None:
-        """Say what was expected, what there is, and what to do."""
+        """Say what was expected, what there is, and what to do; `reason` leaves the last out."""
         mib = 1024 * 1024
-        super().__init__(
+        self.reason = (
             f"a backup of {estimate.size_bytes / mib:.0f} MiB would take about "
             f"{estimate.seconds:.0f} s ({estimate.bytes_a_second / mib:.0f} MiB/s by "
-            f"{estimate.based_on}), more than the {seconds:.0f} s that this run has; nothing was "
-            "written. Run it where there is no limit: pgkeep backup run --here --workers N"
+            f"{estimate.based_on}), more than the {seconds:.0f} s that this run has"
+        )
+        super().__init__(
+            f"{self.reason}; nothing was written. Run it where there is no limit: "
+            "pgkeep backup run --here --workers N"
         )
         self.estimate = estimate
 

@@ -1,17 +1,20 @@
-"""Handler of the function that backs the database up."""
+"""Handler of the function that backs the database up, or hands over what it has no time for."""
 
 from __future__ import annotations
 
-import json
 import os
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import boto3
 
-from operations import aws_clients, environment, secret_store
-from operations.backup import SCHEDULED_CLASSES, BackupTarget, Options, run
-from operations.database import Endpoint, connect_with_secret
+from operations.backup import Options, failed
+from operations.backup.time_budget import OverBudgetError
 from operations.errors import OperationError
+from operations.handover.backup_site import BackupSite, summary
+from operations.handover.requests import Request
+from operations.handover.worker_group import HandedOver, WorkerGroup
+from operations.structured_log import log_metrics
 
 # What aborting the uploads and telling why takes at the end of the function's time.
 _CLEAN_UP_SECONDS = 20.0
@@ -26,50 +29,64 @@ class Context(Protocol):
 
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
-    """`{"class": "daily"}` -> `{"id", "key", "size_bytes", "row_counts"}`; key: the manifest's."""
-    secret = environment.required("BACKUP_SECRET_ARN")
-    target = BackupTarget(
-        bucket=environment.required("BACKUP_BUCKET"),
-        kms_key=environment.required("KMS_KEY_ARN"),
-        retention_days=_retention_days(environment.required("RETENTION_DAYS")),
-        mac_key=environment.optional("MANIFEST_KEY_ARN"),
-    )
-    endpoint = Endpoint.from_environment()
-    secrets = secret_store.connect()
-    backup = run(
-        str(event.get("class")),
-        endpoint,
-        connect=lambda: connect_with_secret(
-            endpoint, secrets, secret, application_name="pgkeep backup"
-        ),
-        target=target,
-        s3=boto3.client("s3", config=aws_clients.patient()),
-        kms=boto3.client("kms", config=aws_clients.patient()) if target.mac_key else None,
-        options=Options(
-            # Lambda gives processors by memory.
-            worker=f"function, {os.environ.get('AWS_LAMBDA_FUNCTION_MEMORY_SIZE', '?')} MiB",
-            time_limit_seconds=max(
-                context.get_remaining_time_in_millis() / 1000 - _CLEAN_UP_SECONDS, 1
-            ),
-        ),
-    )
-    return {
-        "id": backup.id,
-        "key": backup.key,
-        "size_bytes": backup.size_bytes,
-        "row_counts": backup.row_counts,
-    }
+    """`{"class": "daily"}` -> a summary of the backup, or `{"handed_over": {...}, "reason"}`.
 
-
-def _retention_days(text: str) -> dict[str, int]:
-    """`{"daily": 30, ...}`, or one number for every scheduled class."""
+    `{"time_limit_seconds": 60}` hands over what is expected to take longer than that.
+    """
+    site = BackupSite.from_environment()
+    backup_class = str(event.get("class"))
+    seconds = context.get_remaining_time_in_millis() / 1000 - _CLEAN_UP_SECONDS
     try:
-        value = json.loads(text)
-        if isinstance(value, int):
-            return dict.fromkeys(SCHEDULED_CLASSES, value)
-        return {str(name): int(days) for name, days in value.items()}
-    except (AttributeError, TypeError, ValueError) as error:
+        backup = site.back_up(
+            backup_class,
+            Options(
+                # Lambda gives processors by memory.
+                worker=f"function, {os.environ.get('AWS_LAMBDA_FUNCTION_MEMORY_SIZE', '?')} MiB",
+                time_limit_seconds=max(seconds, 1.0),
+                budget_seconds=_asked_budget(event),
+                over_budget_fails=False,
+            ),
+        )
+    except OverBudgetError as error:
+        try:
+            return _hand_over(site, backup_class, error)
+        except BaseException as refused:
+            failed(site.endpoint, backup_class, refused)
+            raise
+    return summary(backup)
+
+
+def _asked_budget(event: dict[str, Any]) -> float | None:
+    asked = event.get("time_limit_seconds")
+    if asked is None:
+        return None
+    if isinstance(asked, bool) or not isinstance(asked, int | float) or asked < 0:
         raise OperationError(
-            f"RETENTION_DAYS is {text!r}; it must be days by class as JSON, such as "
-            '{"daily": 30, "weekly": 84}'
-        ) from error
+            f"time_limit_seconds is {asked!r}; it must be a number of seconds, 0 or more"
+        )
+    return float(asked)
+
+
+def _hand_over(site: BackupSite, backup_class: str, over: OverBudgetError) -> dict[str, Any]:
+    """To the worker that the stack has; raises `over` when it has none."""
+    group = os.environ.get("WORKER_GROUP", "")
+    if not group:
+        raise over
+    estimate = over.estimate
+    request = Request.new(backup_class, estimate.seconds, estimate.size_bytes)
+    autoscaling = boto3.client("autoscaling")
+    given = WorkerGroup(autoscaling, group).hand_over(request, site.desk)
+    return _report(site, backup_class, over, given)
+
+
+def _report(
+    site: BackupSite, backup_class: str, over: OverBudgetError, given: HandedOver
+) -> dict[str, Any]:
+    log_metrics(
+        "backup_handed_over",
+        dimensions={"Database": site.endpoint.database, "Class": backup_class},
+        metrics={"BackupHandedOver": (1, "Count")},
+        **asdict(given),
+        reason=over.reason,
+    )
+    return {"handed_over": asdict(given), "reason": over.reason}

@@ -29,13 +29,34 @@ def run(
         str | None, typer.Option(metavar="HOST:PORT", help="With --here: a tunnel's beginning.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=16, help="With --here: sessions.")] = 2,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Hand over what the function would need longer for; 0 always does.",
+        ),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option(help="Wait for the end of a backup that was handed over.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Make a backup now. Exit code 0 only when it is whole; 1 when it failed."""
+    """Make a backup now. Exit code 0 only when it is whole; 1 when it failed.
+
+    What would pass the function's time limit is handed over, and the command says to whom.
+    """
     from pgkeep.backup import run_command
 
     run_command.run(
-        stack, backup_class, here=here, through=through, workers=workers, as_json=as_json
+        stack,
+        backup_class,
+        here=here,
+        through=through,
+        workers=workers,
+        time_limit_seconds=time_limit,
+        wait=wait,
+        as_json=as_json,
     )
 
 

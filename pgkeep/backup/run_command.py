@@ -19,6 +19,7 @@ from pgkeep.backup.access import (
     progress_console,
     refusals_as_lines,
 )
+from pgkeep.backup.handed_over import Follower
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
 
@@ -33,6 +34,8 @@ def run(
     here: bool,
     through: str | None,
     workers: int,
+    time_limit_seconds: float | None = None,
+    wait: bool = True,
     as_json: bool,
 ) -> None:
     """Make a backup and say what it is.
@@ -44,12 +47,24 @@ def run(
         raise CommandError(f"--class {backup_class} refused: choose {', '.join(backups.CLASSES)}.")
     if through is not None and not here:
         raise CommandError("--through is for --here: the function reaches the database itself.")
+    if time_limit_seconds is not None and here:
+        raise CommandError("--time-limit is for the function: --here has no limit.")
     stack = DeployedStack.find(stack_name, through)
     with refusals_as_lines():
-        result = _here(stack, backup_class, workers) if here else in_function(stack, backup_class)
+        if here:
+            result = _here(stack, backup_class, workers)
+        else:
+            result = in_function(stack, backup_class, time_limit_seconds, wait=wait)
     if as_json:
         print_json(result)
         return
+    if "id" not in result:
+        given = result["handed_over"]
+        console.print(f"[yellow]Handed over to {_whom(given)}[/yellow], not made yet:", end=" ")
+        console.print(result["reason"], soft_wrap=True)
+        return
+    if given := result.get("handed_over"):
+        console.print(f"Handed over to {_whom(given)}: {result['reason']}", soft_wrap=True)
     rows = sum(result["row_counts"].values())
     console.print(f"[green]Backup {result['id']} is whole.[/green]")
     console.print(
@@ -60,26 +75,48 @@ def run(
     console.print(f"Prove it: pgkeep restore --stack {stack.name} --from {result['id']} --to NAME")
 
 
-def in_function(stack: DeployedStack, backup_class: str) -> dict[str, Any]:
-    """Make a backup in the stack's function.
+def in_function(
+    stack: DeployedStack,
+    backup_class: str,
+    time_limit_seconds: float | None = None,
+    *,
+    wait: bool = True,
+) -> dict[str, Any]:
+    """Make a backup in the stack's function, or where the function hands it over.
+
+    A summary of the backup; with `handed_over` and `reason` when another made it. Without `wait`
+    those two alone.
 
     Raises:
-        CommandError: the function failed; there is no backup.
+        CommandError: the function, or who it was handed over to, failed; there is no backup.
     """
     from botocore.config import Config
 
     # A second try would be a second backup.
     patient = Config(read_timeout=_FUNCTION_ANSWER_SECONDS, retries={"total_max_attempts": 1})
+    event: dict[str, Any] = {"class": backup_class}
+    if time_limit_seconds is not None:
+        event["time_limit_seconds"] = time_limit_seconds
     with progress_console.status(f"Backing up {stack.database} in the stack's function"):
         answer = stack.client("lambda", patient).invoke(
-            FunctionName=stack.outputs["backup_function"],
-            Payload=json.dumps({"class": backup_class}).encode(),
+            FunctionName=stack.outputs["backup_function"], Payload=json.dumps(event).encode()
         )
         document: dict[str, Any] = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         reason = document.get("errorMessage", "no message")
         raise CommandError(f"no backup was made: {reason}", ExitCode.REFUSED)
+    given = document.get("handed_over")
+    if given is not None and wait:
+        progress_console.print(f"Handed over to {_whom(given)}.", soft_wrap=True)
+        document |= Follower(stack, given["request"], given["worker"]).wait()
     return {"class": backup_class, **document}
+
+
+def _whom(given: dict[str, Any]) -> str:
+    behind = given["queued_behind"]
+    return f"the worker of {given['worker']}" + (
+        f", behind what {behind} is at work on" if behind else ""
+    )
 
 
 def _here(stack: DeployedStack, backup_class: str, workers: int) -> dict[str, Any]:

@@ -35,7 +35,8 @@ _FREE = {
     ),
     "s3": (
         "bucketAccessControlListV2 bucketCorsConfiguration bucketLogging bucketMetric "
-        "bucketNotification bucketObjectLockConfiguration bucketOwnershipControls bucketPolicy "
+        "bucketNotification bucketObject bucketObjectLockConfiguration bucketOwnershipControls "
+        "bucketPolicy "
         "bucketPublicAccessBlock bucketServerSideEncryptionConfiguration bucketVersioning"
     ),
     "scheduler": "scheduleGroup",

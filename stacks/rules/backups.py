@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from facts import ec2
 from stacks.schema import Refusal
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def refusals(settings: Settings) -> Iterator[Refusal]:
     for name, class_ in settings.backups.classes.items():
         yield from _storage_class(field_of(name), name, class_)
     yield from _object_lock(settings)
+    yield from _worker(settings)
 
 
 def _order(settings: Settings) -> Iterator[Refusal]:
@@ -175,4 +177,17 @@ def _object_lock(settings: Settings) -> Iterator[Refusal]:
             "needs backups.keep_bucket",
             "a bucket with objects under compliance cannot be emptied, so destroy would fail",
             "Set it to governance, or backups.keep_bucket to true.",
+        )
+
+
+def _worker(settings: Settings) -> Iterator[Refusal]:
+    worker, architecture = settings.backups.worker, settings.functions.architecture
+    chosen = worker.instance_type
+    if worker.enabled and chosen is not None and ec2.architecture(chosen) != architecture:
+        yield Refusal(
+            "backups.worker.instance_type",
+            chosen,
+            f"a type of {architecture} (functions.architecture)",
+            "the worker runs the functions' archive, which is built for that processor",
+            "Choose another type, or leave it out.",
         )

@@ -114,16 +114,20 @@ def _instance_class(
 
 # AWS EC2 user guide: find an instance type; on-demand availability by region.
 def _instance_types(settings: Settings) -> Iterator[Refusal]:
-    region, instance_type = settings.region, settings.pooler.instance_type
+    region, worker = settings.region, settings.backups.worker
     offered = ec2.instance_types(region) if region is not None else None
-    if offered is not None and instance_type not in offered:
-        yield Refusal(
-            "pooler.instance_type",
-            instance_type,
-            f"a type that EC2 offers in {region}",
-            f"EC2 has no such type in {region}",
-            _instead(instance_type, offered),
-        )
+    chosen = {"pooler.instance_type": settings.pooler.instance_type}
+    if worker.enabled and worker.instance_type is not None:
+        chosen["backups.worker.instance_type"] = worker.instance_type
+    for field, instance_type in chosen.items():
+        if offered is not None and instance_type not in offered:
+            yield Refusal(
+                field,
+                instance_type,
+                f"a type that EC2 offers in {region}",
+                f"EC2 has no such type in {region}",
+                _instead(instance_type, offered),
+            )
 
 
 # AWS RDS user guide: working with parameters on your RDS for PostgreSQL DB instance.

@@ -611,6 +611,20 @@ SAMPLES = (
         ("PutBucketLogging",),
     ),
     Sample(
+        "object",
+        "aws:s3/bucketObject:BucketObject",
+        lambda made: {
+            "bucket": made["locked-bucket"].id,
+            "key": "worker/functions.zip",
+            "source": Asset(text="one", hash="one"),
+            "sourceHash": "one",
+            "contentType": "application/zip",
+        },
+        lambda _: {"source": Asset(text="two", hash="two"), "sourceHash": "two"},
+        ("PutObject",),
+        {"key": "worker/other.zip"},
+    ),
+    Sample(
         "inventory",
         "aws:s3/inventory:Inventory",
         lambda made: {

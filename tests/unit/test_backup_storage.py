@@ -71,6 +71,14 @@ def leftovers(environment: str) -> list[dict[str, Any]]:
     ]
 
 
+HANDOVER = {
+    "id": "expire-handover",
+    "status": "Enabled",
+    "filter": {"prefix": "handover/"},
+    "expiration": {"days": 90},
+}
+
+
 def class_rules(class_: str, days: int | None, storage_class: str = "") -> list[dict[str, Any]]:
     rules: list[dict[str, Any]] = []
     if days:
@@ -214,6 +222,7 @@ def test_each_class_moves_and_expires_on_its_own_and_pre_migration_never_expires
             *class_rules("pre-migration", None, "STANDARD_IA"),
             *class_rules("manual", 90, "STANDARD_IA"),
             ABANDONED,
+            HANDOVER,
             *leftovers(environment),
         ],
     }
@@ -234,7 +243,8 @@ def test_a_class_that_neither_moves_nor_expires_has_no_rule() -> None:
 
 def test_the_policy(deployed: Deployed, environment: str) -> None:
     bucket = f"arn:aws:s3:::{name(environment)}"
-    writer = {"AWS": "arn:aws:iam/role:Role/backup-role"}
+    roles = ("backup-role", "backup-worker-role-role")
+    writer = {"AWS": [f"arn:aws:iam/role:Role/{role}" for role in roles]}
     assert deployed(environment).document("backups-policy") == {
         "Version": "2012-10-17",
         "Statement": [

@@ -58,6 +58,8 @@ def test_everything_that_can_be_tagged_carries_all_tags() -> None:
         name: type_
         for name, (type_, inputs) in recorder.resources.items()
         if takes_tags(type_)
+        # S3 takes ten tags of an object, and a team may have more.
+        and type_ != "aws:s3/bucketObject:BucketObject"
         and not isinstance(inputs.get("tags"), list)
         and not (inputs.get("tags") or {}).items() >= TAGS.items()
     }

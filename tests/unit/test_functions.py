@@ -104,6 +104,38 @@ def network_statements(function: str) -> list[dict[str, Any]]:
     ]
 
 
+def make_backups(environment: str) -> list[dict[str, Any]]:
+    """What the backup function may do, and the worker in its place."""
+    prefix = f"pgkeep-{environment}"
+    return [
+        allow(
+            "AddBackups",
+            ["s3:AbortMultipartUpload", "s3:PutObject"],
+            [f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1/*"],
+        ),
+        allow(
+            "FindUploads",
+            ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
+            [f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1"],
+        ),
+        allow(
+            "ReadManifests",
+            ["s3:GetObject"],
+            [
+                f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1/{class_}/*/manifest.json"
+                for class_ in CLASSES
+            ],
+        ),
+        allow(
+            "AddBackupsKey",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [f"{KEYS}backups"],
+            Condition=via("s3"),
+        ),
+        *secrets("Read", "roles-backup"),
+    ]
+
+
 def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
     prefix = f"pgkeep-{environment}"
     if purpose == "master-credentials":
@@ -121,32 +153,20 @@ def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
     if purpose == "migrations":
         return secrets("Read", "roles-migrator")
     if purpose == "backup":
+        group = f"autoScalingGroup:*:autoScalingGroupName/{prefix}-backup-worker"
         return [
+            *make_backups(environment),
             allow(
-                "AddBackups",
-                ["s3:AbortMultipartUpload", "s3:PutObject"],
-                [f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1/*"],
+                "SeeWorkers",
+                ["autoscaling:DescribeAutoScalingGroups"],
+                ["*"],
+                Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}},
             ),
             allow(
-                "FindUploads",
-                ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
-                [f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1"],
+                "StartWorker",
+                ["autoscaling:SetDesiredCapacity"],
+                [f"arn:aws:autoscaling:{HERE}:{group}"],
             ),
-            allow(
-                "ReadManifests",
-                ["s3:GetObject"],
-                [
-                    f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1/{class_}/*/manifest.json"
-                    for class_ in CLASSES
-                ],
-            ),
-            allow(
-                "AddBackupsKey",
-                ["kms:Decrypt", "kms:GenerateDataKey"],
-                [f"{KEYS}backups"],
-                Condition=via("s3"),
-            ),
-            *secrets("Read", "roles-backup"),
         ]
     if purpose == "backup-retention":
         bucket = f"arn:aws:s3:::{prefix}-backups-123456789012-eu-west-1"
@@ -243,6 +263,7 @@ def expected_environment(environment: str, purpose: str) -> dict[str, str]:
             "RETENTION_DAYS": json.dumps(
                 {"daily": DAILY_DAYS[environment], "weekly": 84, "monthly": 365, "manual": 90}
             ),
+            "WORKER_GROUP": f"{prefix}-backup-worker",
         },
         "backup-retention": {
             "BACKUP_BUCKET": f"{prefix}-backups-123456789012-eu-west-1",

@@ -130,8 +130,8 @@ def test_alarms(deployed: Deployed, environment: str) -> None:
     found: dict[str, dict[str, Any]] = {}
     for name, inputs in recorder.of_type(ALARM).items():
         label = name.removeprefix("monitoring-")
-        if label.startswith("restore-test-"):
-            continue  # In test_restore_test.py.
+        if label.startswith(("restore-test-", "backup-worker-")):
+            continue  # In test_restore_test.py and test_backup_worker.py.
         rest = dict(inputs)
         assert rest.pop("alarmDescription")
         assert rest.pop("name") == f"pgkeep-{environment}-{label}"

@@ -21,6 +21,8 @@ FLOWS = {
     ("administration", "pooler", 22),
     ("pooler", "endpoints", 443),
     ("functions", "endpoints", 443),
+    ("backup-worker", "database", 5432),
+    ("backup-worker", "endpoints", 443),
 }
 
 
@@ -82,6 +84,11 @@ def test_the_ways_out_of_the_vpc(deployed: Deployed, environment: str) -> None:
     assert outside == {
         "endpoints-functions-to-s3": {
             "securityGroupId": "security-groups-functions-id",
+            "toPort": 443,
+            "prefixListId": "pl-endpoints-s3",
+        },
+        "endpoints-backup-worker-to-s3": {
+            "securityGroupId": "security-groups-backup-worker-id",
             "toPort": 443,
             "prefixListId": "pl-endpoints-s3",
         },

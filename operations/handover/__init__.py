@@ -1,0 +1,1 @@
+"""Backups that do not fit into a function's time: handed over, followed, and ended for certain."""
