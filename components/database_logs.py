@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.deployment import Deployment
+from components.log_group import log_group
 
 
 def database_log_groups(
@@ -23,13 +24,12 @@ def database_log_groups(
     for export in deployment.settings.database.log_exports:
         path = f"/aws/rds/instance/{identifier}/{export}"
         groups.append(
-            aws.cloudwatch.LogGroup(
+            log_group(
                 f"{name}-log-{export}",
-                region=deployment.other_region,
-                name=path,
-                kms_key_id=key_arn,
-                retention_in_days=deployment.settings.database.log_retention_days,
-                tags=deployment.tags(path),
+                deployment,
+                path,
+                key_arn=key_arn,
+                retention_days=deployment.settings.database.log_retention_days,
                 opts=opts,
             )
         )

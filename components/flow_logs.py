@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.iam import allow, service_role
+from components.log_group import log_group
 
 
 class FlowLogs(pulumi.ComponentResource):
@@ -30,12 +31,12 @@ class FlowLogs(pulumi.ComponentResource):
         settings = deployment.settings.network.flow_logs
         label = deployment.name("flow-logs")
         path = f"/aws/vpc/{label}"
-        self.log_group = aws.cloudwatch.LogGroup(
+        self.log_group = log_group(
             f"{name}-log",
-            name=path,
-            kms_key_id=keys.telemetry.arn,
-            retention_in_days=settings.retention_days,
-            tags=deployment.tags(path),
+            deployment,
+            path,
+            key_arn=keys.telemetry.arn,
+            retention_days=settings.retention_days,
             opts=child,
         )
         role, policy = service_role(

@@ -12,6 +12,7 @@ from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.function_code import RUNTIME, FunctionCode
 from components.iam import Statement, allow, service_role
+from components.log_group import log_group
 
 # A failed event waits this long for somebody to look at it: SQS's maximum, 14 days.
 _DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
@@ -88,12 +89,12 @@ class OperationFunction(pulumi.ComponentResource):
         self.function_arn = deployment.arn("lambda", f"function:{self.function_name}")
         self.queue_name = f"{self.function_name}-failed"
         path = f"/aws/lambda/{self.function_name}"
-        log_group = aws.cloudwatch.LogGroup(
+        log = log_group(
             f"{name}-log",
-            name=path,
-            kms_key_id=keys.telemetry.arn,
-            retention_in_days=deployment.settings.functions.log_retention_days,
-            tags=deployment.tags(path),
+            deployment,
+            path,
+            key_arn=keys.telemetry.arn,
+            retention_days=deployment.settings.functions.log_retention_days,
             opts=child,
         )
         self.queue = aws.sqs.Queue(
@@ -147,7 +148,7 @@ class OperationFunction(pulumi.ComponentResource):
             tags=deployment.tags(self.function_name),
             # Lambda checks at creation that the role may use queue and network.
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[log_group, *([policy] if policy else [])]
+                parent=self, depends_on=[log, *([policy] if policy else [])]
             ),
         )
         aws.lambda_.FunctionEventInvokeConfig(

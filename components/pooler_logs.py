@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.iam import Statement, allow
+from components.log_group import log_group
 
 
 def log_path(deployment: Deployment) -> str:
@@ -20,12 +21,12 @@ def pooler_log_group(
 ) -> aws.cloudwatch.LogGroup:
     """The group, with key and retention."""
     path = log_path(deployment)
-    return aws.cloudwatch.LogGroup(
+    return log_group(
         f"{name}-log",
-        name=path,
-        kms_key_id=keys.telemetry.arn,
-        retention_in_days=deployment.settings.pooler.log_retention_days,
-        tags=deployment.tags(path),
+        deployment,
+        path,
+        key_arn=keys.telemetry.arn,
+        retention_days=deployment.settings.pooler.log_retention_days,
         opts=opts,
     )
 

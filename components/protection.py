@@ -5,9 +5,11 @@ to false and deployed: that lifts every protection below. Then the stack is dest
 holds or unlocks data stays in AWS without Pulumi, for a final snapshot or a backup is worth nothing
 without its key, and a bucket nothing without its guards.
 
+Log groups stay until monitoring.log_deletion_protection is deployed as false: AWS itself would
+refuse to delete them. A function or a replica is removed in one step, and its log outlives it.
+
 Not in the list, on purpose: read replicas (the primary has their data; making one anew costs time
-only), the log groups of functions and replicas (a function or a replica can then be removed in one
-step), the load balancer (it refuses deletion itself while the stack is protected).
+only), the load balancer (it refuses deletion itself while the stack is protected).
 """
 
 from __future__ import annotations
@@ -54,6 +56,10 @@ def _database_key_stays(settings: Settings) -> bool:
     return settings.database.keep_kms_key
 
 
+def _logs_stay(settings: Settings) -> bool:
+    return settings.monitoring.log_deletion_protection
+
+
 # What a destroyed stack leaves in AWS, and when. `pulumi import` takes it back into a new stack.
 RETAINED: tuple[tuple[Guarded, _Kept], ...] = (
     (Guarded("aws:s3/bucket*", "*", "the backups, with what guards their bucket"), _backups_stay),
@@ -61,6 +67,8 @@ RETAINED: tuple[tuple[Guarded, _Kept], ...] = (
     (Guarded("aws:kms/key:Key", "keys-backups", "opens the backups"), _backups_stay),
     (Guarded("aws:kms/key:Key", "backups-copies-key", "opens the copies"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-database", "opens the snapshots"), _database_key_stays),
+    (Guarded("aws:cloudwatch/logGroup:LogGroup", "*", "who did what, to the end"), _logs_stay),
+    (Guarded("aws:kms/key:Key", "keys-telemetry", "opens the logs"), _logs_stay),
     (
         Guarded("aws:kms/key:Key", "database-key-*", "opens copies in another region"),
         _database_key_stays,

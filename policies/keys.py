@@ -9,7 +9,6 @@ from typing import Final
 from .inventory import Resource
 from .requirements import (
     ADVISORY_BELOW_STAGING,
-    ADVISORY_EVERYWHERE,
     flag,
     given,
     number,
@@ -230,15 +229,15 @@ RULES: Final = (
     Rule(
         id="logs-deletion-protected",
         title="Log groups cannot be deleted by mistake",
-        what="deletionProtectionEnabled is true on every log group. Pulumi's protect on the audit "
-        "logs, and roles without logs:DeleteLogGroup, do most of it, so that this is advice.",
+        what="deletionProtectionEnabled is true on every log group.",
         why="Whoever covers their tracks deletes the logs first.",
-        remediation="set deletion_protection_enabled = True on the aws.cloudwatch.LogGroup.",
+        remediation="set monitoring.log_deletion_protection: true in "
+        "stacks/Pulumi.<environment>.yaml (deletion_protection_enabled of the log group).",
         severity=Severity.MEDIUM,
         catalogue=("LOG-01",),
         controls=(),
         types=(LOG_GROUP,),
-        enforcement=ADVISORY_EVERYWHERE,
+        enforcement=ADVISORY_BELOW_STAGING,
         check_resource=on_resource(flag("deletionProtectionEnabled", True, default=False)),
     ),
 )

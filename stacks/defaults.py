@@ -108,6 +108,7 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     _default("functions.architecture", "the processor of this machine", local="x86_64"),
     _default("functions.backup_memory_mib", "what a developer's machine can spare", local=1024),
     _default("functions.log_retention_days", _LOGS, local=7, dev=30, staging=90),
+    _default("monitoring.log_deletion_protection", _DISPOSABLE, local=False, dev=False),
     # Secrets
     _default("secrets.recovery_window_days", _DISPOSABLE, local=0, dev=0, staging=7),
     _default("secrets.key_deletion_window_days", _DISPOSABLE, local=7, dev=7),

@@ -123,6 +123,12 @@ class MonitoringSettings(SettingsGroup):
         why="an alarm that nobody hears is none",
         source="guide spike-land: key alerts to configure",
     )
+    log_deletion_protection: bool = setting(
+        "CloudWatch Logs refuses to delete the log groups; a destroyed stack leaves them in AWS",
+        default=True,
+        why="whoever covers their tracks deletes the logs first",
+        source="AWS CloudWatch Logs API reference: PutLogGroupDeletionProtection",
+    )
     cpu_percent: int = setting(
         "Alarm when the database's CPU stays above for 15 minutes",
         default=80,

@@ -27,6 +27,7 @@ def install(cloud: Cloud) -> None:
         embedded_events,
         errors,
         inventories,
+        log_groups,
         object_locks,
         objects,
         replication,
@@ -40,6 +41,7 @@ def install(cloud: Cloud) -> None:
     object_locks.install()
     access_logs.install()
     inventories.install()
+    log_groups.install()
     replication.install()
     secrets.install()
     rotation.install()

@@ -97,6 +97,12 @@ GUARDS = (
         lambda settings: settings.database.keep_kms_key,
         "snapshots cannot be restored without their key",
     ),
+    _required(
+        "monitoring.log_deletion_protection",
+        lambda settings: settings.monitoring.log_deletion_protection,
+        "whoever covers their tracks deletes the logs first",
+        "logs-deletion-protected",
+    ),
     Guard(
         "database.event_categories",
         lambda settings: bool(settings.database.event_categories),

@@ -580,3 +580,25 @@ def test_a_secret_read_without_a_version_follows_the_label_awscurrent(planes: Pl
         RemoveFromVersionId=first,
     )
     assert client.get_secret_value(SecretId="rotated")["SecretString"] == "two"
+
+
+def test_a_protected_log_group_is_not_deleted(planes):
+    logs = planes.client("logs")
+    logs.create_log_group(logGroupName="/kept")
+
+    def protect(on: bool) -> None:
+        logs.put_log_group_deletion_protection(
+            logGroupIdentifier="/kept", deletionProtectionEnabled=on
+        )
+
+    protect(True)
+    described = logs.describe_log_groups(logGroupNamePrefix="/kept")["logGroups"]
+    assert [one["deletionProtectionEnabled"] for one in described] == [True]
+    with pytest.raises(ClientError, match="deletion protection"):
+        logs.delete_log_group(logGroupName="/kept")
+    protect(False)
+    logs.delete_log_group(logGroupName="/kept")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        logs.put_log_group_deletion_protection(
+            logGroupIdentifier="/kept", deletionProtectionEnabled=True
+        )

@@ -28,7 +28,6 @@ ADVICE: Final = {
     "lambda-code-signed",
     "lambda-in-vpc",
     "lambda-tracing",
-    "logs-deletion-protected",
     "net-ec2-endpoint",
     "rds-other-port",
     "s3-mfa-delete",

@@ -191,6 +191,7 @@ def test_log_groups_are_made_with_key_and_retention(
         "name": path,
         "kmsKeyId": f"{KEYS}telemetry",
         "retentionInDays": LOG_RETENTION_DAYS[environment],
+        "deletionProtectionEnabled": environment in ("staging", "prod"),
         "tags": tags(environment, path),
     }
 

@@ -139,6 +139,7 @@ def test_a_replica_in_another_region() -> None:
             "name": path,
             "kmsKeyId": MADE_THERE.format(name),
             "retentionInDays": 365,
+            "deletionProtectionEnabled": True,
             "tags": tags("prod", path),
         }
     assert recorder.exports["regional_replica_endpoints"] == {

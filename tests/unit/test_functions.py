@@ -327,6 +327,7 @@ def test_what_stands_around_a_function(deployed: Deployed, environment: str, pur
         "name": path,
         "kmsKeyId": f"{KEYS}telemetry",
         "retentionInDays": {"local": 7, "dev": 30, "staging": 90, "prod": 365}[environment],
+        "deletionProtectionEnabled": environment in ("staging", "prod"),
         "tags": tags(environment, path),
     }
     assert recorder.inputs(f"{purpose}-failed") == {

@@ -122,6 +122,7 @@ def test_flow_logs(deployed: Deployed, environment_: str) -> None:
         "name": f"/aws/vpc/{label}",
         "kmsKeyId": recorder.inputs("flow-logs-log")["kmsKeyId"],
         "retentionInDays": days,
+        "deletionProtectionEnabled": environment_ in ("staging", "prod"),
         "tags": tags(environment_, f"/aws/vpc/{label}"),
     }
     assert recorder.inputs("flow-logs-log")["kmsKeyId"].endswith("key/keys-telemetry")

@@ -217,7 +217,7 @@ def test_a_restores_wish_for_a_pause_is_a_secret_that_the_stack_leaves_empty(
         "description": "A restore's wish that the pooler hosts hold their clients back",
         "kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/keys-secrets",
         "recoveryWindowInDays": recorder.inputs("roles-health")["recoveryWindowInDays"],
-        "tags": tags(environment, name),
+        "tags": {**tags(environment, name), "pgkeep:credential": "none"},
     }
     text = user_data(recorder)
     assert "PAUSE_SECRET_ARN=arn:aws:secretsmanager/secret:Secret/pooler-pause" in text
@@ -260,6 +260,7 @@ def test_the_log_group(deployed: Deployed, environment: str) -> None:
         "name": path,
         "kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/keys-telemetry",
         "retentionInDays": {"local": 7, "dev": 30, "staging": 90, "prod": 365}[environment],
+        "deletionProtectionEnabled": environment in ("staging", "prod"),
         "tags": tags(environment, path),
     }
 

@@ -48,7 +48,10 @@ def test_what_a_destroyed_stack_leaves(deployed: Deployed, guarded: str) -> None
     elsewhere = set[str]()
     if guarded == "prod":
         elsewhere = {"backups-copies-key", "database-key-backup-replication"}
-    assert recorder.retained == storage | {"keys-backups", "keys-database"} | elsewhere
+    logs = set(recorder.of_type("aws:cloudwatch/logGroup:LogGroup"))
+    assert logs >= {"database-log-postgresql", "backup-log", "pooler-log", "flow-logs-log"}
+    keys = {"keys-backups", "keys-database", "keys-telemetry"}
+    assert recorder.retained == storage | keys | logs | elsewhere
 
 
 @pytest.mark.parametrize("disposable", ["local", "dev"])

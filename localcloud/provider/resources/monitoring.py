@@ -31,6 +31,17 @@ class _LogGroup(Resource):
         with keeping(context):
             if context.inputs.get("retentionInDays"):
                 self._retain(context)
+            if context.inputs.get("deletionProtectionEnabled"):
+                self._protect(context)
+
+    @staticmethod
+    def _protect(context: Context) -> None:
+        context.call(
+            "logs",
+            "PutLogGroupDeletionProtection",
+            logGroupIdentifier=context.id,
+            deletionProtectionEnabled=bool(context.inputs.get("deletionProtectionEnabled")),
+        )
 
     @staticmethod
     def _retain(context: Context) -> None:
@@ -45,6 +56,8 @@ class _LogGroup(Resource):
     def apply_updates(self, context: Context, changed: Names) -> None:
         if "retentionInDays" in changed and context.old_inputs:
             self._retain(context)
+        if "deletionProtectionEnabled" in changed:
+            self._protect(context)
         if "kmsKeyId" in changed:
             key = context.inputs.get("kmsKeyId")
             if key:
@@ -64,6 +77,7 @@ class _LogGroup(Resource):
         # pulumi-aws gives the ARN without the wildcard for the group's streams.
         values["arn"] = values["arn"].removesuffix(":*")
         values.setdefault("retentionInDays", 0)
+        values.setdefault("deletionProtectionEnabled", False)
         values["logGroupClass"] = found.get("logGroupClass", "STANDARD")
         return values
 
@@ -117,7 +131,7 @@ RESOURCES: tuple[Resource, ...] = (
         read_with=Operation("DescribeLogGroups"),
         delete_with=Operation("DeleteLogGroup", {"logGroupName": "$id"}),
         renames={"name": "logGroupName"},
-        special=names("retentionInDays"),
+        special=names("deletionProtectionEnabled retentionInDays"),
         local=names("skipDestroy"),
         replaces=names("name namePrefix logGroupClass"),
         defaults={"retentionInDays": 0, "skipDestroy": False},
