@@ -28,7 +28,7 @@ MASTER, MASTER_PASSWORD = "pgkeep_master", "master-password-of-a-test"
 
 _START = r"""
 set -e
-mount -t tmpfs tmpfs "$FOLDER/overlay"
+mount -t tmpfs -o "size=$DISK" tmpfs "$FOLDER/overlay"
 mkdir "$FOLDER"/overlay/{upper,work,root}
 root="$FOLDER/overlay/root"
 mount -t overlay overlay -o "lowerdir=$IMAGE,upperdir=$FOLDER/overlay/upper,workdir=$FOLDER/overlay/work" "$root"
@@ -116,8 +116,11 @@ class PostgresServer:
         self.process.wait(timeout=10)
 
 
-def start(image: Path, folder: Path) -> PostgresServer:
-    """Start a server with its data in memory; `folder` gets its log, socket and certificates."""
+def start(image: Path, folder: Path, *, disk_mib: int | None = None) -> PostgresServer:
+    """Start a server with its data in memory; `folder` gets its log, socket and certificates.
+
+    `disk_mib` is how much there is for its data, system files included.
+    """
     (folder / "overlay").mkdir(parents=True)
     (folder / "socket").mkdir()
     now = datetime.now(UTC)
@@ -135,7 +138,13 @@ def start(image: Path, folder: Path) -> PostgresServer:
         process = subprocess.Popen(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
              "bash", "-c", _START],
-            env={**os.environ, "IMAGE": str(image), "FOLDER": str(folder), "PORT": str(port)},
+            env={
+                **os.environ,
+                "IMAGE": str(image),
+                "FOLDER": str(folder),
+                "PORT": str(port),
+                "DISK": "50%" if disk_mib is None else f"{disk_mib}m",
+            },
             stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     endpoint = Endpoint(HOST, port, DATABASE, ca_bundle)
