@@ -80,7 +80,10 @@ def _to_applications(session: Session, grantees: Any) -> bool:
 
 
 def _columns(session: Session, node: Any, target: Object, entry: Any, roles: list[str]) -> None:
-    privilege, columns = str(entry.priv_name or "all").upper(), [str(one.sval) for one in entry.cols]
+    privilege, columns = (
+        str(entry.priv_name or "all").upper(),
+        [str(one.sval) for one in entry.cols],
+    )
     listed = ("SELECT", "INSERT", "UPDATE", "REFERENCES") if privilege == "ALL" else (privilege,)
     database = session.database
     for role, one in ((role, one) for role in roles for one in listed):

@@ -151,7 +151,6 @@ def _values(tree: object) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Every variable with each value that it gets; an empty one for what cannot be told."""
     names: list[str] = []
     for name, node in json_nodes(tree):
-        number = cast("int", node.get("varno", -1))
         if name == "PLpgSQL_function":
             datums = cast("list[dict[str, dict[str, object]]]", node.get("datums", []))
             names = [str(next(iter(one.values())).get("refname", "")) for one in datums]
@@ -160,16 +159,19 @@ def _values(tree: object) -> Iterator[tuple[str, Mapping[str, object]]]:
                 yield str(node.get("refname")), default
             elif "lineno" not in node:
                 yield str(node.get("refname")), {}  # A parameter: whatever the caller gives.
-        elif name == "PLpgSQL_stmt_assign" and 0 <= number < len(names):
-            yield names[number], cast("Any", node.get("expr", {})).get("PLpgSQL_expr", {})
-        elif name == "PLpgSQL_stmt_foreach_a" and 0 <= number < len(names):
-            yield names[number], {}
+        elif name == "PLpgSQL_stmt_assign":
+            yield (
+                names[cast("int", node.get("varno", 0))],
+                cast("Any", node.get("expr", {})).get("PLpgSQL_expr", {}),
+            )
+        elif name == "PLpgSQL_stmt_foreach_a":
+            yield names[cast("int", node.get("varno", 0))], {}
         elif name == "PLpgSQL_diag_item":
             yield names[cast("int", node.get("target", 0))], {}
         elif name == "PLpgSQL_stmt_call":
             yield from ((one, {}) for one in names)  # It may have output parameters.
         # INTO, and loops: whatever the query finds.
-        yield from ((one, {}) for one in _targets(node) if name.startswith("PLpgSQL_stmt_"))
+        yield from ((one, {}) for one in _targets(node))
 
 
 def _targets(statement: Mapping[str, object]) -> Iterator[str]:
@@ -302,7 +304,7 @@ def json_nodes(value: object) -> Iterator[tuple[str, dict[str, object]]]:
     """Every node of a tree of PL/pgSQL with its name."""
     if isinstance(value, dict):
         for key, item in cast("dict[str, object]", value).items():
-            if key.startswith("PLpgSQL_") and isinstance(item, dict):
+            if key.startswith("PLpgSQL_"):
                 yield key, cast("dict[str, object]", item)
             yield from json_nodes(item)
     elif isinstance(value, list):

@@ -95,9 +95,6 @@ def rename(session: Session, node: Any) -> None:
         rename_role(database, str(node.subname), new)
     elif what == ObjectType.OBJECT_SCHEMA:
         rename_schema(database, str(node.subname), new)
-        session.search_path = tuple(
-            new if one == node.subname else one for one in session.search_path
-        )
     elif what in _FUNCTIONS:
         for function in session.functions(node.object):
             old = function.object.name

@@ -17,8 +17,10 @@ from policies.sql.session import Session
 
 T = "CREATE TABLE t (a int, b int);\n"
 SAFE = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
-PURGE = f"CREATE FUNCTION purge() RETURNS void LANGUAGE sql {SAFE} AS 'DELETE FROM public.t';\n"
-PURGE += "REVOKE ALL ON FUNCTION purge() FROM PUBLIC;\n"
+PURGE = (
+    f"CREATE FUNCTION purge() RETURNS void LANGUAGE sql {SAFE} AS 'DELETE FROM public.t';\n"
+    "REVOKE ALL ON FUNCTION purge() FROM PUBLIC;\n"
+)
 ON_UPDATE = (
     f"CREATE FUNCTION gone() RETURNS trigger LANGUAGE plpgsql {SAFE} AS $$ BEGIN DELETE FROM "
     "public.t; RETURN NULL; END $$; REVOKE ALL ON FUNCTION gone() FROM PUBLIC;\n"
@@ -412,6 +414,7 @@ BRANCHES: dict[str, tuple[str, list[str]]] = {
                             ["db-sql-decidable"]),
     "a view": ("CREATE VIEW v AS SELECT 1", []),
     "an owner of a schema": ("ALTER SCHEMA s OWNER TO x_owner", ["db-sql-decidable"]),
+    "an owner of an index": ("ALTER INDEX i OWNER TO web", []),
     "an owner of a table": ("ALTER TABLE t OWNER TO x_owner", []),
     "a column": ("ALTER TABLE t ADD COLUMN tenant_id int", ["db-row-security"]),
     "a role dropped": ("DROP ROLE web", ["db-no-elevated-roles", "db-app-cannot-delete"]),
@@ -481,6 +484,9 @@ def test_inside_a_block_what_is_certain_takes_away() -> None:
          "END LOOP; END $$;", "runs dynamic SQL"),
         ("DO $$ DECLARE a text := 'SELECT '; q text := a || '1'; BEGIN EXECUTE q; END $$;", ""),
         ("DO $$ BEGIN EXECUTE concat('SELECT ', '1'); END $$;", ""),
+        ("DO $$ BEGIN EXECUTE format('SELECT 1'); END $$;", ""),
+        ("DO $$ BEGIN EXECUTE upper('SELECT 1'); END $$;", "runs dynamic SQL"),
+        ("DO $$ BEGIN EXECUTE format(VARIADIC ARRAY['SELECT 1']); END $$;", "runs dynamic SQL"),
         ("DO $$ BEGIN EXECUTE concat('SELECT ', current_user); END $$;", "runs dynamic SQL"),
         ("DO $$ BEGIN EXECUTE format('SELECT %%, %1$L, %1$L', 1); END $$;", "runs dynamic SQL"),
         ("DO $$ BEGIN EXECUTE format('SELECT %1$L, %1$L, 5 %% 2', current_user); END $$;", ""),

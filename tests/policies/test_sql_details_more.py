@@ -317,3 +317,39 @@ def test_functions_are_reassigned() -> None:
         "public.g()": "(x)",
     }
     assert set(database.owners.values()) == {"(x)"}
+
+
+ROWS = "db-row-security: has tenant_id in public.d without row level security"
+RENAMED = {
+    "CREATE TABLE d (a int); ALTER TABLE d RENAME COLUMN a TO tenant_id;": [ROWS],
+    "CREATE TABLE d (tenant_id int); ALTER TABLE d RENAME COLUMN tenant_id TO a;": [],
+    "CREATE TABLE d (tenant_id int); ALTER TABLE d RENAME CONSTRAINT tenant_id TO a;": [ROWS],
+    "CREATE TABLE d (tenant_id int); ALTER TABLE d DROP COLUMN tenant_id;": [
+        "db-migrations-keep-data: drops the column tenant_id of public.d"
+    ],
+}
+
+
+@pytest.mark.parametrize("text", RENAMED)
+def test_columns_are_followed(text: str) -> None:
+    assert found(text) == RENAMED[text]
+
+
+def test_a_guard_of_another_name_is_switched_by_it() -> None:
+    guard = GUARD.format("RAISE 'x';")
+    off = "ALTER TABLE audit_log DISABLE TRIGGER keep; ALTER TRIGGER keep ON audit_log RENAME TO k;"
+    assert len(found(guard + off)) == 1
+    assert found(guard + off + "ALTER TABLE audit_log ENABLE TRIGGER k;") == []
+    renamed = (
+        "ALTER TRIGGER keep ON audit_log RENAME TO k; ALTER TABLE audit_log DISABLE TRIGGER {};"
+    )
+    assert found(guard + renamed.format("keep")) == []
+    assert len(found(guard + renamed.format("k"))) == 1
+
+
+def test_policies_of_another_name_are_dropped_by_it() -> None:
+    text = "CREATE TABLE d (a int); CREATE POLICY p ON d USING (a = 1); ALTER POLICY p ON d RENAME TO q;"
+    told = ["db-row-security: has policies on public.d while row level security is off"]
+    assert found(text) == told
+    assert found(text + "DROP POLICY p ON d;") == told
+    assert found(text + "DROP POLICY q ON d;") == []
