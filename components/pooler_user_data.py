@@ -57,6 +57,7 @@ def pooler_user_data(
             max_prepared_statements=settings.max_prepared_statements,
             server_lifetime_seconds=settings.server_lifetime_seconds,
             server_idle_timeout_seconds=settings.server_idle_timeout_seconds,
+            client_idle_timeout_seconds=settings.client_idle_timeout_seconds,
             tcp_keepalive_idle_seconds=settings.tcp_keepalive_idle_seconds,
             tcp_keepalive_interval_seconds=settings.tcp_keepalive_interval_seconds,
             refresh_interval_seconds=settings.refresh_interval_seconds,

@@ -72,6 +72,8 @@ class PoolerHostConfig:
     max_prepared_statements: int
     server_lifetime_seconds: int
     server_idle_timeout_seconds: int
+    client_idle_timeout_seconds: int
+    """0 never ends an idle client."""
     tcp_keepalive_idle_seconds: int
     tcp_keepalive_interval_seconds: int
     refresh_interval_seconds: int

@@ -250,6 +250,16 @@ class PoolerSettings(SettingsGroup):
         why="idle connections take memory on the database",
         source=_GUIDE,
     )
+    client_idle_timeout_seconds: int = setting(
+        "A client that is idle for so long, and in no transaction, is disconnected; 0 never does",
+        default=0,
+        unit="seconds",
+        ge=0,
+        le=86_400,
+        why="an idle client costs the pooler little, and a driver's pool keeps such connections; "
+        "it is for clients that forget them",
+        source=_PGBOUNCER,
+    )
     databases: tuple[PooledDatabase, ...] = setting(
         "Databases with sizes of their own",
         default=(),

@@ -142,6 +142,17 @@ def _pools(settings: Settings) -> Iterator[Refusal]:
             "a connection is replaced before it could be idle for so long",
             "Lower pooler.server_idle_timeout_seconds.",
         )
+    idle = pooler.client_idle_timeout_seconds
+    if 0 < idle <= pooler.tcp_keepalive_idle_seconds:
+        yield Refusal(
+            "pooler.client_idle_timeout_seconds",
+            idle,
+            f"0, or more than {pooler.tcp_keepalive_idle_seconds} "
+            "(pooler.tcp_keepalive_idle_seconds)",
+            "clients that only wait for their next request would be disconnected before the first "
+            "probe could tell whether they are there",
+            "Raise it, or set it to 0.",
+        )
 
 
 def _names(settings: Settings) -> Iterator[Refusal]:

@@ -212,6 +212,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     ),
     (
         "prod",
+        {"pooler__client_idle_timeout_seconds": 60},
+        "pooler.client_idle_timeout_seconds",
+        "60",
+        "0, or more than 60 (pooler.tcp_keepalive_idle_seconds)",
+        "before the first probe",
+    ),
+    (
+        "prod",
         {"pooler__host_count": 1},
         "pooler.host_count",
         "1",
