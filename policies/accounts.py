@@ -25,9 +25,9 @@ def _subjects_bound(role: Resource, _context: Context) -> Iterator[Outcome]:
     limit = "have a condition on the subject that names organisation and repository, or the like"
     for place, statement in trust_statements(role, limit):
         if not isinstance(statement, Statement):
-            if role.type == ROLE:
+            if role.type == ROLE or isinstance(statement, Unverified):
                 yield statement
-            continue  # Of an identity policy another rule says so.
+            continue  # A document that cannot be read is refused by another rule.
         providers = [
             identity
             for kind, identity in statement.principals

@@ -146,6 +146,7 @@ RULES: Final = (
         types=(),
         enforcement=ADVISORY_BELOW_STAGING,
         check_stack=_databases_watched,
+        joined_types=(ALARM, INSTANCE),
     ),
     Rule(
         id="logs-backup-age-alarm",

@@ -84,7 +84,8 @@ def _family_matches(stack: Stack, _context: Context) -> Iterator[Outcome]:
                 numbers = version.split(".")
                 major = ".".join(numbers[:2]) if numbers[0] == "9" else numbers[0]
                 if not re.fullmatch(rf"\D*{re.escape(major)}", family):
-                    found = f"has engineVersion {version} with {group.label} of family {family}"
+                    fits = f"{group.label} of family {shown(family)}"
+                    found = f"has engineVersion {shown(version)} with {fits}"
                     yield Violation(database, found, "have a group of its own version")
 
 
@@ -165,7 +166,9 @@ def _elsewhere(replica: Resource, source: Resource) -> Iterator[Outcome]:
 def _as_guarded(replica: Resource, source: Resource) -> Iterator[Outcome]:
     limit = f"have what its source {source.label} has"
     encrypted = boolean(replica.get("storageEncrypted"), default=True)
-    if encrypted is False:
+    if encrypted is UNKNOWN:
+        yield Unverified(replica, "storageEncrypted")
+    elif encrypted is False:
         yield Violation(replica, "has storageEncrypted = false", limit)
     names = ("performanceInsightsEnabled", "iamDatabaseAuthenticationEnabled")
     for name in (*names, "copyTagsToSnapshot", "autoMinorVersionUpgrade"):
@@ -182,7 +185,9 @@ def _as_guarded(replica: Resource, source: Resource) -> Iterator[Outcome]:
         if contains_unknown(have_logs):
             yield Unverified(replica, name)
         else:
-            yield Violation(replica, f"does not export {', '.join(missing)}", limit)
+            yield Violation(replica, f"does not export {shown(missing)}", limit)
+    elif contains_unknown(wanted_logs):
+        yield Unverified(replica, f"{name} of its source")
 
 
 def _protected(stack: Stack, _context: Context) -> Iterator[Outcome]:
@@ -198,7 +203,9 @@ def _protected(stack: Stack, _context: Context) -> Iterator[Outcome]:
 def _snapshot_encrypted(snapshot: Resource, _context: Context) -> Iterator[Outcome]:
     for name in ("encrypted", "storageEncrypted"):
         value = boolean(snapshot.get(name), default=True)
-        if isinstance(value, Wrong) or value is False:
+        if value is UNKNOWN:
+            yield Unverified(snapshot, name)
+        elif isinstance(value, Wrong) or value is False:
             yield Violation(snapshot, f"has {name} = {shown(snapshot.get(name))}", "be encrypted")
     if snapshot.type in (SNAPSHOT_COPY, CLUSTER_SNAPSHOT_COPY):
         key = snapshot.get("kmsKeyId")

@@ -137,9 +137,9 @@ def _trust(role: Resource, _context: Context) -> Iterator[Outcome]:
     limit = "name the services or roles that may assume it"
     for place, statement in trust_statements(role, limit):
         if isinstance(statement, Violation | Unverified):
-            if role.type == ROLE:
+            if role.type == ROLE or isinstance(statement, Unverified):
                 yield statement
-            continue  # Of an identity policy another rule says so.
+            continue  # A document that cannot be read is refused by another rule.
         # A document that is written for a resource may narrow everybody by a condition.
         if not statement.allows or (role.type != ROLE and is_narrowed(statement.condition)):
             continue
