@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,8 +9,6 @@ from typing import Any, Final
 from pglast import parse_sql
 from pglast.parser import ParseError
 
-_BLANK: Final = re.compile(r"\s+|--[^\n]*")
-_PSQL: Final = re.compile(r"\s*\\(\w+|!|\.)?")
 # Ten megabytes of migration are data, not schema.
 MAXIMUM_CHARACTERS: Final = 2_000_000
 
@@ -49,43 +46,10 @@ def statements(text: str) -> Iterator[Statement]:
         # Without a place it is the end of the text.
         location = min(place, len(text)) if isinstance(place, int) else len(text.rstrip())
         line = text[:location].count("\n") + 1
-        if command := _psql_command(text, line):
-            raise UnreadableError(
-                f"has the psql command {command}, which is no SQL", line
-            ) from None
         raise UnreadableError(f"cannot be parsed: {message[:120]}", line) from None
     except (ValueError, RecursionError, UnicodeError) as error:
         raise UnreadableError(f"cannot be parsed ({type(error).__name__})", 1) from None
     for raw in parsed:
-        start = _start(text, int(raw.stmt_location or 0))
+        # Since PostgreSQL 18's parser this is the first character behind blanks and comments.
+        start = int(raw.stmt_location or 0)
         yield Statement(raw.stmt, text[:start].count("\n") + 1)
-
-
-def _psql_command(text: str, line: int) -> str:
-    """The psql command at or just before a line that cannot be parsed."""
-    lines = text.splitlines()
-    for number in (line, line - 1):
-        if 0 < number <= len(lines) and (found := _PSQL.match(lines[number - 1])):
-            return found.group().strip()
-    return ""
-
-
-def _start(text: str, position: int) -> int:
-    """The first character of a statement behind blanks and comments."""
-    while position < len(text):
-        if found := _BLANK.match(text, position):
-            position = found.end()
-        elif text.startswith("/*", position):
-            depth = 0
-            while position < len(text):
-                if text.startswith("/*", position):
-                    depth, position = depth + 1, position + 2
-                elif text.startswith("*/", position):
-                    depth, position = depth - 1, position + 2
-                else:
-                    position += 1
-                if depth == 0:
-                    break
-        else:
-            break
-    return position

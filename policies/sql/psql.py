@@ -72,7 +72,7 @@ def prepared(text: str) -> Prepared:
             meant, reason = _command(shown)
             if reason:
                 undecided.append((reason, text.count("\n", 0, found.start()) + 1))
-            shown = meant.ljust(len(shown)) if len(meant) <= len(shown) else meant
+            shown = meant.ljust(len(shown))
             begin = stop
         elif found.lastgroup == "end":
             if _COPY.match(_uncommented(text[begin:stop])):

@@ -412,3 +412,19 @@ def test_defaults_of_manifests_meet_migrations() -> None:
     made = migrations([("1.sql", "CREATE TABLE other (a int);")], None)
     found = paths(manifest_of(grants=every), made)
     assert "np_app → is granted DELETE on node_pass.other" in found
+
+
+def test_arguments_of_functions_are_read_as_the_provider_writes_them() -> None:
+    definer = {"securityDefiner": True, "body": "BEGIN NULL; END"}
+
+    def told(*arguments: Any) -> list[str]:
+        return [one.partition("which ")[2] for one in paths(function(**definer, args=[*arguments]))]
+
+    fine = ["has no search_path of its own, so that its caller decides what it runs"]
+    assert told({"name": "order", "type": "int"}) == fine
+    assert told({"type": "int"}, {"mode": "IN", "name": "x", "type": "text"}) == fine
+    doubt = "cannot be read: an argument has no type, so that it cannot be judged"
+    assert told({"name": "a"})[1] == doubt
+    assert told({"name": 5, "type": "int"})[1] == doubt
+    assert told({"name": "a", "type": ["int"]})[1] == doubt
+    assert told("int")[1] == "cannot be read: an argument is no object, so that it cannot be judged"
