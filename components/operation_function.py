@@ -114,6 +114,7 @@ class OperationFunction(pulumi.ComponentResource):
             description=spec.description,
             statements=[
                 *self._own_statements(deployment, keys, path),
+                *(_tracing_statements(deployment) if deployment.settings.functions.tracing else ()),
                 *(self._network_statements(deployment) if in_vpc else ()),
                 *spec.statements,
             ],
@@ -137,6 +138,9 @@ class OperationFunction(pulumi.ComponentResource):
             environment={"variables": dict(spec.environment)},
             kms_key_arn=keys.secrets.arn,
             dead_letter_config={"target_arn": self.queue.arn},
+            tracing_config={
+                "mode": "Active" if deployment.settings.functions.tracing else "PassThrough"
+            },
             vpc_config=(
                 {
                     "subnet_ids": list(spec.vpc_subnet_ids),
@@ -212,3 +216,18 @@ class OperationFunction(pulumi.ComponentResource):
                 "Condition": {"ArnEquals": {"lambda:SourceFunctionArn": self.function_arn}},
             },
         ]
+
+
+def _tracing_statements(deployment: Deployment) -> list[Statement]:
+    """Lambda itself sends the traces, with the function's role and from outside of the VPC.
+
+    AWS X-Ray knows no resources for these actions; the region is all that can be named.
+    """
+    return [
+        allow(
+            "WriteTraces",
+            ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+            ["*"],
+            {"StringEquals": {"aws:RequestedRegion": deployment.region}},
+        )
+    ]

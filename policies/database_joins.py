@@ -234,10 +234,11 @@ RULES: Final = (
     Rule(
         id="rds-other-port",
         title="The database listens on a port of its own",
-        what="port is another than the engine's own (5432). The catalogue calls this optional: "
-        "it is advice only.",
+        what="port is another than the engine's own (5432). The catalogue calls this optional, and "
+        "groups and TLS decide who gets in on any port: it is advice only.",
         why="Scanners inside the network try the usual port first.",
-        remediation="set database.port in stacks/Pulumi.<environment>.yaml.",
+        remediation="set port on the database, and in every rule and client that names it "
+        "(POSTGRESQL_PORT in components/security_groups.py).",
         severity=Severity.MEDIUM,
         catalogue=("RDS-17",),
         controls=("RDS.23",),

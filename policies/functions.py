@@ -159,7 +159,8 @@ RULES: Final = (
         id="lambda-in-vpc",
         title="Functions run in the VPC",
         what="vpcConfig names subnets on every function. A function that calls nothing but AWS's "
-        "own API works without, so that this is advice.",
+        "own API needs nothing in the VPC, and inside would need an interface endpoint for each "
+        "service that it calls, so that this is advice.",
         why="A function outside of the VPC reaches the whole internet, past every flow log.",
         remediation="set vpc_config with private subnets (vpc_subnet_ids of FunctionSpec in "
         "components/operation_function.py).",
@@ -198,15 +199,15 @@ RULES: Final = (
     Rule(
         id="lambda-tracing",
         title="Runs of functions are traced",
-        what="tracingConfig.mode is Active or PassThrough on every function. Logs, metrics and "
-        "dead letters say that a function failed without it, so that this is advice.",
+        what="tracingConfig.mode is Active or PassThrough on every function.",
         why="Where a slow or failed run spent its time would be a guess.",
-        remediation='set tracing_config with mode = "Active".',
+        remediation="set functions.tracing: true in stacks/Pulumi.<environment>.yaml "
+        "(tracing_config of the function).",
         severity=Severity.MEDIUM,
         catalogue=("LMB-03",),
         controls=("CKV_AWS_50",),
         types=(FUNCTION,),
-        enforcement=ADVISORY_EVERYWHERE,
+        enforcement=ADVISORY_BELOW_STAGING,
         check_resource=on_resource(one_of("tracingConfig.mode", ("Active", "PassThrough"))),
     ),
     Rule(
@@ -225,7 +226,8 @@ RULES: Final = (
         id="lambda-code-signed",
         title="Functions run signed code only",
         what="codeSigningConfigArn is set on every function of a zip archive. It needs a signing "
-        "profile of the organisation, so that this is advice.",
+        "profile of the organisation, and archives that were signed in S3 before a deployment, so "
+        "that this is advice.",
         why="Whoever may update a function could run any code with its role.",
         remediation="set code_signing_config_arn to an aws.lambda_.CodeSigningConfig.",
         severity=Severity.MEDIUM,

@@ -240,7 +240,8 @@ RULES: Final = (
         id="ec2-disk-customer-key",
         title="Disks of hosts are under a key of one's own",
         what="kmsKeyId is set on root devices, data devices and device mappings. A pooler's disk "
-        "has no data, so that this is advice.",
+        "is encrypted and has no data, and under a key that Auto Scaling's service-linked role may "
+        "not use no host would start, so that this is advice.",
         why="Under AWS's own key a snapshot of the disk cannot be given to a recovery account.",
         remediation="set kms_key_id on the device, and allow the Auto Scaling role to use the key.",
         severity=Severity.MEDIUM,

@@ -107,6 +107,7 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     # Functions
     _default("functions.architecture", "the processor of this machine", local="x86_64"),
     _default("functions.backup_memory_mib", "what a developer's machine can spare", local=1024),
+    _default("functions.tracing", _WELL_ARCHITECTED, local=False, dev=False),
     _default("functions.log_retention_days", _LOGS, local=7, dev=30, staging=90),
     _default("monitoring.log_deletion_protection", _DISPOSABLE, local=False, dev=False),
     # Secrets

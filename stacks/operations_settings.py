@@ -48,6 +48,12 @@ class FunctionSettings(SettingsGroup):
         why="the retention periods that CloudWatch Logs offers",
         source="AWS CloudWatch Logs API reference: PutRetentionPolicy; CKV_AWS_338",
     )
+    tracing: bool = setting(
+        "AWS X-Ray traces each run of a function: when it began, waited, failed, and for how long",
+        default=True,
+        why="a trace tells a cold start from a slow database; the first 100,000 a month are free",
+        source="AWS Lambda developer guide: visualize function invocations using AWS X-Ray",
+    )
     reserve_concurrency: bool = setting(
         "Reserve one execution for each function, so that it never runs twice at once",
         default=True,

@@ -27,7 +27,6 @@ ADVICE: Final = {
     "ec2-disk-customer-key",
     "lambda-code-signed",
     "lambda-in-vpc",
-    "lambda-tracing",
     "net-ec2-endpoint",
     "rds-other-port",
     "s3-mfa-delete",

@@ -64,6 +64,18 @@ def own_statements(function: str) -> list[dict[str, Any]]:
             [f"{KEYS}telemetry"],
             Condition=via("sqs"),
         ),
+        *(
+            [
+                allow(
+                    "WriteTraces",
+                    ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+                    ["*"],
+                    Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}},
+                )
+            ]
+            if function.startswith(("pgkeep-staging-", "pgkeep-prod-"))
+            else []
+        ),
     ]
 
 
@@ -314,6 +326,9 @@ def test_a_function(deployed: Deployed, environment: str, purpose: str) -> None:
         "environment": {"variables": expected_environment(environment, purpose)},
         "kmsKeyArn": f"{KEYS}secrets",
         "deadLetterConfig": {"targetArn": f"arn:aws:sqs/queue:Queue/{purpose}-failed"},
+        "tracingConfig": {
+            "mode": "Active" if environment in ("staging", "prod") else "PassThrough"
+        },
         "tags": tags(environment, function),
         **(vpc if purpose in IN_VPC else {}),
     }

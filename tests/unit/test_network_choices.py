@@ -68,6 +68,7 @@ ELSEWHERE = {
     "NotFromTheCode",
     "WriteOwnLog",
     "ReportFailedEvents",
+    "WriteTraces",
 }
 
 
