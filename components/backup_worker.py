@@ -21,6 +21,7 @@ from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.function_code import FunctionCode
 from components.iam import allow, service_role
+from components.log_group import log_group
 from components.network import Placement
 from components.security_groups import POSTGRESQL_PORT
 from hosts.worker_cloud_init import WorkerConfig, render
@@ -107,12 +108,12 @@ class BackupWorker(pulumi.ComponentResource):
         settings = deployment.settings.backups.worker
         label = worker_name(deployment)
         tags = deployment.tags(label)
-        aws.cloudwatch.LogGroup(
+        log_group(
             f"{name}-log",
-            name=role.log_path,
-            kms_key_id=keys.telemetry.arn,
-            retention_in_days=deployment.settings.functions.log_retention_days,
-            tags=deployment.tags(role.log_path),
+            deployment,
+            role.log_path,
+            key_arn=keys.telemetry.arn,
+            retention_days=deployment.settings.functions.log_retention_days,
             opts=child,
         )
         files = self._files(name, storage, code, keys)

@@ -168,6 +168,7 @@ def test_the_log_and_the_profile(deployed: Deployed, environment: str) -> None:
         "name": path,
         "kmsKeyId": f"{KEYS}telemetry",
         "retentionInDays": {"local": 7, "dev": 30, "staging": 90, "prod": 365}[environment],
+        "deletionProtectionEnabled": environment in ("staging", "prod"),
         "tags": tags(environment, path),
     }
     assert recorder.inputs("backup-worker-profile") == {
