@@ -212,7 +212,10 @@ class EncryptionKeys(pulumi.ComponentResource):
         self._deployment = deployment
         given = deployment.settings.keys
         self.database = self._key(
-            "database", given.database_arn, "RDS storage, snapshots and Performance Insights"
+            "database",
+            given.database_arn,
+            "RDS storage, snapshots and Performance Insights",
+            *self._database_users(),
         )
         self.backups = self._key(
             "backups", given.backups_arn, "Objects in the backup bucket", *self._backups_users()
@@ -261,6 +264,34 @@ class EncryptionKeys(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
             signs=True,
         )
+
+    def _database_users(self) -> list[Statement]:
+        """The account that gets copies of snapshots: it opens them with the key they are under.
+
+        AWS Backup developer guide: cross-account backup, encryption considerations.
+        """
+        chosen = self._deployment.settings.backups.aws_backup
+        if chosen is None or chosen.other_account is None:
+            return []
+        root = f"arn:{self._deployment.partition}:iam::{chosen.other_account}:root"
+        return [
+            {
+                "Sid": "AccountOfTheCopies",
+                "Effect": "Allow",
+                "Principal": {"AWS": root},
+                "Action": ["kms:Decrypt", "kms:DescribeKey"],
+                "Resource": "*",
+                "Condition": self._deployment.via("rds"),
+            },
+            {
+                "Sid": "GrantsForTheAccountOfTheCopies",
+                "Effect": "Allow",
+                "Principal": {"AWS": root},
+                "Action": "kms:CreateGrant",
+                "Resource": "*",
+                "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+            },
+        ]
 
     def _backups_users(self) -> list[Statement]:
         deployment = self._deployment

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 import workloads
 from components import existing_database, existing_network
 from components.alarm_topic import AlarmTopic
+from components.aws_backup import AwsBackup
 from components.backup_function import BackupFunction
 from components.backup_names import bucket_name
 from components.backup_retention import BackupRetention
@@ -346,6 +347,17 @@ class Platform(pulumi.ComponentResource):
             objectives=contract.objectives,
             opts=child,
         )
+        aws_backup = settings.backups.aws_backup
+        if aws_backup is not None:
+            AwsBackup(
+                "aws-backup",
+                deployment,
+                aws_backup,
+                database=database,
+                keys=keys,
+                alarm_topic=alarm_topic,
+                opts=child,
+            )
         DatabaseEvents(
             "database-events",
             deployment,
@@ -388,6 +400,14 @@ class Platform(pulumi.ComponentResource):
             "administration_security_group_id": groups.group_id("administration"),
             "backup_bucket": storage.bucket.bucket,
             "backup_copies_bucket_arn": storage.copies_bucket_arn,
+            "aws_backup_vaults": (
+                {
+                    deployment.region: deployment.name("database"),
+                    aws_backup.region: deployment.name("copies"),
+                }
+                if aws_backup is not None
+                else {}
+            ),
             "backup_function": backup.operation.function.name,
             "backup_worker_group": workers[0].group.name if workers else None,
             "restore_test_function": (

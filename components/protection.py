@@ -42,6 +42,7 @@ PROTECTED = (
     Guarded("aws:kms/key:Key", "*", "without its key encrypted data is lost"),
     Guarded("aws:secretsmanager/secret:Secret", "*", "without its logins nobody gets in"),
     Guarded("aws:s3/bucket:Bucket", "*", "the backups and what is recorded about them"),
+    Guarded("aws:backup/vault:Vault", "*", "the snapshots that no role of the stack can delete"),
     Guarded("aws:cloudwatch/logGroup:LogGroup", "database-log-*", "who did what in the database"),
 )
 
@@ -64,6 +65,7 @@ def _logs_stay(settings: Settings) -> bool:
 RETAINED: tuple[tuple[Guarded, _Kept], ...] = (
     (Guarded("aws:s3/bucket*", "*", "the backups, with what guards their bucket"), _backups_stay),
     (Guarded("aws:s3/inventory:*", "*", "what is in the buckets"), _backups_stay),
+    (Guarded("aws:backup/vault*", "*", "snapshots, with what guards their vault"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-backups", "opens the backups"), _backups_stay),
     (Guarded("aws:kms/key:Key", "backups-copies-key", "opens the copies"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-database", "opens the snapshots"), _database_key_stays),

@@ -90,11 +90,23 @@ class DeployedStack:
             return boto3.Session("local", "local", region_name=str(self.outputs["region"]))
         return boto3.Session(region_name=str(self.outputs["region"]))
 
-    def client(self, service: Any, config: botocore.config.Config | None = None) -> Any:
-        """A client of an AWS service in the stack's region; patient unless `config` says else."""
+    def client(
+        self,
+        service: Any,
+        config: botocore.config.Config | None = None,
+        *,
+        region: str | None = None,
+    ) -> Any:
+        """A client of an AWS service in `region`, the stack's by default.
+
+        It is patient unless `config` says else.
+        """
         endpoint = local_endpoint() if self.name == LOCAL_STACK else None
         return self.session.client(
-            service, endpoint_url=endpoint, config=config or aws_clients.patient()
+            service,
+            endpoint_url=endpoint,
+            config=config or aws_clients.patient(),
+            region_name=region,
         )
 
     def secret(self, name: str) -> dict[str, Any]:

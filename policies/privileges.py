@@ -82,14 +82,23 @@ _SCRATCH_DATABASE: Final = re.compile(
 )
 
 
-def _of_scratch_databases(action: str, statement: Statement) -> bool:
-    """Whether the statement deletes nothing but the scratch databases of restore tests."""
+# What AWS Backup makes, and deletes once its lifecycle is over. RDS lets nobody else delete it.
+_AWS_BACKUP_SNAPSHOTS: Final = re.compile(
+    r"arn:[a-z-]+:rds:[a-z0-9-]+:[0-9]{12}:snapshot:awsbackup:\*"
+)
+_DELETABLE: Final = {
+    "rds:deletedbinstance": _SCRATCH_DATABASE,
+    "rds:deletedbsnapshot": _AWS_BACKUP_SNAPSHOTS,
+}
+
+
+def _of_others_lifecycle(action: str, statement: Statement) -> bool:
+    """Whether it deletes nothing but restore tests' databases, or AWS Backup's own snapshots."""
+    deletable = _DELETABLE.get(action.lower())
     return (
-        action.lower() == "rds:deletedbinstance"
+        deletable is not None
         and bool(statement.resources)
-        and all(
-            isinstance(one, str) and _SCRATCH_DATABASE.fullmatch(one) for one in statement.resources
-        )
+        and all(isinstance(one, str) and deletable.fullmatch(one) for one in statement.resources)
     )
 
 
@@ -305,7 +314,8 @@ RULES: Final = (
         id="iam-no-deletion",
         title="No role deletes data, keys or backups",
         what="No policy allows deleting databases, snapshots, backups, objects, keys or secrets, "
-        "but for databases named ...-restore-test, which restore tests make and delete.",
+        "but for databases named ...-restore-test, which restore tests make and delete, and for "
+        "snapshots that AWS Backup made (snapshot:awsbackup:*), which its lifecycle ends.",
         why="A taken-over function or CI job would destroy what recovery needs.",
         remediation="leave deletion to retention settings and people; for a reviewed case write "
         "an exemption that covers the action.",
@@ -318,7 +328,7 @@ RULES: Final = (
             _DELETION,
             "leave out actions that delete data, keys or backups",
             anywhere=True,
-            spared=_of_scratch_databases,
+            spared=_of_others_lifecycle,
         ),
     ),
     Rule(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stacks.aws_backup_settings import AwsBackupSettings
 from stacks.backup_worker_settings import BackupWorkerSettings
 from stacks.schema import SettingsGroup, setting
 
@@ -267,6 +268,14 @@ class BackupSettings(SettingsGroup):
         default=None,
         why="a lost region or account must not lose the backups",
         source=_REPLICATION,
+    )
+    aws_backup: AwsBackupSettings | None = setting(
+        "Snapshots of the primary by AWS Backup, copied to another region and account; null makes "
+        "none",
+        default=None,
+        why="a lock that no role of the stack can lift, and copies in an account of their own; it "
+        "costs the storage of every snapshot once more, so that it is a choice",
+        source="AWS Security Hub: RDS.26, Backup.1; CKV2_AWS_8",
     )
     access_logs: bool = setting(
         "S3 writes who used the bucket to the log bucket",

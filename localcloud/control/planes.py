@@ -5,14 +5,14 @@ Importing this imports moto: the daemon sets moto's environment first.
 
 import logging
 
-from localcloud import databases, defects, fabric, functions, instances, schedules
+from localcloud import databases, defects, fabric, functions, instances, schedules, vaults
 from localcloud.cloud import Cloud
 
 logger = logging.getLogger(__name__)
 
 # The order matters: planes that put their own backends in moto's place come before those that
 # already make resources in them.
-PLANES = (defects, fabric, databases, functions, schedules, instances)
+PLANES = (defects, fabric, databases, vaults, functions, schedules, instances)
 
 
 def install(cloud: Cloud) -> None:

@@ -276,6 +276,10 @@ class Snapshots(Regional):
         self.database_snapshots[name] = snapshot
         return snapshot
 
+    def remove_snapshot(self, snapshot: LocalDBSnapshot) -> None:
+        """Remove a snapshot of any type, for the service that made it."""
+        self._remove(snapshot)
+
     def _remove(self, snapshot: LocalDBSnapshot) -> None:
         del self.database_snapshots[snapshot.db_snapshot_identifier]
         shutil.rmtree(snapshot.folder, ignore_errors=True)

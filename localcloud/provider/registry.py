@@ -28,6 +28,7 @@ from localcloud.provider.resources import (
     storage,
     storage_objects,
     storage_records,
+    vaults,
 )
 
 _TABLES = (
@@ -54,6 +55,7 @@ _TABLES = (
     storage,
     storage_objects,
     storage_records,
+    vaults,
 )
 
 

@@ -276,7 +276,9 @@ def _like(source: Mapping[str, Any], target: Target) -> dict[str, Any]:
 
 def _snapshot(rds: Any, source: Mapping[str, Any], snapshot_id: str) -> dict[str, Any]:
     try:
-        found = rds.describe_db_snapshots(DBSnapshotIdentifier=snapshot_id)["DBSnapshots"]
+        # RDS gives those of AWS Backup only to who asks for them.
+        kind = {"SnapshotType": "awsbackup"} if snapshot_id.startswith("awsbackup:") else {}
+        found = rds.describe_db_snapshots(DBSnapshotIdentifier=snapshot_id, **kind)["DBSnapshots"]
     except ClientError as error:
         if not error.response.get("Error", {}).get("Code", "").startswith("DBSnapshotNotFound"):
             raise

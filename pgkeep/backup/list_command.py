@@ -27,12 +27,18 @@ def run(stack_name: str, *, as_json: bool) -> None:
     with refusals_as_lines():
         found = store(stack).find()
         proven = report.proven(stack.client("s3"), stack.bucket)
+        rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
         points = [
             *recovery_points.dumps(found, proven, now),
-            *recovery_points.of_instance(
-                stack.client("rds"), str(stack.outputs["database_identifier"]), proven, now
-            ),
+            *recovery_points.of_instance(rds, identifier, proven, now),
         ]
+        vaults: dict[str, str] = stack.outputs.get("aws_backup_vaults") or {}
+        for region, vault in vaults.items():
+            backup = stack.client("backup", region=region)
+            elsewhere = "" if region == stack.outputs["region"] else region
+            points += recovery_points.of_vault(
+                backup, vault, recovery_points.arn(rds, identifier), proven, now, region=elsewhere
+            )
     points.sort(key=lambda point: point.taken_at, reverse=True)
     if as_json:
         print_json(

@@ -90,3 +90,47 @@ def of_instance(
                 proven_at=proven.get(snapshot["DBSnapshotIdentifier"]),
                 note="size is the allocated storage",
             )
+
+
+def arn(rds: Any, identifier: str) -> str:
+    """ARN of an instance."""
+    (instance,) = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
+    return str(instance["DBInstanceArn"])
+
+
+def of_vault(
+    backup: Any,
+    vault: str,
+    instance_arn: str,
+    proven: Mapping[str, datetime],
+    now: datetime,
+    *,
+    region: str = "",
+) -> Iterator[RecoveryPoint]:
+    """The recovery points of an instance in a vault of AWS Backup; `region` is another one's."""
+    pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(
+        BackupVaultName=vault, ByResourceArn=instance_arn
+    )
+    for page in pages:
+        for point in page["RecoveryPoints"]:
+            if point.get("Status") not in ("COMPLETED", "AVAILABLE"):
+                continue
+            # arn:aws:rds:REGION:ACCOUNT:snapshot:awsbackup:job-…: what RDS calls the snapshot.
+            snapshot = point["RecoveryPointArn"].partition(":snapshot:")[2]
+            taken_at = point["CreationDate"]
+            delete_at = point.get("CalculatedLifecycle", {}).get("DeleteAt")
+            notes = [
+                f"in {region}" if region else "",
+                f"kept until {delete_at:%Y-%m-%d}" if delete_at else "kept",
+            ]
+            yield RecoveryPoint(
+                kind="aws-backup copy" if region else "aws-backup",
+                id=snapshot,
+                # A job that no plan has started has no rule.
+                backup_class=point.get("CreatedBy", {}).get("BackupRuleName", "manual"),
+                taken_at=taken_at,
+                rpo_seconds=(now - taken_at).total_seconds(),
+                size_bytes=point.get("BackupSizeInBytes"),
+                proven_at=proven.get(snapshot),
+                note=", ".join(note for note in notes if note),
+            )

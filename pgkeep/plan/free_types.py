@@ -13,6 +13,8 @@ from pgkeep.plan.pricing_rules import RULES
 _FREE_MODULES = ("iam", "vpc")
 _FREE = {
     "autoscaling": "lifecycleHook notification policy schedule",
+    # A vault itself is not here: what is in it costs by GiB and month.
+    "backup": "plan selection vaultLockConfiguration vaultPolicy",
     "cloudwatch": (
         "eventPermission eventRule eventTarget logMetricFilter logResourcePolicy logStream"
     ),

@@ -160,6 +160,10 @@ def _copies(_old: Properties) -> str:
     return "the automated backups in the second region"
 
 
+def _vault(old: Properties) -> str:
+    return f"the vault {old.get('name', '')} with every snapshot in it"
+
+
 def _volume(old: Properties) -> str:
     return f"volume of {old.get('size', '?')} GiB with its content"
 
@@ -181,6 +185,7 @@ LOST: Mapping[str, Callable[[Properties], str]] = {
     "aws:rds/snapshot:Snapshot": _snapshot,
     "aws:rds/snapshotCopy:SnapshotCopy": _snapshot,
     "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication": _copies,
+    "aws:backup/vault:Vault": _vault,
     "aws:ebs/volume:Volume": _volume,
     "aws:secretsmanager/secret:Secret": _secret,
     "aws:ssm/parameter:Parameter": _parameter,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stacks.rules import (
+    aws_backup,
     backups,
     copies,
     database,
@@ -37,6 +38,7 @@ _THEMES = (
     pooler,
     backups,
     copies,
+    aws_backup,
     restore_test,
 )
 
