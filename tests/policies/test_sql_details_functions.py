@@ -332,3 +332,19 @@ def test_types_are_named() -> None:
 def test_only_set_config_sets() -> None:
     _, session = after("SELECT format('role', 'web', false);")
     assert session.role == "(x)"
+
+
+def test_the_owner_of_a_manifest_owns_its_schema() -> None:
+    manifest = {
+        "schema": "w",
+        "roles": [
+            {"name": "w_owner", "kind": "owner", "login": False},
+            {"name": "w_app", "kind": "app", "connection_limit": 2},
+        ],
+    }
+    door = migrations([("1.sql", "GRANT w_owner TO w_app;")], manifest)
+    told = [one.finding for one in evaluate(Stack([door]), Context()) if one.blocks]
+    assert any("is a member of w_owner → owns schema w: an owner can drop" in one for one in told)
+    no_owner = {**manifest, "roles": manifest["roles"][1:]}
+    door = migrations([("1.sql", "SELECT 1;")], no_owner)
+    assert [one.finding for one in evaluate(Stack([door]), Context()) if one.blocks] == []
