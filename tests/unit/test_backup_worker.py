@@ -245,6 +245,21 @@ def test_a_stack_without_one_has_nothing_of_it() -> None:
     assert writers == [{"AWS": "arn:aws:iam/role:Role/backup-role"}] * 2
 
 
+def test_where_manifests_are_signed_it_signs_them() -> None:
+    raw = raw_settings("dev")
+    raw["backups"]["sign_manifests"] = True
+    recorder = deploy(load(raw, "dev"))
+    signs = [
+        one
+        for one in recorder.document("backup-worker-role-policy")["Statement"]
+        if one["Sid"] == "SignManifests"
+    ]
+    key = f"{KEYS}manifests"
+    assert signs == [allow("SignManifests", ["kms:GenerateMac"], [key])]
+    user_data = base64.b64decode(recorder.inputs("backup-worker-template")["userData"])
+    assert f"MANIFEST_KEY_ARN={key}\n" in gzip.decompress(user_data).decode()
+
+
 def test_it_goes_out_through_nat_where_there_are_no_endpoints() -> None:
     raw = raw_settings("dev")
     raw["network"]["interface_endpoints"] = False
