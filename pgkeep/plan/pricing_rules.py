@@ -321,12 +321,17 @@ def _snapshot(_urn: str, _inputs: Properties, _inventory: Inventory) -> Iterator
     yield Usage("RDS snapshot", "rds.backup-storage", "by the size of what it holds")
 
 
+def _vault(_urn: str, _inputs: Properties, _inventory: Inventory) -> Iterator[Usage]:
+    yield Usage("AWS Backup, recovery points of RDS", "backup.rds", "by the size of what it holds")
+
+
 _REPLICATED = "aws:rds/instanceAutomatedBackupsReplication"
 RULES: Mapping[str, Rule] = {
     "aws:rds/instance:Instance": _database,
     f"{_REPLICATED}:InstanceAutomatedBackupsReplication": _backup_replication,
     "aws:rds/snapshot:Snapshot": _snapshot,
     "aws:rds/snapshotCopy:SnapshotCopy": _snapshot,
+    "aws:backup/vault:Vault": _vault,
     "aws:autoscaling/group:Group": _hosts,
     "aws:ec2/natGateway:NatGateway": _nat,
     "aws:ec2/eip:Eip": _address,

@@ -206,6 +206,13 @@ def test_what_is_paid_by_use_has_a_unit_price_and_an_assumption() -> None:
     assert "S3 storage in GLACIER_IR" in units or "S3 storage" in units
 
 
+def test_a_vault_is_paid_by_what_is_in_it() -> None:
+    found = cost_of(step("create", "aws:backup/vault:Vault", "vault", None, {}))
+    assert (found.after, found.unpriced) == (Decimal(0), ())
+    (unit,) = found.unit_prices
+    assert (unit.what, unit.price) == ("AWS Backup, recovery points of RDS", None)
+
+
 def test_money_is_rounded_only_where_it_is_shown() -> None:
     assert money(Decimal("1234.565")) == "1,234.56"
     assert money(Decimal("-0.3")) == "-0.30"
