@@ -97,13 +97,6 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     _default("backups.object_lock.retention_days", _CRYPTOWALLET, local=1, dev=3, staging=7),
     _default("backups.log_retention_days", _LOGS, local=7, dev=30, staging=90),
     _default("restore_test.enabled", _DISPOSABLE, local=False, dev=False),
-    _default(
-        "restore_test.schedule",
-        _WELL_ARCHITECTED,
-        local="cron(0 6 1 * ? *)",
-        dev="cron(0 6 1 * ? *)",
-        staging="cron(0 6 1 * ? *)",
-    ),
     # Functions
     _default("functions.architecture", "the processor of this machine", local="x86_64"),
     _default("functions.backup_memory_mib", "what a developer's machine can spare", local=1024),
