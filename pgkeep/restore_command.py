@@ -13,12 +13,14 @@ from typing import Any
 
 import psycopg
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import Progress as Bar
 from rich.progress import TimeRemainingColumn
 
 from operations.backup.children import Login
 from operations.backup.manifest import Manifest
 from operations.database import Endpoint
+from operations.errors import OperationError
 from operations.restore import (
     Options,
     Restored,
@@ -90,6 +92,9 @@ def run(request: Request) -> None:
         )
     if over_present:
         _confirm(request, stack)
+        if not request.terminate:
+            # Before a backup and a restore are made, not after.
+            exchange.pooler_site(stack)
     with refusals_as_lines():
         backup = store(stack).get(request.source, stack.database)
         with stack.reach() as endpoint:
@@ -113,7 +118,7 @@ def go_back(
         CommandError: there is no such database, or it was not confirmed.
     """
     stack = DeployedStack.find(stack_name, through)
-    if not aside.startswith(f"{stack.database}_before_"):
+    if not databases.can_replace(stack.database, aside):
         raise CommandError(
             f"--back-to {aside} refused: a restore over {stack.database} puts the database before "
             f"aside as {stack.database}_before_TIME, and says so at its end; give that name."
@@ -168,7 +173,7 @@ def _over_present(
     """Beside the present database first; they change places only once it is proven."""
     before = run_command.in_function(stack, "pre-migration")
     progress_console.print(f"Backup before the restore: {before['id']}")
-    beside = f"{stack.database}_restore_{datetime.now(UTC):%Y%m%dt%H%M%S}"
+    beside = databases.name_beside(stack.database, databases.RESTORED)
     made = _into_other(request, stack, endpoint, backup, beside)
     if not made.proven:
         raise CommandError(
@@ -177,7 +182,19 @@ def _over_present(
             ExitCode.REFUSED,
         )
     with maintenance(stack, endpoint) as connection:
-        done = exchange.run(stack, connection, beside, terminate=request.terminate)
+        proven = databases.name_beside(stack.database, databases.PROVEN)
+        databases.rename(connection, beside, proven)
+        try:
+            done = exchange.run(stack, connection, proven, terminate=request.terminate)
+        except (OperationError, BotoCoreError, ClientError) as error:
+            if not databases.exists(connection, proven):
+                raise
+            raise CommandError(
+                f"{' '.join(str(error).split())}. The restored database is proven and kept as "
+                f"{proven}; once the cause is gone: pgkeep restore --stack {stack.name} "
+                f"--back-to {proven}",
+                ExitCode.REFUSED,
+            ) from error
     exchange.show(done, progress_console)
     return made, done
 

@@ -57,7 +57,7 @@ def run(
         _apply_roles(stack)
         seconds = round(time.monotonic() - started, 3)
         return Exchange(swapped.aside, seconds, swapped.ended_sessions)
-    with pooler_pause.held(_site(stack)) as held:
+    with pooler_pause.held(pooler_site(stack)) as held:
         swapped = databases.swap(connection, stack.database, replacement)
         # Before clients go on: the owner and the grants are part of what they need.
         _apply_roles(stack)
@@ -89,7 +89,12 @@ def show(done: Exchange, console: Console) -> None:
         )
 
 
-def _site(stack: DeployedStack) -> PoolerSite:
+def pooler_site(stack: DeployedStack) -> PoolerSite:
+    """The way to the stack's pooler hosts.
+
+    Raises:
+        CommandError: the stack was deployed before there was one.
+    """
     missing = [
         name
         for name in ("pooler_group_name", "pooler_log_group", "pooler_pause_secret_name")
@@ -99,7 +104,7 @@ def _site(stack: DeployedStack) -> PoolerSite:
         raise CommandError(
             f"stack {stack.name} has no output {missing[0]}, so its pooler hosts cannot be asked "
             "to hold their clients back; run `pulumi up` first, or give --terminate to end their "
-            "sessions instead. Nothing was replaced.",
+            "sessions instead. Nothing was changed.",
             ExitCode.REFUSED,
         )
     return PoolerSite(

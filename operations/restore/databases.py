@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from psycopg import sql
 from operations.backup.manifest import Manifest
 from operations.errors import OperationError
 
+#: What databases beside the present one are: restored, proven and ready, or replaced.
+RESTORED, PROVEN, BEFORE = "restore", "proven", "before"
+_NAME_BYTES = 63
+_BESIDE = re.compile(rf"(.+)_(?:{PROVEN}|{BEFORE})_[0-9]{{8}}t[0-9]{{6}}")
 # Before it, libc was the only provider that a database could have.
 _PROVIDERS_FROM = 150_000
 _PROVIDERS = {
@@ -21,6 +26,25 @@ _PROVIDERS = {
     "icu": (sql.SQL("LOCALE_PROVIDER icu"), sql.SQL("ICU_LOCALE {}")),
     "libc": (sql.SQL("LOCALE_PROVIDER libc"), sql.SQL("LOCALE {}")),
 }
+
+
+def name_beside(database: str, what: str) -> str:
+    """Such as `node_pass_before_20261121t143000`; PostgreSQL keeps 63 bytes of a name."""
+    suffix = f"_{what}_{datetime.now(UTC):%Y%m%dt%H%M%S}"
+    return database[: _NAME_BYTES - len(suffix)] + suffix
+
+
+def can_replace(database: str, name: str) -> bool:
+    """Whether `name` is of a database that a swap put aside, or that was proven for one."""
+    match = _BESIDE.fullmatch(name)
+    return match is not None and database.startswith(match[1]) and len(name) <= _NAME_BYTES
+
+
+def rename(connection: psycopg.Connection[Any], old: str, new: str) -> None:
+    """Nobody may be in it."""
+    connection.execute(
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
+    )
 
 
 def exists(connection: psycopg.Connection[Any], name: str) -> bool:
@@ -83,7 +107,7 @@ def swap(connection: psycopg.Connection[Any], present: str, replacement: str) ->
     Raises:
         OperationError: the present database could not be freed; nothing was changed.
     """
-    aside = f"{present}_before_{datetime.now(UTC):%Y%m%dt%H%M%S}"
+    aside = name_beside(present, BEFORE)
     closed = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
     connection.execute(closed.format(sql.Identifier(present), sql.SQL("false")))
     try:
@@ -94,12 +118,8 @@ def swap(connection: psycopg.Connection[Any], present: str, replacement: str) ->
             (present,),
         ).fetchall()
         with connection.transaction():
-            for old, new in ((present, aside), (replacement, present)):
-                connection.execute(
-                    sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-                        sql.Identifier(old), sql.Identifier(new)
-                    )
-                )
+            rename(connection, present, aside)
+            rename(connection, replacement, present)
     except psycopg.Error as error:
         connection.execute(closed.format(sql.Identifier(present), sql.SQL("true")))
         reason = " ".join(str(error).split())

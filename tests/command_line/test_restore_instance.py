@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from operations.errors import OperationError
-from operations.restore import Selection, html_page, instances, page
+from operations.restore import Selection, databases, html_page, instances, page
 from operations.restore.instances import Target, Window
 from operations.restore.objectives import Objectives
 from pgkeep import restore_command, restore_output, restore_tables_command
@@ -117,6 +117,17 @@ def test_a_part_of_a_second_is_refused() -> None:
         moment("2026-11-21T14:30:00.5Z")
 
 
+def test_names_beside_a_database_fit_and_are_known_again() -> None:
+    for database in ("shop", "s" * 63):
+        for what in (databases.BEFORE, databases.PROVEN):
+            name = databases.name_beside(database, what)
+            assert len(name) <= 63
+            assert databases.can_replace(database, name)
+            assert not databases.can_replace("other", name)
+        restored = databases.name_beside(database, databases.RESTORED)
+        assert not databases.can_replace(database, restored)
+
+
 def found(monkeypatch: pytest.MonkeyPatch, stack: DeployedStack) -> None:
     def find(name: str, through: str | None) -> DeployedStack:
         assert (name, through) == (stack.name, None)
@@ -125,7 +136,14 @@ def found(monkeypatch: pytest.MonkeyPatch, stack: DeployedStack) -> None:
     monkeypatch.setattr(DeployedStack, "find", find)
 
 
-@pytest.mark.parametrize("name", ["postgres", "node_pass", "node_pass_readonly"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("postgres", "node_pass", "node_pass_readonly", "node_pass_before_now"),
+        # Not proven, or of another database.
+        *("node_pass_restore_20261121t040000", "other_before_20261121t040000"),
+    ],
+)
 def test_only_what_a_restore_put_aside_comes_back(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
