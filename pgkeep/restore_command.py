@@ -79,18 +79,18 @@ def run(request: Request) -> None:
         typer.Exit: with 1 when the restored database is not what was backed up.
     """
     stack = DeployedStack.find(request.stack, request.through)
-    over_present = request.target == stack.database
-    if over_present and request.drop_afterwards:
+    replaces = request.target == stack.database
+    if replaces and request.drop_afterwards:
         raise CommandError(
             f"--drop-afterwards refused with --to {request.target}: it is the present database of "
             f"{stack.name}. Give the name of a new one."
         )
-    if request.terminate and not over_present:
+    if request.terminate and not replaces:
         raise CommandError(
             f"--terminate refused with --to {request.target}: nobody is in it; the option is for "
             f"--to {stack.database}, the present database."
         )
-    if over_present:
+    if replaces:
         _confirm(request, stack)
         if not request.terminate:
             # Before a backup and a restore are made, not after.
@@ -99,8 +99,8 @@ def run(request: Request) -> None:
         backup = store(stack).get(request.source, stack.database)
         with stack.reach() as endpoint:
             more: dict[str, Any] = {}
-            if over_present:
-                made, done = _over_present(request, stack, endpoint, backup)
+            if replaces:
+                made, done = over_present(request, stack, endpoint, backup)
                 more = {"set_aside_as": done.aside, "exchange": asdict(done)}
             else:
                 made = _into_other(request, stack, endpoint, backup, request.target)
@@ -167,10 +167,15 @@ def _ask(stack: DeployedStack, confirmation: str | None, what: str) -> None:
         )
 
 
-def _over_present(
+def over_present(
     request: Request, stack: DeployedStack, endpoint: Endpoint, backup: Manifest
 ) -> tuple[Report, Exchange]:
-    """Beside the present database first; they change places only once it is proven."""
+    """Beside the present database first; they change places only once it is proven.
+
+    Raises:
+        CommandError: there is no backup before, the restored one is not proven, or it could not
+            take the place of the present one; it is then kept.
+    """
     before = run_command.in_function(stack, "pre-migration")
     progress_console.print(f"Backup before the restore: {before['id']}")
     beside = databases.name_beside(stack.database, databases.RESTORED)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from pgkeep import restore_exchange
+from operations.errors import OperationError
+from operations.restore import databases
+from pgkeep import restore_command, restore_exchange
 from pgkeep.deployed import DeployedStack
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_exchange import Exchange
@@ -42,3 +48,49 @@ def test_it_says_how_long_clients_waited_and_what_was_ended() -> None:
     told = said(Exchange("aside", 40.0, 1, ("i-1", "i-2"), ("i-1",), ("i-2",)))
     assert "Transactions had not ended in time at i-1; they were ended." in told
     assert "No word yet that clients go on at i-2; the pause ends by itself within 90 s." in told
+
+
+def test_a_proven_database_that_could_not_take_its_place_is_kept_and_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = {"node_pass"}
+
+    def restored(*arguments: Any) -> Any:
+        there.add(arguments[-1])
+        return SimpleNamespace(proven=True)
+
+    def rename(_: object, old: str, new: str) -> None:
+        there.remove(old)
+        there.add(new)
+
+    @contextmanager
+    def maintenance(*_: object) -> Generator[None]:
+        yield
+
+    def no_answer(*_: object, **__: object) -> None:
+        raise OperationError("within 45 s no word that pooler host i-1 is ready")
+
+    def backed_up(_: object, backup_class: str) -> dict[str, str]:
+        assert backup_class == "pre-migration"
+        return {"id": "before"}
+
+    def exists(_: object, name: str) -> bool:
+        return name in there
+
+    monkeypatch.setattr(restore_command.run_command, "in_function", backed_up)
+    monkeypatch.setattr(restore_command, "_into_other", restored)
+    monkeypatch.setattr(restore_command, "maintenance", maintenance)
+    monkeypatch.setattr(databases, "rename", rename)
+    monkeypatch.setattr(databases, "exists", exists)
+    monkeypatch.setattr(restore_exchange, "run", no_answer)
+    request: Any = SimpleNamespace(terminate=False)
+    stack = DeployedStack("prod", {"database_name": "node_pass"})
+    nothing: Any = None
+    with pytest.raises(CommandError) as refused:
+        restore_command.over_present(request, stack, nothing, nothing)
+    (kept,) = there - {"node_pass"}
+    assert str(refused.value) == (
+        "within 45 s no word that pooler host i-1 is ready. The restored database is proven and "
+        f"kept as {kept}; once the cause is gone: pgkeep restore --stack prod --back-to {kept}"
+    )
+    assert databases.can_replace("node_pass", kept)
