@@ -15,7 +15,7 @@ from pgkeep.check.processes import in_processes
 from pgkeep.check.setting_lines import line_for, lines
 from pgkeep.failures import CommandError
 from policies.catalogue import RULES
-from tests.command_line.checking import check, refused, stacks
+from tests.command_line.checking import check, refused, rules, stacks
 from tests.command_line.states import entry, state, urn, written
 from tests.policies.good_stack import ALL
 from toolchain.environment import STACKS
@@ -155,6 +155,15 @@ def test_stacks_are_judged_in_their_order_on_two_processes(
     assert [one["source"] for one in found] == ["prod", "dev"]
     advice = {one["enforcement"] for one in found[0]["violations"]}
     assert advice == {"advisory"}
+    # What prod does without, and nothing else; `pgkeep explain RULE` says why.
+    assert rules(found[0]) == {
+        "ec2-disk-customer-key",
+        "lambda-code-signed",
+        "lambda-in-vpc",
+        "net-ec2-endpoint",
+        "rds-other-port",
+        "s3-mfa-delete",
+    }
     assert len(found[1]["violations"]) > len(found[0]["violations"])
 
 
