@@ -41,7 +41,4 @@ if [ -z "$uv" ]; then
 fi
 
 # --inexact is not used: what uv.lock does not name is not there.
-# Where Python itself may not write bytecode, every start of every program would compile it anew.
-compile=
-[ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || compile=--compile-bytecode
-"$uv" sync --quiet --frozen $compile --python "$python" || fail "uv sync failed; see the message above."
+"$uv" sync --quiet --frozen --python "$python" || fail "uv sync failed; see the message above."
