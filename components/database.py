@@ -14,7 +14,7 @@ from components.database_origin import ORIGIN_INPUTS, database_origin
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.existing_database import ExistingDatabase
-from components.final_snapshot import final_snapshot_name
+from components.final_snapshot import NAMED_ONCE, final_snapshot_name
 from components.monitoring_role import monitoring_role
 from components.network import Placement
 from components.parameter_group import parameter_group
@@ -92,23 +92,25 @@ class Database(pulumi.ComponentResource):
             availability_zone=zone,
             parameter_group_name=self.parameter_group.name,
             skip_final_snapshot=not settings.final_snapshot,
+            # Also where none is taken: what is ignored could not be added later.
             final_snapshot_identifier=final_snapshot_name(
-                deployment,
-                identifier=self.identifier,
-                zone=zone,
-                storage_key=origin.kms_key_id,
+                self.identifier,
                 # Every stack makes this group itself.
-                stack_life=security_group_id,
-            )
-            if settings.final_snapshot
-            else None,
+                security_group_id,
+                imported=origin.import_id is not None,
+            ),
             tags=deployment.tags(self.identifier),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*log_groups, *self.monitoring],
                 import_=origin.import_id,
                 # Each run of the program makes another throwaway; only the first one is used.
-                ignore_changes=["password_wo", *ORIGIN_INPUTS, *CREATION_ONLY],
+                ignore_changes=[
+                    "password_wo",
+                    *ORIGIN_INPUTS,
+                    *CREATION_ONLY,
+                    *(NAMED_ONCE if origin.import_id is None else ()),
+                ],
             ),
             **_master_password(deployment, keys),
             **origin.inputs,

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import secrets
 
 import pulumi
 
-from components.deployment import Deployment
+_TOKEN_BYTES = 6
+
+#: Without it each run of the program would rename the snapshot of the instance that there is.
+NAMED_ONCE = ["finalSnapshotIdentifier"]
 
 
 def final_snapshot_name(
-    deployment: Deployment,
-    *,
-    identifier: str,
-    zone: str | None,
-    storage_key: pulumi.Input[str],
-    stack_life: pulumi.Input[str],
+    identifier: str, stack_life: pulumi.Input[str], *, imported: bool
 ) -> pulumi.Output[str]:
-    """A name that no earlier instance has used, yet the same in every run.
+    """A name that no earlier instance has used; for the options see `NAMED_ONCE`.
 
-    RDS refuses a snapshot name that exists, and snapshots outlive stacks. `stack_life` is an id
-    that AWS makes anew with each life of the stack; the rest are the inputs whose change replaces
-    the instance within one life, each with its own instance and snapshot.
+    RDS refuses a snapshot name that exists, and snapshots outlive instances and stacks. Each run
+    asks for another name, and the instance keeps the one with which it was made: the engine takes
+    an ignored input from the state, except where it makes a resource anew. That holds for every
+    way to replace it, `pulumi up --replace` included.
+
+    An imported instance was made without one, so it gets one name for the stack's life and may
+    not ignore it; the engine refuses to replace what names its import. `stack_life` is an id that
+    AWS makes anew with each life of the stack.
     """
-    settings = deployment.settings.database
+    if not imported:
+        return pulumi.Output.from_input(f"{identifier}-final-{secrets.token_hex(_TOKEN_BYTES)}")
 
-    def name(known: list[str]) -> str:
-        replacing = [*known, zone, settings.name, settings.master_username]
-        digest = hashlib.sha256(json.dumps(replacing).encode()).hexdigest()
-        return f"{identifier}-final-{digest[:12]}"
+    def name(life: str) -> str:
+        digest = hashlib.sha256(life.encode()).hexdigest()
+        return f"{identifier}-final-{digest[: 2 * _TOKEN_BYTES]}"
 
-    return pulumi.Output.all(stack_life, storage_key).apply(name)
+    return pulumi.Output.from_input(stack_life).apply(name)

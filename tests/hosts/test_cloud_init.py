@@ -165,6 +165,18 @@ def test_pgbouncer_waits_for_its_credentials_and_both_units_are_confined() -> No
     assert "OnUnitInactiveSec=60s" in timer
 
 
+def test_what_runs_is_started_at_every_boot() -> None:
+    """The packages' own units are; `systemctl is-enabled` passes for one without [Install] too."""
+    written = files()
+    setup = written["/usr/local/sbin/pgkeep-pooler-setup"]
+    (units,) = re.findall(r"(?s)units='(.*?)'", setup)
+    own = [unit for unit in units.split() if unit.startswith("pgkeep-")]
+    assert "pgkeep-agent.service" in own
+    for unit in own:
+        name = re.sub(r"@.*\.", "@.", unit)
+        assert "\n[Install]\nWantedBy=" in written[f"/etc/systemd/system/{name}"], unit
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_shipped_programs_are_those_in_the_repository_without_their_comments(module: str) -> None:
     shipped = ast.parse(files()[f"{CODE_FOLDER}/hosts/{module}.py"])

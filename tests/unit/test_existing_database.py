@@ -208,3 +208,11 @@ def test_all_contradictions_are_told_at_once() -> None:
     with pytest.raises(pulumi.RunError) as refused:
         deployed_with({"kmsKeyId": OTHER_KEY, "masterUsername": "root_of_all", "port": 1})
     assert len(str(refused.value).splitlines()) == 3
+
+
+def test_its_final_snapshot_has_one_name_since_the_import_brings_none() -> None:
+    origin = {"existing": {"identifier": "legacy", "kms_key_arn": KEY}}
+    recorders = [deployed_with(database__origin=origin) for _ in range(2)]
+    (name,) = {one.inputs("database-instance")["finalSnapshotIdentifier"] for one in recorders}
+    assert name.startswith("legacy-final-")
+    assert "finalSnapshotIdentifier" not in recorders[0].ignored["database-instance"]
