@@ -104,6 +104,8 @@ class Database(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[*log_groups, *self.monitoring],
                 import_=origin.import_id,
+                # Its identifier is taken until it is gone, also where `--replace` asks for it.
+                delete_before_replace=True,
                 # Each run of the program makes another throwaway; only the first one is used.
                 ignore_changes=[
                     "password_wo",

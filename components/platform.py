@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 import workloads
-from components import existing_database, existing_network
+from components import existing_database, existing_endpoints, existing_network
 from components.alarm_topic import AlarmTopic
 from components.aws_backup import AwsBackup
 from components.backup_function import BackupFunction
@@ -62,6 +62,8 @@ class Platform(pulumi.ComponentResource):
         deployment = Deployment.discover(settings)
         existing = settings.network.existing
         found = existing_network.find(existing) if existing is not None else None
+        if existing is not None:
+            existing_endpoints.check(deployment, existing)
         imported = settings.database.origin.existing
         found_database = existing_database.find(imported, settings) if imported else None
         ca_bundle = read_ca_bundle(deployment)

@@ -28,6 +28,8 @@ class InterfaceService:
     resources: tuple[str, ...]
     unrestrictable: tuple[str, ...] = ()
     """Actions that know no resources."""
+    hosts_only: bool = False
+    """No function calls it, only pooler hosts, which may have another way out."""
 
 
 def interface_services(deployment: Deployment) -> list[InterfaceService]:
@@ -84,6 +86,7 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
             "logs",
             ("logs:CreateLogStream", "logs:PutLogEvents"),
             (deployment.arn("logs", f"log-group:/pgkeep/{prefix}/*"),),
+            hosts_only=True,
         ),
         _autoscaling(deployment),
     ]
@@ -94,7 +97,9 @@ def _autoscaling(deployment: Deployment) -> InterfaceService:
     group = "autoScalingGroup:*:autoScalingGroupName/{}"
     pooler = deployment.arn("autoscaling", group.format(deployment.name("pooler")))
     if not deployment.settings.backups.worker.enabled:
-        return InterfaceService("autoscaling", ("autoscaling:CompleteLifecycleAction",), (pooler,))
+        return InterfaceService(
+            "autoscaling", ("autoscaling:CompleteLifecycleAction",), (pooler,), hosts_only=True
+        )
     return InterfaceService(
         "autoscaling",
         (
@@ -135,7 +140,7 @@ class ServiceEndpoints(pulumi.ComponentResource):
             gateway = aws.ec2.VpcEndpoint(
                 f"{name}-s3",
                 vpc_id=placement.vpc_id,
-                service_name=_service_name("s3", "Gateway"),
+                service_name=endpoint_service_name("s3", "Gateway"),
                 vpc_endpoint_type="Gateway",
                 route_table_ids=placement.route_table_ids,
                 policy=document(
@@ -176,7 +181,7 @@ class ServiceEndpoints(pulumi.ComponentResource):
             endpoint = aws.ec2.VpcEndpoint(
                 f"{name}-{used.service}",
                 vpc_id=placement.vpc_id,
-                service_name=_service_name(used.service, "Interface"),
+                service_name=endpoint_service_name(used.service, "Interface"),
                 vpc_endpoint_type="Interface",
                 private_dns_enabled=True,
                 subnet_ids=placement.function_subnet_ids,
@@ -195,7 +200,7 @@ class ServiceEndpoints(pulumi.ComponentResource):
             self.resources.append(endpoint)
 
 
-def _service_name(service: str, type_: str) -> str:
+def endpoint_service_name(service: str, type_: str) -> str:
     """What AWS calls the endpoint service: in China some begin with `cn.`, and only AWS knows."""
     return aws.ec2.get_vpc_endpoint_service(service=service, service_type=type_).service_name
 

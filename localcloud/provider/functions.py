@@ -248,6 +248,45 @@ def _db_subnet_group(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str
     return database_functions.get_subnet_group(aws, region, args)
 
 
+def _endpoint(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    _refuse_offline(aws, "getVpcEndpoint")
+    given = {
+        "vpc-id": args.get("vpcId"),
+        "service-name": args.get("serviceName"),
+        "vpc-endpoint-type": args.get("vpcEndpointType"),
+    }
+    filters = _filters(args)
+    filters += [{"Name": name, "Values": [value]} for name, value in given.items() if value]
+    parameters: dict[str, Any] = {"Filters": filters} if filters else {}
+    if args.get("id"):
+        parameters["VpcEndpointIds"] = [args["id"]]
+    found = _call(aws, region, "ec2", "DescribeVpcEndpoints", **parameters)["VpcEndpoints"]
+    if len(found) != 1:
+        # pulumi-aws's words.
+        many = (
+            "several EC2 VPC Endpoints matched" if found else "no matching EC2 VPC Endpoint found"
+        )
+        raise ProviderError(f"getVpcEndpoint: {many}: {parameters}")
+    (endpoint,) = found
+    types = sdk_types.output_types("aws:ec2/getVpcEndpoint:getVpcEndpoint")
+    values = from_response(types, endpoint, {"policy": "PolicyDocument"})
+    values.pop("filters", None)
+    if endpoint["VpcEndpointType"] == "Gateway":
+        name = endpoint["ServiceName"]
+        lists = _call(aws, region, "ec2", "DescribePrefixLists")["PrefixLists"]
+        values["prefixListId"] = next(
+            (one["PrefixListId"] for one in lists if one["PrefixListName"] == name), ""
+        )
+    endpoint_id = endpoint["VpcEndpointId"]
+    return values | {
+        "id": endpoint_id,
+        "arn": f"arn:aws:ec2:{region}:{ACCOUNT_ID}:vpc-endpoint/{endpoint_id}",
+        "state": str(endpoint["State"]).lower(),
+        "privateDnsEnabled": bool(endpoint.get("PrivateDnsEnabled")),
+        "securityGroupIds": [group["GroupId"] for group in endpoint.get("Groups") or []],
+    }
+
+
 def _endpoint_service(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
     del aws
     if args.get("serviceName"):
@@ -295,6 +334,7 @@ _FUNCTIONS: dict[str, Invoke] = {
     "aws:ec2/getAmi:getAmi": _ami,
     "aws:ec2/getVpc:getVpc": _vpc,
     "aws:ec2/getSubnet:getSubnet": _subnet,
+    "aws:ec2/getVpcEndpoint:getVpcEndpoint": _endpoint,
     "aws:ec2/getVpcEndpointService:getVpcEndpointService": _endpoint_service,
     "aws:rds/getInstance:getInstance": _db_instance,
     "aws:rds/getSubnetGroup:getSubnetGroup": _db_subnet_group,

@@ -75,6 +75,7 @@ FUNCTION_TOKENS = frozenset(
         "aws:ec2/getAmi:getAmi",
         "aws:ec2/getVpc:getVpc",
         "aws:ec2/getSubnet:getSubnet",
+        "aws:ec2/getVpcEndpoint:getVpcEndpoint",
         "aws:ec2/getVpcEndpointService:getVpcEndpointService",
         "aws:rds/getInstance:getInstance",
         "aws:rds/getSubnetGroup:getSubnetGroup",

@@ -1,4 +1,7 @@
-"""One local stack for the whole suite: deployed by the first test that asks, gone at the end."""
+"""One local stack for the files that share it: deployed by the first test that asks, gone at the end.
+
+The file that takes it down may be followed by another one in the same process, which gets a new one.
+"""
 
 from collections.abc import Iterator
 
@@ -7,15 +10,40 @@ import pytest
 from tests.e2e.local_stack import LocalStack
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[LocalStack]:
-    local = LocalStack()
-    try:
-        up = local.toolchain("up")
+class _Shared:
+    """The stack that is up now, if there is one."""
+
+    def __init__(self) -> None:
+        self.local: LocalStack | None = None
+
+    def get(self) -> LocalStack:
+        if self.local is not None and self.local.home.exists():
+            return self.local
+        self.close()
+        self.local = LocalStack()
+        up = self.local.toolchain("up")
         assert up.returncode == 0, up.stdout + up.stderr
-        local.up_output = up.stdout
-        yield local
-    finally:
+        self.local.up_output = up.stdout
+        return self.local
+
+    def close(self) -> None:
+        local, self.local = self.local, None
+        if local is None:
+            return
         if local.home.exists():
             local.toolchain("down")
         local.remove()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[_Shared]:
+    held = _Shared()
+    try:
+        yield held
+    finally:
+        held.close()
+
+
+@pytest.fixture
+def stack(shared: _Shared) -> LocalStack:
+    return shared.get()

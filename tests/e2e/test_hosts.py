@@ -1,7 +1,8 @@
-"""What becomes of a pooler host that is killed, hangs or restarts. Runs before the stack's end.
+"""What becomes of a pooler host whose PgBouncer is killed or hangs, and of one that restarts.
 
-That a host which hangs for `watchdog_minutes` is replaced is the watchdog's unit test and, for the
-power-off, tests/localcloud/test_scaling_lifecycle.py: it takes three minutes at least.
+That a host which hangs for `watchdog_minutes` (three at least) powers itself off is in
+tests/hosts/test_agent.py, and that the group replaces one that has gone, in
+tests/localcloud/test_scaling_lifecycle.py.
 """
 
 from __future__ import annotations

@@ -60,6 +60,8 @@ class Recorder(pulumi.runtime.Mocks):
     subnets: dict[str, dict[str, Any]] = field(default_factory=dict)
     instance: dict[str, Any] = field(default_factory=dict[str, Any])
     """The one that is there already, as `getInstance` shows it; with `vpcId`, its subnet group's."""
+    endpoints: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """Service → what `getVpcEndpoint` shows of its endpoint in the existing VPC."""
     zones: tuple[str, ...] = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
     region: str = REGION
     partition: str = "aws"
@@ -98,7 +100,9 @@ class Recorder(pulumi.runtime.Mocks):
             value = value.replace(text, local)
         return value
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(
+        self, args: pulumi.runtime.MockCallArgs
+    ) -> dict[str, Any] | tuple[dict[str, Any], list[tuple[str, str]]]:
         """Answer the program's questions."""
         answers: dict[str, dict[str, Any]] = {
             "aws:index/getRegion:getRegion": {"region": self.region},
@@ -123,6 +127,11 @@ class Recorder(pulumi.runtime.Mocks):
         if args.token == "aws:rds/getSubnetGroup:getSubnetGroup":
             assert args.args["name"] == self.instance["dbSubnetGroup"]
             return {"vpcId": self.instance["vpcId"]}
+        if args.token == "aws:ec2/getVpcEndpoint:getVpcEndpoint":
+            service = args.args["serviceName"].rpartition(".")[2]
+            if service not in self.endpoints:
+                return {}, [("vpcId", "no matching EC2 VPC Endpoint found")]
+            return {"id": f"vpce-{service}", **self.endpoints[service]}
         if args.token == "aws:ec2/getSubnet:getSubnet":
             return self.subnets[args.args["id"]]
         return answers[args.token]

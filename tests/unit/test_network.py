@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pulumi import RunError
 
@@ -178,10 +180,31 @@ EXISTING = {
 }
 
 
-def existing(**wrong: dict[str, object]) -> Recorder:
+INTERFACE = {
+    "state": "available",
+    "privateDnsEnabled": True,
+    "securityGroupIds": ["sg-0123456789abcdef0", "sg-0aaaaaaaaaaaaaaaa"],
+}
+ENDPOINTS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("secretsmanager", "rds", "kms", "logs", "autoscaling"), INTERFACE),
+    "s3": {"state": "available", "prefixListId": "pl-0123456789abcdef0"},
+}
+
+
+def existing(
+    endpoints: dict[str, dict[str, Any]] = ENDPOINTS,
+    *,
+    internet: bool = True,
+    **wrong: dict[str, object],
+) -> Recorder:
     """Prod in an existing VPC, some of whose subnets are `wrong`."""
     raw = raw_settings("prod")
-    raw["network"] = {"existing": EXISTING, "availability_zone_count": 2}
+    raw["network"] = {
+        "existing": {**EXISTING, "internet": internet},
+        "availability_zone_count": 2,
+    }
+    if not internet:
+        raw["pooler"] |= {"image_id": "ami-0123456789abcdef0", "image_has_packages": True}
     right = {"vpcId": EXISTING["vpc_id"], "mapPublicIpOnLaunch": False}
     subnets = {
         f"subnet-{tier}{zone}": {**right, "availabilityZone": f"eu-west-1{'ab'[zone - 1]}"}
@@ -190,7 +213,7 @@ def existing(**wrong: dict[str, object]) -> Recorder:
     }
     for name, change in wrong.items():
         subnets[name.replace("_", "-")].update(change)
-    return deploy(load(raw, "prod"), Recorder(subnets=subnets))
+    return deploy(load(raw, "prod"), Recorder(subnets=subnets, endpoints=endpoints))
 
 
 def test_an_existing_vpc_is_used_and_not_changed() -> None:
@@ -234,3 +257,72 @@ def test_an_unfit_existing_vpc_is_refused_before_anything_is_made(
     with pytest.raises(RunError) as caught:
         existing(**wrong)
     assert str(caught.value) == message
+
+
+def without(*services: str) -> dict[str, dict[str, Any]]:
+    return {name: found for name, found in ENDPOINTS.items() if name not in services}
+
+
+def test_hosts_may_reach_through_nat_what_functions_never_call() -> None:
+    assert "pooler-hosts-group" in existing(without("logs", "autoscaling")).resources
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "internet", "messages"),
+    [
+        (
+            without("secretsmanager"),
+            True,
+            [
+                "network.existing.endpoints: vpc-0123456789abcdef0 refused, needs an interface "
+                "endpoint of secretsmanager in vpc-0123456789abcdef0: functions and pooler hosts "
+                "call secretsmanager:DescribeSecret, secretsmanager:GetSecretValue, "
+                "secretsmanager:PutSecretValue, secretsmanager:UpdateSecretVersionStage through "
+                "it, and there is none. Have its owner make one, in sg-0123456789abcdef0, with "
+                "private DNS names and a policy that lets these calls pass."
+            ],
+        ),
+        (
+            without("logs", "autoscaling"),
+            False,
+            ["endpoint of logs in vpc-", "endpoint of autoscaling in vpc-"],
+        ),
+        (
+            {**ENDPOINTS, "rds": {**INTERFACE, "state": "pendingAcceptance"}},
+            True,
+            ["endpoint of rds in vpc-0123456789abcdef0"],
+        ),
+        (
+            {**ENDPOINTS, "rds": {**INTERFACE, "privateDnsEnabled": False}},
+            True,
+            ["network.existing.endpoints: vpce-rds refused, needs private DNS names"],
+        ),
+        (
+            {**ENDPOINTS, "rds": {**INTERFACE, "securityGroupIds": ["sg-0bbbbbbbbbbbbbbbb"]}},
+            True,
+            [
+                "network.existing.endpoints.security_group_id: 'sg-0123456789abcdef0' refused, "
+                "must be a group of vpce-rds (rds), which has sg-0bbbbbbbbbbbbbbbb"
+            ],
+        ),
+        (
+            without("s3"),
+            True,
+            ["s3_prefix_list_id: 'pl-0123456789abcdef0' refused, must be of the S3 gateway"],
+        ),
+        (
+            {**ENDPOINTS, "s3": {"state": "available", "prefixListId": "pl-0bbbbbbbbbbbbbbbb"}},
+            True,
+            ["and its list is pl-0bbbbbbbbbbbbbbbb"],
+        ),
+    ],
+)
+def test_a_missing_endpoint_of_an_existing_vpc_is_refused_before_anything_is_made(
+    endpoints: dict[str, dict[str, Any]], internet: bool, messages: list[str]
+) -> None:
+    with pytest.raises(RunError) as caught:
+        existing(endpoints, internet=internet)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(messages)
+    for line, message in zip(lines, messages, strict=True):
+        assert message in line
