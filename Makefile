@@ -47,5 +47,5 @@ test: setup ## Everything: lint, types and all suites, the end-to-end one on a l
 bench: setup ## Benchmarks: ratios measured in one run (minutes)
 	@$(PYTHON) -m benchmarks
 
-mutants: setup ## Mutation tests of the policy rules: every condition turned round (an hour; FILES="policies/…")
+mutants: setup ## Mutation tests of the policy rules: every condition turned round (minutes; FILES="policies/…")
 	@$(PYTHON) -m benchmarks.mutation $(FILES)

@@ -1,245 +1,178 @@
 """Mutation tests of the policy rules: every condition turned round, one at a time.
 
-    python -m benchmarks.mutation [--sample NUMBER] [--seed NUMBER] [FILE…]
+    python -m benchmarks.mutation [--again] [--table] [--sample NUMBER] [--seed NUMBER] [FILE…]
 
-A mutant is a module of `policies/` in which one comparison is reversed, an `and` is an `or`, a
-`not` is gone, or the test of an `if`, a conditional expression or a comprehension is negated. Specs
-that still pass do not hold the condition: the mutant survived, and is printed with its line. Each
-mutant lives in a forked process only; no file is changed.
+Specs that still pass do not hold the condition: the mutant survived, and is printed with its line.
+Mutants that cannot be told from the module itself stand in `equivalent_mutants.toml` with the
+reason; one that is listed and noticed, or is no mutant any more, is an error too. Each mutant lives
+in a forked process only; no file is changed.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import contextlib
-import copy
-import importlib
-import importlib.abc
-import importlib.util
-import io
-import os
+import json
 import random
-import signal
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import ModuleType
 
 from toolchain.environment import REPOSITORY
 
+from .mutation_runner import Specs, collected, survives
+from .mutation_sites import Mutant, mutants
+
 _PACK = REPOSITORY / "policies"
 _SPECS = REPOSITORY / "tests" / "policies"
-# Modules -> their specs, those that find most first. The others have the spec table.
-_SPECS_OF: dict[str, tuple[str, ...]] = {
-    "policies.database": ("test_sql.py", "test_database_resources.py", "test_grants.py"),
-    "policies.sql": ("test_sql.py",),
-    "policies.database_grants": ("test_sql.py", "test_database_resources.py"),
-    "policies.grants": ("test_grants.py", "test_unknown_and_wrong_values.py"),
-    "policies.role_manifests": ("test_grants.py", "test_unknown_and_wrong_values.py"),
-    "policies.exemptions": ("test_evaluation.py", "test_pack.py"),
-    "policies.evaluation": ("test_evaluation.py", "test_pack.py"),
-    "policies.permissions": ("test_permissions.py", "test_iam_fuzz.py", "test_specs.py"),
-    "policies.privileges": ("test_specs.py", "test_iam_fuzz.py", "test_permissions.py"),
-    "policies.documents": ("test_permissions.py", "test_iam_fuzz.py", "test_specs.py"),
-    "policies.databases": ("test_databases.py", "test_specs.py"),
-    "policies.buckets": ("test_buckets.py", "test_specs.py"),
-    "policies.bucket_protection": ("test_bucket_protection.py", "test_specs.py"),
-    "policies.stack_config": ("test_stack_config.py",),
-}
-_OTHER_SPECS = ("test_specs.py", "test_unknown_and_wrong_values.py", "test_agreement.py")
-# Not rules: the engine's protocol, the documentation.
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
+RESULTS = Path(__file__).with_name("mutation_results.json")
+PAGE = REPOSITORY / "docs" / "mutation.md"
+# Not rules: the engine's protocol, the documentation, this pack's entry points.
 _LEFT_OUT = frozenset({"__init__", "__main__", "analyzer", "catalogue", "documentation"})
-_SECONDS_A_MUTANT = 30
-_REVERSED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-    ast.Lt: ast.GtE,
-    ast.GtE: ast.Lt,
-    ast.Gt: ast.LtE,
-    ast.LtE: ast.Gt,
-}
+# They start engines, databases or processes, or take minutes for what others show too.
+_LEFT_OUT_SPECS = frozenset(
+    {
+        *("test_engine", "test_engine_bad_changes", "test_database_fuzz", "test_documentation"),
+        *("test_stack_fuzz",),
+    }
+)
+_SAVED_EVERY = 25
+_Name = tuple[str, str, str]
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One condition turned round."""
-
-    module: str
-    file: Path
-    site: int
-    """Which of the module's conditions, counted as the tree is walked."""
-    line: int
-    change: str
+def _name(mutant: Mutant) -> _Name:
+    return mutant.path, mutant.function, mutant.change
 
 
-def mutants(file: Path) -> Iterator[Mutant]:
-    """Every mutant of a module."""
-    module = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
-    for site, (node, change) in enumerate(_sites(ast.parse(file.read_text(encoding="utf-8")))):
-        yield Mutant(module.removesuffix(".__init__"), file, site, node.lineno, change)
+def equivalent() -> dict[_Name, str]:
+    """Mutants that are no other program, by file, function and change, with the reason."""
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("mutant", [])
+    return {(one["file"], one["function"], one["change"]): one["reason"] for one in listed}
 
 
-def _sites(tree: ast.AST) -> Iterator[tuple[ast.expr, str]]:
-    """Places and kinds of change, always in the same order."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Compare):
-            yield node, f"reversed: {ast.unparse(node)}"
-        elif isinstance(node, ast.BoolOp):
-            yield node, f"and/or swapped: {ast.unparse(node)}"
-        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            yield node, f"not removed: {ast.unparse(node)}"
-        for test in _tests(node):
-            if not isinstance(test, ast.Compare | ast.UnaryOp):
-                yield test, f"negated: {ast.unparse(test)}"
+class Score:
+    """What became of each mutant, over all runs: `mutation_results.json` keeps it."""
 
-
-def _tests(node: ast.AST) -> list[ast.expr]:
-    if isinstance(node, ast.If | ast.IfExp | ast.While):
-        return [node.test]
-    return node.ifs if isinstance(node, ast.comprehension) else []
-
-
-def mutated(mutant: Mutant) -> ast.Module:
-    """The module's tree with the change made."""
-    tree = ast.parse(mutant.file.read_text(encoding="utf-8"))
-    node, change = list(_sites(tree))[mutant.site]
-    if change.startswith("reversed") and isinstance(node, ast.Compare):
-        node.ops[0] = _REVERSED[type(node.ops[0])]()
-    elif change.startswith("and/or") and isinstance(node, ast.BoolOp):
-        node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-    elif change.startswith("not removed") and isinstance(node, ast.UnaryOp):
-        _replace(tree, node, node.operand)
-    else:
-        _replace(tree, node, ast.UnaryOp(ast.Not(), copy.copy(node)))
-    return ast.fix_missing_locations(tree)
-
-
-def _replace(tree: ast.AST, old: ast.expr, new: ast.expr) -> None:
-    for parent in ast.walk(tree):
-        for name, value in ast.iter_fields(parent):
-            if value is old:
-                setattr(parent, name, new)
-                return
-            if isinstance(value, list):
-                for index, item in enumerate(value):
-                    if item is old:
-                        value[index] = new
-                        return
-
-
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Loads one module from its mutated tree."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(
-        self, fullname: str, path: object, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        del path, target
-        if fullname != self.mutant.module:
-            return None
-        package = [str(self.mutant.file.parent)] if self.mutant.file.stem == "__init__" else None
-        return importlib.util.spec_from_file_location(
-            fullname, self.mutant.file, loader=self, submodule_search_locations=package
+    def __init__(self) -> None:
+        self.results: dict[str, dict[str, str]] = (
+            json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
         )
 
-    def create_module(self, spec: ModuleSpec) -> None:
-        """As usual."""
-        del spec
+    def keep(self, mutant: Mutant, result: str) -> None:
+        """Remember one."""
+        self.results.setdefault(mutant.path, {})[_label(mutant)] = result
 
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the mutated tree."""
-        code = compile(mutated(self.mutant), str(self.mutant.file), "exec")
-        exec(code, module.__dict__)  # noqa: S102 - the mutant is the point
+    def known(self, mutant: Mutant) -> str:
+        """What became of it in an earlier run; empty if it was in none."""
+        return self.results.get(mutant.path, {}).get(_label(mutant), "")
 
+    def save(self) -> None:
+        """Forget what is no mutant any more, and write the rest."""
+        for path, known in list(self.results.items()):
+            file = REPOSITORY / path
+            labels = {_label(one) for one in mutants(file)} if file.exists() else set[str]()
+            self.results[path] = {key: one for key, one in known.items() if key in labels}
+        ordered = {key: self.results[key] for key in sorted(self.results) if self.results[key]}
+        RESULTS.write_text(json.dumps(ordered, indent=0) + "\n", encoding="utf-8")
 
-def survives(mutant: Mutant) -> bool:
-    """Whether the specs of a mutant's module pass all the same."""
-    child = os.fork()
-    if child == 0:
-        _run_specs(mutant)
-    deadline = time.monotonic() + _SECONDS_A_MUTANT
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(0.02)
-    os.kill(child, signal.SIGKILL)  # It runs in circles: noticed.
-    os.waitpid(child, 0)
-    return False
-
-
-def _run_specs(mutant: Mutant) -> None:
-    """The forked process: ends with pytest's exit code."""
-    code = 1
-    try:
-        import pytest
-
-        sys.meta_path.insert(0, _Finder(mutant))
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        names = _specs(mutant.module)
-        options = [
-            "-x",
-            "-q",
-            "--tb=no",
-            "--assert=plain",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-            "--no-header",
-        ]
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-            os.dup2(nowhere.fileno(), 2)
-            with contextlib.redirect_stdout(io.StringIO()):
-                code = int(pytest.main([*options, *(str(_SPECS / name) for name in names)]))
-    finally:
-        os._exit(code)
+    def table(self) -> str:
+        """Every module that was run, and the sum."""
+        head = "| module | mutants | run | noticed | equivalent | survived | score |"
+        rows: list[str] = []
+        total: Counter[str] = Counter()
+        for file in rule_files():
+            path = file.relative_to(REPOSITORY).as_posix()
+            labels = {_label(one) for one in mutants(file)}
+            count = Counter(one for key, one in self.results.get(path, {}).items() if key in labels)
+            count["all"] = len(labels)
+            total += count
+            if labels:
+                rows.append(_row(f"`{path}`", count))
+        return "\n".join([head, "|---" * 7 + "|", *rows, _row("all", total)]) + "\n"
 
 
-def _specs(module: str) -> tuple[str, ...]:
-    found = [names for start, names in _SPECS_OF.items() if f"{module}.".startswith(f"{start}.")]
-    return found[0] if found else _OTHER_SPECS
+def _row(name: str, count: Counter[str]) -> str:
+    noticed, equal, left = count["noticed"], count["equivalent"], count["survived"]
+    share = f"{100 * noticed / (noticed + left):.1f} %" if noticed + left else ""
+    run = noticed + equal + left
+    return f"| {name} | {count['all']} | {run} | {noticed} | {equal} | {left} | {share} |"
 
 
-def _files() -> list[Path]:
+def _label(mutant: Mutant) -> str:
+    which = f" ({mutant.nth})" if mutant.nth > 1 else ""
+    return f"{mutant.function}: {mutant.change}{which}"
+
+
+def judge(specs: Specs, found: Iterable[Mutant], score: Score) -> None:
+    """Run mutants and count them; survivors are printed at once."""
+    for name in specs.failed:
+        print(f"fails without a mutant, and is left out: {name}", flush=True)
+    bad = {number for number, one in enumerate(specs.items) if one.nodeid in specs.failed}
+    for numbers in specs.reach.values():
+        numbers[:] = [one for one in numbers if one not in bad]
+    listed = equivalent()
+    for number, mutant in enumerate(found):
+        if number % _SAVED_EVERY == 0:
+            score.save()
+        if not survives(specs, mutant):
+            score.keep(mutant, "noticed")
+            if _name(mutant) in listed:
+                print(f"listed as equivalent, and noticed: {mutant.path}:{mutant.line}", flush=True)
+        elif _name(mutant) in listed:
+            score.keep(mutant, "equivalent")
+        else:
+            score.keep(mutant, "survived")
+            where = mutant.function or "(module)"
+            place = f"{mutant.path}:{mutant.line}"
+            print(f"survived: {place} {where}: {mutant.change[:160]}", flush=True)
+
+
+def stale(files: Iterable[Path]) -> list[_Name]:
+    """What is listed as equivalent in these files and is no mutant of them."""
+    known = {_name(one) for file in files for one in mutants(file)}
+    paths = {file.relative_to(REPOSITORY).as_posix() for file in files}
+    return [name for name in equivalent() if name[0] in paths and name not in known]
+
+
+def rule_files() -> list[Path]:
+    """The modules of the pack that have rules or what they are made of."""
     return [path for path in sorted(_PACK.rglob("*.py")) if path.stem not in _LEFT_OUT]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints survivors and the score; 1 if a mutant survived."""
+    """Prints survivors and the score of each module; 1 if a mutant survived."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation")
     parser.add_argument("files", nargs="*", type=Path, help="modules of policies/; all")
+    parser.add_argument("--specs", nargs="*", type=Path, help="spec files; all that are quick")
     parser.add_argument("--sample", type=int, help="so many mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=17, help="of the draw")
+    parser.add_argument("--again", action="store_true", help="only what survived before")
+    parser.add_argument("--table", action="store_true", help="write the table of docs/mutation.md")
     options = parser.parse_args(arguments)
-    files = [path.resolve() for path in options.files] or _files()
-    for name in ("pytest", "hypothesis", "pglast", "pulumi_policy", "boto3"):
-        importlib.import_module(name)
+    files = [path.resolve() for path in options.files] or rule_files()
+    score = Score()
     found = [mutant for file in files for mutant in mutants(file)]
+    if options.again:
+        found = [mutant for mutant in found if score.known(mutant) == "survived"]
     if options.sample is not None and options.sample < len(found):
         drawn = random.Random(options.seed).sample(range(len(found)), options.sample)  # noqa: S311
         found = [found[number] for number in sorted(drawn)]
-    survivors = 0
-    for mutant in found:
-        if survives(mutant):
-            survivors += 1
-            place = f"{mutant.file.relative_to(REPOSITORY)}:{mutant.line}"
-            print(f"survived: {place} {mutant.change[:120]}", flush=True)
-    killed = len(found) - survivors
-    share = 100 * killed / len(found) if found else 100.0
-    print(f"{killed} of {len(found)} mutants killed ({share:.1f} %)")
-    return int(survivors > 0)
+    specs = options.specs or [
+        path for path in sorted(_SPECS.glob("test_*.py")) if path.stem not in _LEFT_OUT_SPECS
+    ]
+    collected(specs, lambda measured: judge(measured, found, score))
+    score.save()
+    wrong = stale(files)
+    for path, function, change in wrong:
+        print(f"listed as equivalent, and is no mutant: {path} {function}: {change}")
+    print(score.table())
+    if options.table:
+        before, mark, _ = PAGE.read_text(encoding="utf-8").partition("| module |")
+        PAGE.write_text((before if mark else before + "\n") + score.table(), encoding="utf-8")
+    left = [one for one in found if score.known(one) == "survived"]
+    return int(bool(left or wrong))
 
 
 if __name__ == "__main__":

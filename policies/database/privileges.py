@@ -176,8 +176,6 @@ def change_owner(database: Database, target: Object, owner: str) -> None:
         database.relations[target.name].owner = owner
     else:
         database.owners[target] = owner
-    if old is None or old == owner:
-        return
     for one in list(database.on(target)):
         del database.grants[one.object, one.role, one.privilege, one.grantor]
         changed = replace(

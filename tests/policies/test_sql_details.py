@@ -129,6 +129,19 @@ EXACT: dict[str, tuple[str, list[str]]] = {
     ),
     "a function that is gone": (T + PURGE.partition("REVOKE")[0] + "DROP FUNCTION purge();", []),
     "a table that is gone": ("SET ROLE web; CREATE VIEW v AS SELECT 1; DROP VIEW v;", []),
+    "an option, later": (
+        T + "GRANT SELECT ON t TO web; GRANT SELECT ON t TO web WITH GRANT OPTION;",
+        ["db-no-grant-options: lets web pass SELECT on table public.t on"],
+    ),
+    "an option, said before": (
+        T + "GRANT SELECT ON t TO web WITH GRANT OPTION; GRANT SELECT ON t TO web;",
+        ["db-no-grant-options: lets web pass SELECT on table public.t on"],
+    ),
+    "granted for an owner who gave it up": (
+        "SET ROLE g_owner;" + T + "REVOKE DELETE ON t FROM g_owner; RESET ROLE; GRANT g_owner TO m_owner; "
+        "SET ROLE m_owner; GRANT DELETE ON t TO web;",
+        [f"{DELETE}web → is granted DELETE on public.t"],
+    ),
     "an option by column": (
         T + "GRANT SELECT (a) ON t TO web WITH GRANT OPTION; GRANT SELECT (a) ON t TO web;",
         ["db-no-grant-options: lets web pass SELECT on table public.t on"],
@@ -328,6 +341,7 @@ def test_exactly_this_is_told(name: str) -> None:
 
 
 PLACES = {
+    T + "GRANT DELETE ON t TO web;\nGRANT DELETE ON t TO web;": 2,
     "CREATE ROLE x LOGIN;\nALTER ROLE x SUPERUSER;": 2,
     "GRANT a TO b;\nGRANT pg_write_all_data TO y;\nGRANT a TO c;": 2,
     "CREATE SCHEMA s;\nALTER SCHEMA s OWNER TO web;": 2,
@@ -342,6 +356,8 @@ PLACES = {
 def test_places_are_where_it_is_said(text: str) -> None:
     lines = {one.urn for one in judged(text) if one.rule.id == "db-app-cannot-delete"}
     assert f"1.sql:{PLACES[text]}" in lines
+    if "GRANT DELETE ON t TO web;" in text:
+        assert lines == {"1.sql:2"}  # where it was said first
 
 
 def test_places_without_a_line_are_their_source() -> None:
@@ -528,14 +544,54 @@ def test_dynamic_sql_is_read_where_it_can_be(text: str, reason: str) -> None:
     assert all(reason in one for one in told)
 
 
-def of(text: str, kind: Kind = Kind.TABLE) -> set[str]:
-    """Who holds what on the public table t, as "role privilege"."""
+def of(text: str) -> set[str]:
+    """Who holds what on tables without owning them, as "role privilege"."""
     database, _ = after(text)
     return {
         f"{one.role} {one.privilege}"
         for one in database.grants.values()
-        if one.object.kind is kind and not one.role.startswith("(")
+        if one.object.kind is Kind.TABLE and one.role != database.owner(one.object)
     }
+
+
+CHAIN = (
+    T
+    + "GRANT DELETE, SELECT ON t TO a WITH GRANT OPTION; SET ROLE a; GRANT DELETE, SELECT ON t TO b;"
+    "RESET ROLE;"
+)
+
+
+def test_what_was_passed_on_goes_with_what_it_came_from() -> None:
+    assert of(CHAIN) == {"a DELETE", "a SELECT", "b DELETE", "b SELECT"}
+    assert of(CHAIN + "REVOKE DELETE ON t FROM a CASCADE;") == {"a SELECT", "b SELECT"}
+    assert of(CHAIN + "REVOKE GRANT OPTION FOR DELETE ON t FROM a CASCADE;") == {
+        *("a DELETE", "a SELECT", "b SELECT"),
+    }
+    twice = CHAIN + (
+        "GRANT DELETE ON t TO c WITH GRANT OPTION; SET ROLE c; GRANT DELETE ON t TO a WITH GRANT "
+        "OPTION; RESET ROLE; REVOKE DELETE ON t FROM a;"
+    )
+    assert {"a DELETE", "b DELETE"} <= of(twice)
+
+
+def test_what_nobody_passed_on_goes_without_cascade() -> None:
+    text = (
+        T + "GRANT DELETE, SELECT ON t TO a WITH GRANT OPTION; SET ROLE a; GRANT SELECT ON t TO b; "
+        "RESET ROLE; GRANT DELETE ON t TO c; REVOKE DELETE ON t FROM a;"
+    )
+    assert of(text) == {"a SELECT", "b SELECT", "c DELETE"}
+    assert after(text)[1].notes == []
+
+
+def test_who_may_pass_on_the_most_is_the_grantor() -> None:
+    text = (
+        T + "GRANT SELECT ON t TO a WITH GRANT OPTION; GRANT SELECT, DELETE ON t TO b WITH GRANT "
+        "OPTION; GRANT a TO m; GRANT b TO m; CREATE ROLE z; GRANT z TO m; SET ROLE m; GRANT SELECT, "
+        "DELETE, INSERT ON t TO x;"
+    )
+    assert {one for one in of(text) if one.startswith("x")} == {"x SELECT", "x DELETE"}
+    database, _ = after(text)
+    assert {one.grantor for one in database.grants.values() if one.role == "x"} == {"b"}
 
 
 def test_names_are_looked_up_where_the_session_looks() -> None:

@@ -1,0 +1,209 @@
+"""Runs mutants in forks of one process that has collected every spec.
+
+The specs run once with a profiler, which says what code each of them reaches. A mutant then is a
+fork in which the functions of its module get the mutated code, and in which the specs that reach
+it run, the quickest first, until one fails. Where no spec reaches a function after collection
+(it runs when the module is imported), the specs run in a process of their own that imports the
+mutated module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from toolchain.environment import REPOSITORY
+
+from .mutation_sites import Mutant, mutated
+
+_PACK = str(REPOSITORY / "policies") + os.sep
+# Processor seconds: specs chosen for one mutant, and how much longer one that runs in circles gets.
+_SPECS_SECONDS = 8.0
+_CIRCLES_SECONDS = 10
+_Key = tuple[str, str, int]
+
+
+def _key(code: CodeType) -> _Key:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
+
+
+@dataclass
+class Specs:
+    """A pytest plugin: it takes over the loop, measures the specs, and calls `then`."""
+
+    then: Callable[[Specs], None]
+    items: list[pytest.Item] = field(default_factory=list[pytest.Item])
+    reach: dict[_Key, list[int]] = field(default_factory=dict[_Key, list[int]])
+    """Which specs reach a function."""
+    seconds: list[float] = field(default_factory=list[float])
+    failed: list[str] = field(default_factory=list[str])
+    functions: dict[_Key, list[FunctionType]] = field(
+        default_factory=dict[_Key, list[FunctionType]]
+    )
+    """The functions of the pack that are alive, by their code."""
+    caches: list[Any] = field(default_factory=list[Any])
+    """What functions remember."""
+    killers: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    """By file: specs that noticed a mutant, which may notice the next one."""
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """In place of pytest's own."""
+        self.items = list(session.items)
+        for number, item in enumerate(self.items):
+            seen: set[CodeType] = set()
+
+            def profile(
+                frame: FrameType, event: str, _: object, seen: set[CodeType] = seen
+            ) -> None:
+                if event == "call":
+                    seen.add(frame.f_code)
+
+            begin = time.process_time()
+            sys.setprofile(profile)
+            passed = _passes(item)
+            sys.setprofile(None)
+            self.seconds.append(time.process_time() - begin)
+            if not passed:
+                self.failed.append(item.nodeid)
+            for code in seen:
+                if code.co_filename.startswith(_PACK):
+                    self.reach.setdefault(_key(code), []).append(number)
+        for one in gc.get_objects():
+            if isinstance(one, FunctionType) and one.__code__.co_filename.startswith(_PACK):
+                self.functions.setdefault(_key(one.__code__), []).append(one)
+            elif type(one).__name__ == "_lru_cache_wrapper" and str(
+                getattr(one, "__module__", "")
+            ).startswith(("policies", "tests")):
+                self.caches.append(one)
+        gc.collect()
+        gc.freeze()  # Forks share what they do not change.
+        self.then(self)
+        return True
+
+    def reaching(self, keys: Iterable[_Key], file: str) -> list[int]:
+        """Specs for a mutant: those that noticed others of its file first, then the quickest."""
+        found = {number for key in keys for number in self.reach.get(key, [])}
+        ordered = sorted(found, key=lambda number: self.seconds[number])
+        # One of each test function before the second of any.
+        seen: dict[str, int] = {}
+        rounds: dict[int, int] = {}
+        for number in ordered:
+            name = self.items[number].nodeid.partition("[")[0]
+            rounds[number] = seen[name] = seen.get(name, -1) + 1
+        known = [one for one in self.killers.get(file, []) if one in found]
+        rest = sorted(
+            found.difference(known),
+            key=lambda one: (rounds[one] // 5, self.seconds[one]),
+        )
+        chosen, total = [], 0.0
+        for number in [*known, *rest]:
+            total += self.seconds[number]
+            if total <= _SPECS_SECONDS or not chosen:
+                chosen.append(number)
+        return chosen
+
+
+def _passes(item: pytest.Item) -> bool:
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        reports = runtestprotocol(item, log=False, nextitem=None)
+    return all(one.outcome != "failed" for one in reports)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _codes(constant)
+
+
+@functools.cache
+def _original(file: Path) -> dict[_Key, CodeType]:
+    code = compile(file.read_text(encoding="utf-8"), str(file), "exec")
+    return {_key(one): one for one in _codes(code)}
+
+
+def changed(mutant: Mutant) -> dict[_Key, CodeType]:
+    """The functions that are other ones in a mutant, with their code there."""
+    file = str(mutant.file)
+    before = _original(mutant.file)
+    after = {_key(one): one for one in _codes(compile(mutated(mutant), file, "exec"))}
+    return {key: code for key, code in after.items() if before.get(key) != code}
+
+
+def survives(specs: Specs, mutant: Mutant) -> bool:
+    """Whether every spec that reaches the mutant passes all the same."""
+    codes = changed(mutant)
+    chosen = specs.reaching(codes, str(mutant.file))
+    if not chosen:
+        return survives_import(mutant)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _run(specs, chosen, codes, writing)
+    os.close(writing)
+    with os.fdopen(reading) as answers:
+        noticed = answers.read()
+    _, status = os.waitpid(child, 0)
+    if noticed:
+        order = specs.killers.setdefault(str(mutant.file), [])
+        number = int(noticed)
+        if number in order:
+            order.remove(number)
+        order.insert(0, number)
+        del order[12:]
+    return os.waitstatus_to_exitcode(status) == 0
+
+
+def _run(specs: Specs, chosen: list[int], codes: dict[_Key, CodeType], writing: int) -> None:
+    """The forked process: 0 if every spec passes."""
+    status = 1
+    try:
+        # (The limit is of the processor's time, so that a busy machine notices nothing.)
+        limit = _CIRCLES_SECONDS + int(3 * sum(specs.seconds[number] for number in chosen))
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        for key, code in codes.items():
+            for function in specs.functions.get(key, []):
+                with contextlib.suppress(ValueError):  # other free variables: not this one
+                    function.__code__ = code
+        for cached in specs.caches:
+            cached.cache_clear()
+        for number in chosen:
+            if not _passes(specs.items[number]):
+                os.write(writing, str(number).encode())
+                return
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def survives_import(mutant: Mutant) -> bool:
+    """The same in a process of its own, which imports the mutated module."""
+    arguments = [str(mutant.file), str(mutant.site)]
+    command = [sys.executable, "-m", "benchmarks.mutation_import", *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def collected(files: Iterable[Path], then: Callable[[Specs], None]) -> None:
+    """Collect and measure specs, and call `then` with them."""
+    quiet: list[Any] = ["-q", "--tb=no", "--assert=plain", "-p", "no:cacheprovider"]
+    options = [*quiet, "-p", "no:xdist", "--no-header", "--no-summary"]
+    pytest.main([*options, *(str(one) for one in files)], plugins=[Specs(then)])
