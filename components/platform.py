@@ -61,9 +61,7 @@ class Platform(pulumi.ComponentResource):
         contract = _contract(settings)
         deployment = Deployment.discover(settings)
         existing = settings.network.existing
-        found = existing_network.find(existing) if existing is not None else None
-        if existing is not None:
-            existing_endpoints.check(deployment, existing)
+        found = _find_network(deployment)
         imported = settings.database.origin.existing
         found_database = existing_database.find(imported, settings) if imported else None
         ca_bundle = read_ca_bundle(deployment)
@@ -439,6 +437,15 @@ class Platform(pulumi.ComponentResource):
         if vpc_cidr is None:
             raise AssertionError("stacks.rules refuses settings without a network")
         return Network("network", deployment, vpc_cidr, opts).placement
+
+
+def _find_network(deployment: Deployment) -> Placement | None:
+    """The existing VPC, with all that this stack needs of it; None where it makes its own."""
+    existing = deployment.settings.network.existing
+    if existing is None:
+        return None
+    existing_endpoints.check(deployment, existing)
+    return existing_network.find(existing)
 
 
 def _contract(settings: Settings) -> workloads.WorkloadContract:

@@ -2,7 +2,7 @@
 
 That a host which hangs for `watchdog_minutes` (three at least) powers itself off is in
 tests/hosts/test_agent.py, and that the group replaces one that has gone, in
-tests/localcloud/test_scaling_lifecycle.py.
+tests/localcloud/test_instances.py.
 """
 
 from __future__ import annotations
