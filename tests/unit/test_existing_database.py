@@ -10,7 +10,7 @@ import pytest
 from stacks.settings import load
 from tests.unit.conftest import Deployed
 from tests.unit.recorder import REGION, Recorder, deploy
-from tests.unit.test_network import EXISTING, tags
+from tests.unit.test_network import ENDPOINTS, EXISTING, tags
 from tests.unit.test_settings import changed
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd-0123-0123-0123-0123456789ab"
@@ -54,7 +54,8 @@ def deployed_with(instance: dict[str, Any] | None = None, /, **changes: Any) -> 
         for tier in "dhf"
         for zone in (1, 2)
     }
-    recorder = Recorder(subnets=subnets, instance={**INSTANCE, **(instance or {})})
+    found = {**INSTANCE, **(instance or {})}
+    recorder = Recorder(subnets=subnets, endpoints=ENDPOINTS, instance=found)
     return deploy(load(raw, "dev", REGION), recorder)
 
 
