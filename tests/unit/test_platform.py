@@ -57,6 +57,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         },
         "backup_retention_function": "pgkeep-local-backup-retention",
         "manifest_key_arn": None,
+        "aws_backup_vaults": {},
         "backup_retention_days": settings("local").backups.retention_days,
         "role_secret_names": {
             kind: f"pgkeep-local/node_pass/{kind}"
@@ -97,6 +98,7 @@ def test_components(deployed: Deployed, environment: str) -> None:
         "PoolerCertificates",
         "PoolerHosts",
         "ReadReplica",
+        "RoleRotation",
         "SecurityGroups",
         "ServiceEndpoints",
         "WorkloadRoles",
