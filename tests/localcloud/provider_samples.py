@@ -614,7 +614,7 @@ SAMPLES = (
         "object",
         "aws:s3/bucketObject:BucketObject",
         lambda made: {
-            "bucket": made["locked-bucket"].id,
+            "bucket": made["log-bucket"].id,
             "key": "worker/functions.zip",
             "source": Asset(text="one", hash="one"),
             "sourceHash": "one",

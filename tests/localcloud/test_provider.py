@@ -62,6 +62,12 @@ def test_the_samples_cover_every_type_that_moto_can_make():
         "aws:lambda/invocation:Invocation",  # tests of its own
         # With functions that run: tests/localcloud/test_secret_rotation.py.
         "aws:secretsmanager/secretRotation:SecretRotation",
+        # With copies and snapshots: tests/localcloud/test_vaults.py.
+        "aws:backup/plan:Plan",
+        "aws:backup/selection:Selection",
+        "aws:backup/vault:Vault",
+        "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+        "aws:backup/vaultPolicy:VaultPolicy",
         # With real databases: tests/localcloud/test_databases_provider.py.
         "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication",
         "aws:rds/snapshot:Snapshot",
