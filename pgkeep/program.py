@@ -261,6 +261,14 @@ def aws_answers(settings: Settings, region: str) -> Answers:
     subnets: dict[str, dict[str, Any]] = {}
     if existing is not None:
         fixed["aws:ec2/getVpc:getVpc"] = {"id": existing.vpc_id}
+        if endpoints := existing.endpoints:
+            fixed["aws:ec2/getVpcEndpoint:getVpcEndpoint"] = {
+                "id": "vpce-0123456789abcdef0",
+                "state": "available",
+                "privateDnsEnabled": True,
+                "securityGroupIds": [endpoints.security_group_id],
+                "prefixListId": endpoints.s3_prefix_list_id,
+            }
         for tier in ("database", "host", "function"):
             for number, subnet_id in enumerate(getattr(existing, f"{tier}_subnet_ids")):
                 subnets.setdefault(

@@ -162,7 +162,7 @@ RULES: Final = (
         what="Every VPC has an endpoint for EC2. This is advice: hosts and functions of pgkeep "
         "do not call EC2's API.",
         why="Calls of EC2's API would leave through NAT, where nothing says what may pass.",
-        remediation="add aws.ec2.VpcEndpoint for com.amazonaws.<region>.ec2.",
+        remediation="add aws.ec2.VpcEndpoint for the service ec2.",
         severity=Severity.MEDIUM,
         catalogue=("NET-10",),
         controls=("EC2.10",),

@@ -73,7 +73,9 @@ def _alias(settings: Settings) -> str:
 # The longest last parts. A new function, bucket or replica with a longer one belongs here.
 _LONGEST_BUCKET = "copy-logs"
 _LONGEST_FUNCTION = "pooler-certificates"
+_LONGEST_HOST = "backup-worker"
 _LONGEST_INSTANCE = "replica-15"
+_LONGEST_SCHEDULE = "restore-test-start-monthly"
 _LONGEST_SECRET = "pooler/authority"  # noqa: S105 (a name)
 
 NAME_LIMITS: tuple[NameLimit, ...] = (
@@ -180,7 +182,7 @@ NAME_LIMITS: tuple[NameLimit, ...] = (
         "aws:iam/instanceProfile:InstanceProfile",
         "name",
         "instance profile",
-        _after_prefix("pooler"),
+        _after_prefix(_LONGEST_HOST),
         128,
         r"[\w+=,.@-]+",
         "IAM user guide: IAM and STS quotas",
@@ -189,7 +191,7 @@ NAME_LIMITS: tuple[NameLimit, ...] = (
         "aws:scheduler/schedule:Schedule",
         "name",
         "schedule",
-        _after_prefix(f"{_LONGEST_FUNCTION}-renew"),
+        _after_prefix(_LONGEST_SCHEDULE),
         64,
         r"[0-9A-Za-z_.-]+",
         "EventBridge Scheduler API reference: CreateSchedule",
@@ -267,7 +269,7 @@ NAME_LIMITS: tuple[NameLimit, ...] = (
         "aws:autoscaling/group:Group",
         "name",
         "Auto Scaling group",
-        _after_prefix("pooler"),
+        _after_prefix(_LONGEST_HOST),
         255,
         r"[^:]+",
         "EC2 Auto Scaling API reference: CreateAutoScalingGroup",
@@ -285,7 +287,7 @@ NAME_LIMITS: tuple[NameLimit, ...] = (
         "aws:ec2/launchTemplate:LaunchTemplate",
         "name",
         "launch template",
-        _after_prefix("pooler"),
+        _after_prefix(_LONGEST_HOST),
         128,
         r"[a-zA-Z0-9().\-/_]+",
         "EC2 API reference: CreateLaunchTemplate",

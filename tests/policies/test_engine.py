@@ -79,6 +79,9 @@ for metric in ("CPUUtilization", "FreeStorageSpace", "DatabaseConnections"):
         comparison_operator="GreaterThanThreshold", evaluation_periods=1,
         alarm_actions=["arn:aws:sns:eu-west-1:1:alarms"],
         dimensions={{"DBInstanceIdentifier": db.identifier}})
+aws.cloudwatch.MetricAlarm("age", namespace="backups", metric_name="BackupAgeSeconds", threshold=1,
+    comparison_operator="GreaterThanThreshold", evaluation_periods=1,
+    alarm_actions=["arn:aws:sns:eu-west-1:1:alarms"])
 """
 
 

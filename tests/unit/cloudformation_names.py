@@ -83,6 +83,7 @@ WITHOUT_TYPE: dict[str, str] = {
     "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication": (
         "AutomaticBackupReplicationRegion of the instance"
     ),
+    "aws:s3/bucketObject:BucketObject": "a file's content, no resource of CloudFormation",
     "aws:lambda/layerVersion:LayerVersion": "its content is a local file, CloudFormation's in S3",
 }
 
@@ -165,6 +166,8 @@ WITHOUT_PROPERTY: dict[str, dict[str, str]] = {
         "waitForCapacityTimeout": "how long the provider waits",
         "waitForElbCapacity": "how long the provider waits",
         "instanceRefresh": "UpdatePolicy of the resource, no property",
+        "enabledMetrics": "MetricsCollection, both in one",
+        "metricsGranularity": "MetricsCollection, both in one",
     },
     "aws:ec2/internetGateway:InternetGateway": {"vpcId": "a resource of its own: attachment"},
     "aws:ec2/launchTemplate:LaunchTemplate": {"updateDefaultVersion": "done by the provider"},

@@ -10,6 +10,7 @@ from tests.unit.recorder import deploy
 from tests.unit.test_backup_settings import ELSEWHERE
 from tests.unit.test_backup_storage import (
     ABANDONED,
+    HANDOVER,
     KEY,
     class_rules,
     deny,
@@ -115,6 +116,7 @@ def test_prod_is_copied_to_a_guarded_bucket_of_another_region(deployed: Deployed
             *class_rules("monthly", 365),
             *class_rules("manual", 90),
             ABANDONED,
+            HANDOVER,
             *leftovers("prod"),
         ],
         **THERE,

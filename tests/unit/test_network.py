@@ -264,7 +264,7 @@ def without(*services: str) -> dict[str, dict[str, Any]]:
 
 
 def test_hosts_may_reach_through_nat_what_functions_never_call() -> None:
-    assert "pooler-hosts-group" in existing(without("logs", "autoscaling")).resources
+    assert "pooler-hosts-group" in existing(without("logs")).resources
 
 
 @pytest.mark.parametrize(
