@@ -80,7 +80,7 @@ def writer(planes: Planes):
 
 def test_the_writer_adds_and_neither_replaces_nor_deletes(planes: Planes, writer: Any) -> None:
     arn = "arn:aws:s3:::written-once"
-    make(planes, "written-once", *secure_transport(arn), *write_once(arn, WRITER))
+    make(planes, "written-once", *secure_transport(arn), *write_once(arn, [WRITER]))
     writer.put_object(Bucket="written-once", Key="daily/1", Body=b"1", IfNoneMatch="*")
     version = upload(writer, "written-once", "daily/2", IfNoneMatch="*")
     # Without the condition nothing is written at all, with it nothing twice.
