@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from ..values import UNKNOWN, one_or_many
+from ..values import UNKNOWN, contains_unknown, one_or_many
 from .findings import Finding
 from .model import (
     LIMITS,
@@ -74,8 +74,10 @@ def fill(database: Database, manifest: Mapping[str, object], via: Place) -> None
             database.memberships[name, member, owner] = Membership(name, member, owner, via)
         for grant in one_or_many(fields.get("grants")):
             if isinstance(grant, dict):
+                # Without an owner it owns what it uses; one that is not known yet is noted.
                 mapping = cast("dict[str, object]", grant)
-                _grant(database, mapping, name, (owner or name, schema), via)
+                own = owner or ("" if contains_unknown(manifest.get("roles")) else name)
+                _grant(database, mapping, name, (own, schema), via)
 
 
 def notes(manifest: Mapping[str, object], via: Place) -> Iterator[Finding]:
