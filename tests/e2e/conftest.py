@@ -44,6 +44,6 @@ def shared() -> Iterator[_Shared]:
         held.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack(shared: _Shared) -> LocalStack:
     return shared.get()
