@@ -30,18 +30,8 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 # What the program imports of pulumi-aws; its resources load on the first use of a package.
 PRELOADED = (
-    *(
-        "autoscaling",
-        "backup",
-        "cloudwatch",
-        "ec2",
-        "ec2transitgateway",
-        "iam",
-        "kms",
-        "lambda_",
-        "lb",
-    ),
-    *("rds", "s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm", "vpc"),
+    *("autoscaling", "backup", "cloudwatch", "ec2", "ec2transitgateway", "iam", "kms", "lambda_"),
+    *("lb", "rds", "s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm", "vpc"),
 )
 # The engine sends whole archives' hashes and large documents through gRPC; this is its own limit.
 MAXIMUM_MESSAGE_BYTES = 400 * 1024 * 1024
