@@ -23,6 +23,8 @@ WAIT_SECONDS = 600.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
 ENGINE = "postgres"
+# In the secret: RDS's own id of the instance, which no other one ever has.
+_INSTANCE = "dbi_resource_id"
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,17 @@ class Outcome:
 
 
 def initialize(target: MasterTarget, rds: RDSClient, secrets: SecretsManagerClient) -> Outcome:
-    """Replace the throwaway password of a new instance once; later calls change nothing."""
+    """Replace the throwaway password of a new instance once; later calls change nothing.
+
+    An instance that took another one's place (a replacement, a restore) is new too: the secret says
+    whose password it has. Secrets of versions that did not say it are left as they are.
+    """
     current = secret_store.read(secrets, target.secret)
     pending = secret_store.read(secrets, target.secret, "AWSPENDING")
-    if current and "password" in current and pending is None:
+    of_another = False
+    if current and (of := current.get(_INSTANCE)):
+        of_another = of != _describe(rds, target.instance_identifier)["DbiResourceId"]
+    if current and "password" in current and pending is None and not of_another:
         return Outcome("unchanged", str(current.get("username", "")))
     if current is None:
         # The first version of a secret becomes current by itself; a password must not, before the
@@ -81,6 +90,7 @@ def _set_new_password(target: MasterTarget, rds: RDSClient, secrets: SecretsMana
             "port": target.port,
             "dbname": target.database,
             "engine": ENGINE,
+            _INSTANCE: instance["DbiResourceId"],
         }
         secret_store.write(secrets, target.secret, document, "AWSPENDING")
     _wait_until_settled(rds, target.instance_identifier, instance)

@@ -65,7 +65,7 @@ def current(secrets: Any) -> dict[str, Any]:
     return secret_store.read(secrets, "master") or {}
 
 
-def test_initialize_sets_a_new_password_once(secrets: Any, passwords: list[str]) -> None:
+def test_initialize_sets_a_new_password_once(secrets: Any, rds: Any, passwords: list[str]) -> None:
     assert function.handler({"action": "initialize"}, None) == {
         "status": "initialized",
         "username": "pgkeep_master",
@@ -77,9 +77,29 @@ def test_initialize_sets_a_new_password_once(secrets: Any, passwords: list[str])
         "port": 5432,
         "dbname": "node_pass",
         "engine": "postgres",
+        "dbi_resource_id": rds.describe_db_instances()["DBInstances"][0]["DbiResourceId"],
     }
     assert function.handler({"action": "initialize"}, None)["status"] == "unchanged"
     assert len(passwords) == 1
+
+
+def test_an_instance_that_took_the_place_of_another_gets_a_password(
+    secrets: Any, rds: Any, passwords: list[str]
+) -> None:
+    function.handler({"action": "initialize"}, None)
+    first, real = current(secrets), rds.describe_db_instances
+
+    def another(**inputs: Any) -> Any:
+        answer = real(**inputs)
+        answer["DBInstances"][0]["DbiResourceId"] = "db-ANOTHER"
+        return answer
+
+    rds.describe_db_instances = another
+    assert function.handler({"action": "initialize"}, None)["status"] == "initialized"
+    assert len(set(passwords)) == 2
+    second = {**first, "password": passwords[1], "dbi_resource_id": "db-ANOTHER"}
+    assert current(secrets) == second
+    assert function.handler({"action": "initialize"}, None)["status"] == "unchanged"
 
 
 def test_rotate_sets_another_and_keeps_the_previous(secrets: Any, passwords: list[str]) -> None:
