@@ -46,7 +46,9 @@ def test_an_interrupted_engine_is_waited_for(tmp_path: Path) -> None:
         "time.sleep(30)\n"
     )
     program = (
-        "import pathlib, sys; from toolchain.steps import run_engine; "
+        # A shell that starts CI in the background passes on that SIGINT is ignored.
+        "import pathlib, signal, sys; from toolchain.steps import run_engine; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"sys.exit(run_engine([sys.executable, '-c', {engine!r}], pathlib.Path('/'), {{}}))"
     )
     running = subprocess.Popen(
