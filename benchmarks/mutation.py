@@ -109,9 +109,6 @@ def judge(specs: Specs, found: Iterable[Mutant], score: Score) -> None:
     """Run mutants and count them; survivors are printed at once."""
     for name in specs.failed:
         print(f"fails without a mutant, and is left out: {name}", flush=True)
-    bad = {number for number, one in enumerate(specs.items) if one.nodeid in specs.failed}
-    for numbers in specs.reach.values():
-        numbers[:] = [one for one in numbers if one not in bad]
     listed = equivalent()
     for number, mutant in enumerate(found):
         if number % _SAVED_EVERY == 0:
@@ -162,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     specs = options.specs or [
         path for path in sorted(_SPECS.glob("test_*.py")) if path.stem not in _LEFT_OUT_SPECS
     ]
-    collected(specs, lambda measured: judge(measured, found, score))
+    collected(specs, {one.file for one in found}, lambda measured: judge(measured, found, score))
     score.save()
     wrong = stale(files)
     for path, function, change in wrong:

@@ -1,10 +1,10 @@
 """Runs mutants in forks of one process that has collected every spec.
 
-The specs run once with a profiler, which says what code each of them reaches. A mutant then is a
-fork in which the functions of its module get the mutated code, and in which the specs that reach
-it run, the quickest first, until one fails. Where no spec reaches a function after collection
-(it runs when the module is imported), the specs run in a process of their own that imports the
-mutated module.
+The specs run once under a tracer, which says what lines of the modules each of them reaches. A
+mutant then is a fork in which the functions of its module get the mutated code, and in which the
+specs that reach its line run until one fails: one of each way through the function before the
+second of any, the quickest first. Where no spec reaches a function after collection (it runs when
+the module is imported), the specs run in a process of their own that imports the mutated module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
@@ -46,9 +47,13 @@ class Specs:
     """A pytest plugin: it takes over the loop, measures the specs, and calls `then`."""
 
     then: Callable[[Specs], None]
+    modules: frozenset[str]
+    """Files whose mutants will run."""
     items: list[pytest.Item] = field(default_factory=list[pytest.Item])
-    reach: dict[_Key, list[int]] = field(default_factory=dict[_Key, list[int]])
-    """Which specs reach a function."""
+    reach: dict[_Key, dict[frozenset[int], list[int]]] = field(
+        default_factory=lambda: defaultdict[_Key, dict[frozenset[int], list[int]]](dict)
+    )
+    """Which lines of a function are reached together, and by which specs."""
     seconds: list[float] = field(default_factory=list[float])
     failed: list[str] = field(default_factory=list[str])
     functions: dict[_Key, list[FunctionType]] = field(
@@ -63,25 +68,28 @@ class Specs:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of pytest's own."""
         self.items = list(session.items)
+        self._find_functions()
         for number, item in enumerate(self.items):
-            seen: set[CodeType] = set()
-
-            def profile(
-                frame: FrameType, event: str, _: object, seen: set[CodeType] = seen
-            ) -> None:
-                if event == "call":
-                    seen.add(frame.f_code)
-
+            for cached in self.caches:
+                cached.cache_clear()
             begin = time.process_time()
-            sys.setprofile(profile)
-            passed = _passes(item)
-            sys.setprofile(None)
+            with _traced(self.modules) as lines:
+                passed = _passes(item)
             self.seconds.append(time.process_time() - begin)
             if not passed:
                 self.failed.append(item.nodeid)
-            for code in seen:
-                if code.co_filename.startswith(_PACK):
-                    self.reach.setdefault(_key(code), []).append(number)
+                continue
+            for key, reached in lines.items():
+                self.reach[key].setdefault(frozenset(reached), []).append(number)
+        self._find_functions()
+        gc.collect()
+        gc.freeze()  # Forks share what they do not change.
+        self.then(self)
+        return True
+
+    def _find_functions(self) -> None:
+        self.functions.clear()
+        self.caches.clear()
         for one in gc.get_objects():
             if isinstance(one, FunctionType) and one.__code__.co_filename.startswith(_PACK):
                 self.functions.setdefault(_key(one.__code__), []).append(one)
@@ -89,25 +97,30 @@ class Specs:
                 getattr(one, "__module__", "")
             ).startswith(("policies", "tests")):
                 self.caches.append(one)
-        gc.collect()
-        gc.freeze()  # Forks share what they do not change.
-        self.then(self)
-        return True
 
-    def reaching(self, keys: Iterable[_Key], file: str) -> list[int]:
-        """Specs for a mutant: those that noticed others of its file first, then the quickest."""
-        found = {number for key in keys for number in self.reach.get(key, [])}
-        ordered = sorted(found, key=lambda number: self.seconds[number])
-        # One of each test function before the second of any.
-        seen: dict[str, int] = {}
+    def reaching(self, keys: Iterable[_Key], mutant: Mutant) -> list[int]:
+        """Specs for a mutant: those that noticed others of its file first, then one of each way
+        through the function before the second of any."""
+        ways: dict[int, list[frozenset[int]]] = {}
+        for key in keys:
+            for lines, numbers in self.reach.get(key, {}).items():
+                for number in numbers:
+                    ways.setdefault(number, []).append(lines)
+        place = range(mutant.line, mutant.last_line + 1)
+        if at_place := {
+            number: lines
+            for number, lines in ways.items()
+            if any(not one.isdisjoint(place) for one in lines)
+        }:
+            ways = at_place
+        seen: defaultdict[object, int] = defaultdict(int)
         rounds: dict[int, int] = {}
-        for number in ordered:
-            name = self.items[number].nodeid.partition("[")[0]
-            rounds[number] = seen[name] = seen.get(name, -1) + 1
-        known = [one for one in self.killers.get(file, []) if one in found]
+        for number in sorted(ways, key=lambda number: self.seconds[number]):
+            rounds[number] = seen[way := tuple(ways[number])]
+            seen[way] += 1
+        known = [one for one in self.killers.get(mutant.path, []) if one in rounds]
         rest = sorted(
-            found.difference(known),
-            key=lambda one: (rounds[one] // 5, self.seconds[one]),
+            rounds.keys() - known, key=lambda number: (rounds[number], self.seconds[number])
         )
         chosen, total = [], 0.0
         for number in [*known, *rest]:
@@ -115,6 +128,34 @@ class Specs:
             if total <= _SPECS_SECONDS or not chosen:
                 chosen.append(number)
         return chosen
+
+
+@contextlib.contextmanager
+def _traced(modules: frozenset[str]) -> Generator[dict[_Key, set[int]]]:
+    """The lines of the modules' functions that are reached; complete at the end."""
+    seen: set[tuple[int, int]] = set()
+    codes: dict[int, CodeType] = {}
+
+    def call(frame: FrameType, _event: str, _: object) -> Callable[..., Any] | None:
+        code = frame.f_code
+        if code.co_filename not in modules:
+            return None
+        codes[id(code)] = code
+        return line
+
+    def line(frame: FrameType, event: str, _: object) -> Callable[..., Any]:
+        if event == "line":
+            seen.add((id(frame.f_code), frame.f_lineno))
+        return line
+
+    found: dict[_Key, set[int]] = {}
+    sys.settrace(call)
+    try:
+        yield found
+    finally:
+        sys.settrace(None)
+        for code, number in seen:
+            found.setdefault(_key(codes[code]), set()).add(number)
 
 
 def _passes(item: pytest.Item) -> bool:
@@ -147,7 +188,7 @@ def changed(mutant: Mutant) -> dict[_Key, CodeType]:
 def survives(specs: Specs, mutant: Mutant) -> bool:
     """Whether every spec that reaches the mutant passes all the same."""
     codes = changed(mutant)
-    chosen = specs.reaching(codes, str(mutant.file))
+    chosen = specs.reaching(codes, mutant)
     if not chosen:
         return survives_import(mutant)
     reading, writing = os.pipe()
@@ -160,7 +201,7 @@ def survives(specs: Specs, mutant: Mutant) -> bool:
         noticed = answers.read()
     _, status = os.waitpid(child, 0)
     if noticed:
-        order = specs.killers.setdefault(str(mutant.file), [])
+        order = specs.killers.setdefault(mutant.path, [])
         number = int(noticed)
         if number in order:
             order.remove(number)
@@ -202,8 +243,13 @@ def survives_import(mutant: Mutant) -> bool:
     return done.returncode == 0
 
 
-def collected(files: Iterable[Path], then: Callable[[Specs], None]) -> None:
-    """Collect and measure specs, and call `then` with them."""
+def collected(
+    files: Iterable[Path], modules: Iterable[Path], then: Callable[[Specs], None]
+) -> None:
+    """Collect specs, measure what they reach of the modules, and call `then` with them."""
     quiet: list[Any] = ["-q", "--tb=no", "--assert=plain", "-p", "no:cacheprovider"]
     options = [*quiet, "-p", "no:xdist", "--no-header", "--no-summary"]
-    pytest.main([*options, *(str(one) for one in files)], plugins=[Specs(then)])
+    pytest.main(
+        [*options, *(str(one) for one in files)],
+        plugins=[Specs(then, frozenset(map(str, modules)))],
+    )

@@ -37,6 +37,7 @@ class Mutant:
     site: int
     """Which of the module's conditions, counted as the tree is walked."""
     line: int
+    last_line: int
     function: str
     """The function around it; empty at the module's own level."""
     change: str
@@ -67,7 +68,8 @@ def mutants(file: Path) -> Iterator[Mutant]:
     for site, (node, change) in enumerate(_sites(tree)):
         function = around.get(id(node), "")
         seen[function, change] += 1
-        yield Mutant(file, site, node.lineno, function, change, seen[function, change])
+        last = node.end_lineno or node.lineno
+        yield Mutant(file, site, node.lineno, last, function, change, seen[function, change])
 
 
 def _sites(tree: ast.AST) -> Iterator[tuple[ast.expr, str]]:

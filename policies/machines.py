@@ -51,16 +51,14 @@ def _no_secret_in_user_data(resource: Resource, _context: Context) -> Iterator[O
 
 def _profile(part: Part) -> Iterator[Outcome]:
     value = part.read("iamInstanceProfile")
-    if part.resource.type == TEMPLATE and not contains_unknown(value):
-        found = value if isinstance(value, dict) else {}
-        if not (found.get("arn") or found.get("name")):
-            yield part.violation("iamInstanceProfile", value, "name a profile")
-    elif value is UNKNOWN and part.resource.type != TEMPLATE:
+    if value is UNKNOWN:
         yield part.unverified("iamInstanceProfile")
-    elif part.resource.type != TEMPLATE and (not isinstance(value, str) or not value.strip()):
+        return
+    names = [value]
+    if part.resource.type == TEMPLATE:
+        names = [part.read(f"iamInstanceProfile.{name}") for name in ("arn", "name")]
+    if not any(one is UNKNOWN or (isinstance(one, str) and one.strip()) for one in names):
         yield part.violation("iamInstanceProfile", value, "name a profile")
-    elif part.resource.type == TEMPLATE and value is UNKNOWN:
-        yield part.unverified("iamInstanceProfile")
 
 
 def _monitored(resource: Resource, context: Context) -> Iterator[Outcome]:

@@ -11,11 +11,11 @@ from .inventory import Resource, Stack
 from .links import sources, targets
 from .network_acls import ACLS
 from .networks import ENDPOINT, SUBNET, VPC
-from .openings import GROUP, GROUP_RULE, GROUP_TYPES
+from .openings import EGRESS_RULE, GROUP, GROUP_RULE, INGRESS_RULE
 from .permissions import DOCUMENT_TYPES, identity_statements
 from .requirements import ADVISORY_BELOW_STAGING, ADVISORY_EVERYWHERE, flag, on_resource
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
-from .values import UNKNOWN, contains_unknown, sequence, shown, text
+from .values import UNKNOWN, sequence, shown, text
 
 FLOW_LOG: Final = "aws:ec2/flowLog:FlowLog"
 ENDPOINT_SERVICE: Final = "aws:ec2/vpcEndpointService:VpcEndpointService"
@@ -28,6 +28,11 @@ _ADDRESS_USERS: Final = (
     ("aws:transfer/server:Server", "endpointDetails"),
     ("aws:lb/loadBalancer:LoadBalancer", "subnetMappings"),
 )
+# By these a group, or a rule, says which group it is, or is of.
+_OWN_GROUP: Final = {
+    GROUP: "name",
+    **dict.fromkeys((GROUP_RULE, INGRESS_RULE, EGRESS_RULE), "securityGroupId"),
+}
 # What functions and hosts beside a database call from inside of the VPC.
 _SERVICES: Final = ("s3", "secretsmanager", "logs")
 _KEY_USES: Final = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
@@ -104,17 +109,13 @@ def _groups_used(stack: Stack, _context: Context) -> Iterator[Outcome]:
     used: set[Resource] = set()
     undecided = False
     for resource in stack.resources:
-        for name, value in resource.properties.items():
+        for name in resource.properties:
             # What stands in a group, or is a rule of it, is not yet a use of it.
-            if (
-                resource.type == GROUP
-                or (name == "securityGroupId" and resource.type in GROUP_TYPES)
-            ) and (resource.type != GROUP or name in ("id", "arn", "name")):
+            if name == _OWN_GROUP.get(resource.type):
                 continue
             links = targets(stack, resource, name, (GROUP,))
             used.update(one for one in links.found if one is not resource)
-            if "ecurityGroup" in name and links.undecided and contains_unknown(value):
-                undecided = True
+            undecided |= "ecurityGroup" in name and links.undecided
     for group in groups:
         if group in used:
             continue

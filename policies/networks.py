@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from .documents import MalformedDocumentError, Statement, is_wildcard, parse
@@ -28,7 +28,7 @@ from .rules import (
     Unverified,
     Violation,
 )
-from .values import UNKNOWN, contains_unknown, one_or_many, shown
+from .values import UNKNOWN, Unknown, contains_unknown, one_or_many, shown
 
 VPC: Final = "aws:ec2/vpc:Vpc"
 SUBNET: Final = "aws:ec2/subnet:Subnet"
@@ -48,70 +48,49 @@ _NETWORK_REMEDIATION: Final = (
 )
 
 
-def _no_world_ingress_to(port: int) -> ResourceCheck:
-    limit = f"not open port {port} to every address"
+def _closed_to_world(
+    direction: str,
+    limit: str,
+    reached: Callable[[Opening], bool | Unknown],
+    *,
+    world_only: bool = True,
+) -> ResourceCheck:
+    """No opening of which `reached` is true is for every address, or for any network at all."""
 
     def check(resource: Resource, _context: Context) -> Iterator[Outcome]:
-        for opening in openings(resource, "ingress"):
+        for opening in openings(resource, direction):
             if isinstance(opening, Opening):
-                yield from opening.judged(opening.reaches(port), limit, world_only=True)
+                yield from opening.judged(reached(opening), limit, world_only=world_only)
             else:
                 yield opening
 
     return check
 
 
-def _no_world_ingress_everywhere(resource: Resource, _context: Context) -> Iterator[Outcome]:
-    limit = "not open every port to every address"
-    for opening in openings(resource, "ingress"):
-        if isinstance(opening, Opening):
-            reached = UNKNOWN if opening.ports is UNKNOWN else opening.all_ports
-            yield from opening.judged(reached, limit, world_only=True)
-        else:
-            yield opening
-
-
-def _world_reaches_web_only(resource: Resource, _context: Context) -> Iterator[Outcome]:
-    limit = "open at most port 443 or 80 to every address"
-    for opening in openings(resource, "ingress"):
-        if isinstance(opening, Opening):
-            reached = UNKNOWN if opening.ports is UNKNOWN else opening.ports not in _WEB_PORTS
-            yield from opening.judged(reached, limit, world_only=True)
-        else:
-            yield opening
-
-
-def _no_world_ingress_to_high_risk(resource: Resource, _context: Context) -> Iterator[Outcome]:
-    limit = "not open a port of administration, mail, search or a database to every address"
-    for opening in openings(resource, "ingress"):
-        if not isinstance(opening, Opening):
-            yield opening
-            continue
-        reached = [opening.reaches(port) for port in _HIGH_RISK_PORTS]
-        known = True if True in reached else UNKNOWN if UNKNOWN in reached else False
-        yield from opening.judged(known, limit, world_only=True)
-
-
-def _database_from_groups_only(resource: Resource, _context: Context) -> Iterator[Outcome]:
-    limit = "let only security groups reach PostgreSQL and PgBouncer (5432, 6432, 6543)"
-    for opening in openings(resource, "ingress"):
-        if not isinstance(opening, Opening):
-            yield opening
-            continue
-        reached = [opening.reaches(port) for port in _DATABASE_PORTS]
-        yield from opening.judged(
-            UNKNOWN if UNKNOWN in reached else any(reached), limit, world_only=False
-        )
-
-
-def _bounded_egress(resource: Resource, _context: Context) -> Iterator[Outcome]:
-    limit = "name the ports, or the networks, that it needs to reach"
-    for opening in openings(resource, "egress"):
-        if isinstance(opening, Opening):
-            reached = UNKNOWN if opening.ports is UNKNOWN else opening.all_ports
-            yield from opening.judged(reached, limit, world_only=True)
-        else:
-            yield opening
+_no_world_ingress_everywhere: Final = _closed_to_world(
+    "ingress", "not open every port to every address", lambda opening: opening.all_ports
+)
+_world_reaches_web_only: Final = _closed_to_world(
+    "ingress",
+    "open at most port 443 or 80 to every address",
+    lambda opening: UNKNOWN if opening.ports is UNKNOWN else opening.ports not in _WEB_PORTS,
+)
+_no_world_ingress_to_high_risk: Final = _closed_to_world(
+    "ingress",
+    "not open a port of administration, mail, search or a database to every address",
+    lambda opening: opening.reaches(*_HIGH_RISK_PORTS),
+)
+_database_from_groups_only: Final = _closed_to_world(
+    "ingress",
+    "let only security groups reach PostgreSQL and PgBouncer (5432, 6432, 6543)",
+    lambda opening: opening.reaches(*_DATABASE_PORTS),
+    world_only=False,
+)
+_bounded_egress: Final = _closed_to_world(
+    "egress",
+    "name the ports, or the networks, that it needs to reach",
+    lambda opening: opening.all_ports,
+)
 
 
 def _described(resource: Resource, context: Context) -> Iterator[Outcome]:
@@ -159,7 +138,7 @@ def _endpoint_policy(endpoint: Resource, _context: Context) -> Iterator[Outcome]
             yield Unverified(endpoint, f"statement {statement.number} of policy")
         elif not statement.allows or not _allows_everything(statement):
             continue
-        elif UNKNOWN in (*statement.actions, *statement.resources):
+        elif UNKNOWN in (*statement.actions, *statement.resources, statement.condition):
             yield Unverified(endpoint, f"statement {statement.number} of policy")
         else:
             yield Violation(endpoint, f"allows everything in statement {statement.number}", limit)
@@ -167,7 +146,7 @@ def _endpoint_policy(endpoint: Resource, _context: Context) -> Iterator[Outcome]
 
 def _allows_everything(statement: Statement) -> bool:
     return (
-        not any(one is not None and one != {} for one in [statement.condition])
+        statement.condition in (None, {}, UNKNOWN)
         and bool(statement.not_actions or any(_is_all(one) for one in statement.actions))
         and bool(statement.not_resources or any(_is_all(one) for one in statement.resources))
     )
@@ -209,7 +188,11 @@ def _world_port_rule(port: int, service: str, *controls: str) -> Rule:
         catalogue=("NET-02",),
         controls=controls,
         types=GROUP_TYPES,
-        check_resource=_no_world_ingress_to(port),
+        check_resource=_closed_to_world(
+            "ingress",
+            f"not open port {port} to every address",
+            lambda opening: opening.reaches(port),
+        ),
     )
 
 

@@ -19,6 +19,7 @@ EGRESS_RULE: Final = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 GROUP_TYPES: Final = (GROUP, DEFAULT_GROUP, GROUP_RULE, INGRESS_RULE, EGRESS_RULE)
 
 _LAST_PORT: Final = 65_535
+_OPPOSITE: Final = {"ingress": "egress", "egress": "ingress"}
 _SOURCES: Final = ("referencedSecurityGroupId", "prefixListId", "cidrIpv4", "cidrIpv6")
 
 
@@ -31,18 +32,24 @@ class Opening:
     """Where it stands: "" or "ingress[0]."."""
     ports: tuple[int, int] | Unknown | Wrong
     """The first and the last port; (0, 65535) for every protocol or every port."""
-    all_ports: bool
     networks: tuple[object, ...] | Unknown | Wrong
     description: object
 
-    def reaches(self, port: int) -> bool | Unknown:
-        """Whether `port` is among the ports. What cannot be read counts as all of them."""
+    def reaches(self, *ports: int) -> bool | Unknown:
+        """Whether one of `ports` is among its own. What cannot be read counts as all of them."""
         if self.ports is UNKNOWN:
             return UNKNOWN
         if isinstance(self.ports, Wrong):
             return True
         first, last = self.ports
-        return first <= port <= last
+        return any(first <= port <= last for port in ports)
+
+    @property
+    def all_ports(self) -> bool | Unknown:
+        """Whether every port is open."""
+        if self.ports is UNKNOWN:
+            return UNKNOWN
+        return isinstance(self.ports, Wrong) or self.ports == (0, _LAST_PORT)
 
     def judged(self, reached: bool | Unknown, limit: str, *, world_only: bool) -> Iterator[Outcome]:
         """A violation for each network (of the world) that gets in, if `reached`."""
@@ -105,10 +112,7 @@ def openings(resource: Resource, direction: str) -> Iterator[Opening | Outcome]:
     elif resource.type == GROUP_RULE:
         if resource.get("type") is UNKNOWN:
             yield Unverified(resource, "type")
-        elif resource.get("type") in (direction, None) or resource.get("type") not in (
-            "ingress",
-            "egress",
-        ):
+        elif resource.get("type") != _OPPOSITE[direction]:
             yield _listed(resource, "", dict(resource.properties))
     elif resource.type == (INGRESS_RULE if direction == "ingress" else EGRESS_RULE):
         yield _single(resource)
@@ -139,12 +143,10 @@ def _opening(
     protocol_name: str,
     networks: tuple[object, ...] | Unknown | Wrong,
 ) -> Opening:
-    ports = _ports(fields.get(protocol_name), fields.get("fromPort"), fields.get("toPort"))
     return Opening(
         resource=resource,
         place=place,
-        ports=ports,
-        all_ports=ports == (0, _LAST_PORT) or isinstance(ports, Wrong),
+        ports=_ports(fields.get(protocol_name), fields.get("fromPort"), fields.get("toPort")),
         networks=networks,
         description=fields.get("description"),
     )
@@ -159,13 +161,13 @@ def _ports(protocol: object, first: object, last: object) -> tuple[int, int] | U
         return -2, -2  # Types and codes, not ports.
     bounds: Sequence[int | Unknown | Wrong] = (
         integer(_unsigned(first), default=0),
-        integer(_unsigned(last), default=_LAST_PORT if first is None else 0),
+        integer(_unsigned(last), default=0),
     )
     for bound in bounds:
         if not isinstance(bound, int):
             return bound
     lower, upper = cast("tuple[int, int]", tuple(bounds))
-    # checkov and people write "every port" as 0 to 0 too, and as -1 to -1.
+    # checkov and people write "every port" as 0 to 0 too, as -1 to -1, or not at all.
     return (0, _LAST_PORT) if upper == 0 else (lower, upper)
 
 

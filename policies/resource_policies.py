@@ -74,9 +74,12 @@ def _is_wide(value: str) -> bool:
     """Whether a condition's value leaves everybody: a wildcard, every address, any account."""
     if is_wildcard(value) or value in ("0.0.0.0/0", "::/0"):
         return True
-    parts = value.split(":", 5)
     # arn:partition:service:region:account:resource
-    return len(parts) == 6 and is_wildcard(parts[4])
+    parts = value.split(":", 5)
+    if len(parts) < 6:
+        return value.startswith("arn:") and "*" in value
+    account, name = parts[4:]
+    return is_wildcard(account) or (not account and is_wildcard(name))
 
 
 def is_everybody(identity: object) -> bool:

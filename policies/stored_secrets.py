@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from .documents import MalformedDocumentError, matches, parse
+from .effective import overlap
 from .hosts import FUNCTION
 from .inventory import Resource, Stack
 from .keys import PARAMETER, ROTATION
@@ -24,6 +25,10 @@ DOCUMENT: Final = "aws:ssm/document:Document"
 _WRITES: Final = ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret")
 # A message that only its writers may utter, for example: there is nothing in it that could leak.
 _NO_CREDENTIAL: Final = ("pgkeep:credential", "none")
+_SESSION_LOGS: Final = (
+    ("s3BucketName", "s3EncryptionEnabled"),
+    ("cloudWatchLogGroupName", "cloudWatchEncryptionEnabled"),
+)
 _PUBLIC_PARAMETER: Final = re.compile(r"certificate|ca[-_]bundle|public", re.IGNORECASE)
 
 
@@ -113,10 +118,16 @@ def _may_write(policy: Resource, secret: Resource) -> object:
                 return UNKNOWN
             if isinstance(resource, str) and (
                 (isinstance(arn, str) and matches(resource, arn))
-                or (isinstance(name, str) and f":secret:{name}" in resource)
+                or (isinstance(name, str) and _is_arn_of(name, resource))
             ):
                 return True
     return False
+
+
+def _is_arn_of(name: str, pattern: str) -> bool:
+    """Whether an ARN, or a pattern of ARNs, is of the secret; AWS adds six characters of its own
+    to the name."""
+    return overlap(pattern.partition(":secret:")[2], f"{name}-??????")
 
 
 def _secure(parameter: Resource, _context: Context) -> Iterator[Outcome]:
@@ -151,12 +162,13 @@ def _private_document(document: Resource, _context: Context) -> Iterator[Outcome
 
 def _session_inputs(document: Resource) -> dict[str, object] | Outcome | None:
     """The inputs of a session document; `None` of another one."""
-    kind = document.get("documentType")
-    if kind is UNKNOWN or document.get("content") is UNKNOWN:
-        return Unverified(document, "documentType" if kind is UNKNOWN else "content")
+    kind, content = document.get("documentType"), document.get("content")
+    if kind is UNKNOWN:
+        return Unverified(document, "documentType")
     if kind != "Session":
         return None
-    content = document.get("content")
+    if content is UNKNOWN:
+        return Unverified(document, "content")
     if isinstance(content, str):
         try:
             content = json.loads(content)
@@ -196,13 +208,11 @@ def _sessions_encrypted(document: Resource, _context: Context) -> Iterator[Outco
 def _sessions_logged(document: Resource, _context: Context) -> Iterator[Outcome]:
     inputs = _session_inputs(document)
     if isinstance(inputs, dict):
-        bucket = inputs.get("s3BucketName") and _is_on(inputs.get("s3EncryptionEnabled"))
-        group = inputs.get("cloudWatchLogGroupName") and _is_on(
-            inputs.get("cloudWatchEncryptionEnabled")
-        )
-        if not bucket and not group and contains_unknown(inputs):
+        if any(inputs.get(log) and _is_on(inputs.get(switch)) for log, switch in _SESSION_LOGS):
+            return
+        if contains_unknown(inputs):
             yield Unverified(document, "the log in content")
-        elif not bucket and not group:
+        else:
             limit = "write sessions to an encrypted bucket or log group"
             yield Violation(document, "logs no session under encryption", limit)
     elif inputs is not None:

@@ -16,7 +16,7 @@ from .requirements import (
     on_resource,
 )
 from .rules import Context, Environment, Outcome, Rule, Severity, Unverified, Violation
-from .values import UNKNOWN, Wrong, integer, sequence, shown
+from .values import UNKNOWN, Wrong, integer, one_or_many, sequence, shown
 
 LOCK: Final = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
 PLAN: Final = "aws:backup/plan:Plan"
@@ -59,39 +59,39 @@ def _plan_keeps(plan: Resource, context: Context) -> Iterator[Outcome]:
 
 def _plan_copies(stack: Stack, context: Context) -> Iterator[Outcome]:
     for plan in stack.of_type(PLAN):
-        limit = "copy to a vault in another region"
-        copied = undecided = False
-        for part in _rules(plan, context):
-            if not isinstance(part, Part):
-                undecided |= isinstance(part, Unverified)
-                continue
-            actions = sequence(part.read("copyActions"))
-            undecided |= actions is UNKNOWN
-            copied |= isinstance(actions, list) and bool(actions)
+        own = plan.get("region")
+        destinations = list(_destinations(plan, context))
         # A copy to a vault of the plan's own region dies with the region.
-        near = [
+        far = [
             one
             for one in targets(stack, plan, "rules", (VAULT,)).found
-            if one.get("region") not in (None, plan.get("region"))
+            if one.get("region") not in (None, own)
         ]
-        known = [one for one in _destinations(plan, context) if isinstance(one, str)]
-        regions = {one.split(":")[3] for one in known if one.count(":") >= 3}
-        region = plan.get("region")
-        own = region if isinstance(region, str) else ""
-        if copied and (near or not known or len(regions) > 1 or own not in regions):
+        if destinations and (far or any(_is_far(one, own) for one in destinations)):
             continue
-        if undecided:
+        if UNKNOWN in destinations:
             yield Unverified(plan, "copyActions")
         else:
+            limit = "copy to a vault in another region"
             yield Violation(plan, "copies nothing to another region", limit)
 
 
 def _destinations(plan: Resource, context: Context) -> Iterator[object]:
+    """The vault of every copy; what is not known yet may be one."""
     for part in _rules(plan, context):
         actions = part.read("copyActions") if isinstance(part, Part) else None
-        for action in cast("list[object]", actions) if isinstance(actions, list) else []:
+        if isinstance(part, Unverified) or actions is UNKNOWN:
+            yield UNKNOWN
+        for action in one_or_many(actions):
             if isinstance(action, dict):
                 yield cast("dict[str, object]", action).get("destinationVaultArn")
+
+
+def _is_far(arn: object, region: object) -> bool:
+    """Whether a vault's ARN is of another region than `region`."""
+    # arn:partition:backup:region:account:backup-vault:name
+    parts = arn.split(":") if isinstance(arn, str) else []
+    return len(parts) == 7 and parts[3] != region
 
 
 def _rules(plan: Resource, context: Context) -> Iterator[Part | Outcome]:

@@ -192,12 +192,11 @@ def _schema(database: Database, one: Resource, via: Place) -> None:
     created(database, target, owner, via)
     for policy in one_or_many(one.get("policies")):
         fields = cast("dict[str, object]", policy) if isinstance(policy, dict) else {}
-        role = text(fields.get("role"), default=PUBLIC)
-        name = role if isinstance(role, str) and role else PUBLIC
+        role = fields.get("role")
+        grantee = _public_or(role if isinstance(role, str) else "")
         for key, privilege in (("create", "CREATE"), ("usage", "USAGE")):
             option = fields.get(f"{key}WithGrant") is True
             if fields.get(key) is True or option:
-                grantee = PUBLIC if name.lower() == "public" else name
                 database.add(Grant(grantee, privilege, target, owner, via, option))
 
 
@@ -253,7 +252,7 @@ def _kind(one: Resource) -> Kind:
 
 def _privileges(one: Resource, kind: Kind) -> tuple[tuple[str, ...], bool]:
     listed = [" ".join(word.upper().split()) for word in _texts(one.get("privileges"))]
-    if "ALL" in listed or "ALL PRIVILEGES" in listed:
+    if not {"ALL", "ALL PRIVILEGES"}.isdisjoint(listed):
         return all_privileges(kind), True
     unreadable = [
         item
@@ -265,8 +264,11 @@ def _privileges(one: Resource, kind: Kind) -> tuple[tuple[str, ...], bool]:
 
 
 def _grantee(one: Resource) -> str:
-    name = _text(one, "role")
-    return PUBLIC if name.lower() == "public" or not name else name
+    return _public_or(_text(one, "role"))
+
+
+def _public_or(name: str) -> str:
+    return PUBLIC if name.lower() in ("", "public") else name
 
 
 def _text(one: Resource, key: str) -> str:

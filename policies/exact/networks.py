@@ -23,8 +23,7 @@ def _administration_closed(version: int) -> ResourceCheck:
             if not isinstance(opening, Opening):
                 yield opening
                 continue
-            reached = [opening.reaches(port) for port in _ADMINISTRATION_PORTS]
-            if True not in reached and UNKNOWN not in reached:
+            if opening.reaches(*_ADMINISTRATION_PORTS) is False:
                 continue
             networks = opening.networks if isinstance(opening.networks, tuple) else (None,)
             for network in networks:

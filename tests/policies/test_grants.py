@@ -235,3 +235,48 @@ def test_an_input_that_is_unknown_at_preview_is_noted_and_a_known_copy_is_judged
         properties={"input": UNKNOWN_STRING, "triggers": {"manifest": bad, "hash": "ab12"}},
     )
     assert violations(copied) == REFUSED
+
+
+def test_paths_name_privilege_kind_and_objects() -> None:
+    def path(**grant: Any) -> str:
+        (verdict,) = verdicts(invocation({"manifest": manifest(app={"grants": [grant]})}))
+        return verdict.finding.partition("np_app → ")[2].partition(";")[0]
+
+    assert path(objects=["a", "b"], privileges=["DELETE"]) == 'granted DELETE on table "a", "b"'
+    assert path(privileges=["DELETE"], object_type=" Views ") == 'granted DELETE on view "*"'
+    assert path(privileges=["ALL  PRIVILEGES"]) == 'granted ALL on table "*"'
+    odd = 'granted "CRUD" on table "*", which is no known privilege'
+    assert path(privileges=["CRUD"]) == odd
+    assert found(app={"grants": table("SELECT", "")}) == []
+
+
+@pytest.mark.parametrize("owner", [[""], [5], ""])
+def test_names_that_are_none_are_refused(owner: Any) -> None:
+    for refused in (found(app={"member_of": owner}), found(owner=owner)):
+        assert set(refused) == set(REFUSED)
+
+
+@pytest.mark.parametrize("name", [None, "", 5])
+def test_roles_without_a_name_are_refused(name: Any) -> None:
+    assert found({"name": name, "kind": "app"}) == REFUSED
+    assert found("np_other") == REFUSED
+
+
+def test_names_of_keys_are_read_as_privileges_too() -> None:
+    assert found(privileges_by_name={"DELETE": ["np_app"]}) == REFUSED
+    assert found(privileges_by_name={"SELECT": ["np_app"]}) == []
+    assert found(granted={"x": ["GRANT TRUNCATE ON t"]}) == REFUSED
+
+
+def test_what_everybody_has_is_told_of_everybody_once() -> None:
+    public = {"name": "PUBLIC", "kind": "app", "grants": table("DELETE")}
+    assert len(verdicts(invocation({"manifest": manifest(public)}))) == 1
+
+
+@pytest.mark.parametrize("roles", ["np_app", {"np_app": {"kind": "app"}}, [], None])
+def test_what_has_no_roles_is_no_manifest(roles: Any) -> None:
+    assert violations(invocation({"manifest": {"roles": roles, "schema": "s"}})) == []
+    odd = [{"name": "a", "owns": ["t"]}]
+    assert violations(invocation({"manifest": {"roles": odd}})) == []
+    one = {"name": "a", "grants": table("DELETE")}
+    assert set(violations(invocation({"manifest": {"roles": one}}))) == set(REFUSED)
