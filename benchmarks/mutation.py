@@ -21,7 +21,7 @@ from pathlib import Path
 
 from toolchain.environment import REPOSITORY
 
-from .mutation_runner import Specs, collected, survives
+from .mutation_runner import Specs, collected, fails_without, survives
 from .mutation_sites import Mutant, mutants
 
 _PACK = REPOSITORY / "policies"
@@ -124,6 +124,10 @@ def judge(specs: Specs, found: Iterable[Mutant], score: Score) -> None:
             where = mutant.function or "(module)"
             place = f"{mutant.path}:{mutant.line}"
             print(f"survived: {place} {where}: {mutant.change[:160]}", flush=True)
+    for path in specs.noticing:
+        if name := fails_without(specs, path):
+            score.results.pop(path, None)
+            print(f"fails without a mutant, so that {path} has no result: {name}", flush=True)
 
 
 def stale(files: Iterable[Path]) -> list[_Name]:
@@ -145,14 +149,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--specs", nargs="*", type=Path, help="spec files; all that are quick")
     parser.add_argument("--sample", type=int, help="so many mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=17, help="of the draw")
-    parser.add_argument("--again", action="store_true", help="only what survived before")
+    parser.add_argument("--again", action="store_true", help="only what survived, or is new")
     parser.add_argument("--table", action="store_true", help="write the table of docs/mutation.md")
     options = parser.parse_args(arguments)
     files = [path.resolve() for path in options.files] or rule_files()
     score = Score()
     found = [mutant for file in files for mutant in mutants(file)]
     if options.again:
-        found = [mutant for mutant in found if score.known(mutant) == "survived"]
+        found = [mutant for mutant in found if score.known(mutant) in ("", "survived")]
     if options.sample is not None and options.sample < len(found):
         drawn = random.Random(options.seed).sample(range(len(found)), options.sample)  # noqa: S311
         found = [found[number] for number in sorted(drawn)]
@@ -168,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.table:
         before, mark, _ = PAGE.read_text(encoding="utf-8").partition("| module |")
         PAGE.write_text((before if mark else before + "\n") + score.table(), encoding="utf-8")
-    left = [one for one in found if score.known(one) == "survived"]
+    left = [one for one in found if score.known(one) not in ("noticed", "equivalent")]
     return int(bool(left or wrong))
 
 

@@ -14,6 +14,7 @@ import functools
 import gc
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -64,6 +65,8 @@ class Specs:
     """What functions remember."""
     killers: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     """By file: specs that noticed a mutant, which may notice the next one."""
+    noticing: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
+    """By file: all specs that ever noticed one."""
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of pytest's own."""
@@ -191,6 +194,33 @@ def survives(specs: Specs, mutant: Mutant) -> bool:
     chosen = specs.reaching(codes, mutant)
     if not chosen:
         return survives_import(mutant)
+    noticed = _first_to_fail(specs, chosen, codes)
+    if noticed is None:
+        return True
+    if noticed >= 0:
+        specs.noticing.setdefault(mutant.path, set()).add(noticed)
+        order = specs.killers.setdefault(mutant.path, [])
+        if noticed in order:
+            order.remove(noticed)
+        order.insert(0, noticed)
+        del order[12:]
+    return False
+
+
+def fails_without(specs: Specs, path: str) -> str:
+    """A spec that noticed mutants of the file and fails in a fork without one too; "" if none.
+
+    Only if there is none the file's mutants were noticed for what they are.
+    """
+    failed = _first_to_fail(specs, sorted(specs.noticing.get(path, ())), {})
+    return "" if failed is None else specs.items[failed].nodeid
+
+
+_IN_CIRCLES: Final = -1
+
+
+def _first_to_fail(specs: Specs, chosen: list[int], codes: dict[_Key, CodeType]) -> int | None:
+    """The number of the first spec that fails in a fork with these codes, or `_IN_CIRCLES`."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -201,13 +231,11 @@ def survives(specs: Specs, mutant: Mutant) -> bool:
         noticed = answers.read()
     _, status = os.waitpid(child, 0)
     if noticed:
-        order = specs.killers.setdefault(mutant.path, [])
-        number = int(noticed)
-        if number in order:
-            order.remove(number)
-        order.insert(0, number)
-        del order[12:]
-    return os.waitstatus_to_exitcode(status) == 0
+        return int(noticed)
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, -signal.SIGXCPU, -signal.SIGKILL):
+        raise RuntimeError(f"a mutant's process ended with {code}, and no spec failed")
+    return _IN_CIRCLES if code else None
 
 
 def _run(specs: Specs, chosen: list[int], codes: dict[_Key, CodeType], writing: int) -> None:

@@ -122,8 +122,8 @@ def _not_allowed(
                 yield statement
                 continue
             where = f"{place}, statement {statement.number},"
-            if not statement.allows or statement.not_actions:
-                continue  # NotAction is refused by iam-no-wildcard-actions.
+            if not statement.allows:
+                continue  # (NotAction, which has no actions, is iam-no-wildcard-actions's.)
             # NotResource, and a missing Resource, leave nearly everything.
             wide = not statement.resources or any(
                 isinstance(one, str) and is_broad_resource(one) for one in statement.resources

@@ -79,6 +79,8 @@ def test_deletion_is_refused_on_anything_but_what_tests_and_aws_backup_made() ->
     assert kinds(DELETION, allows("s3:DeleteObject", resource=bucket)) == REFUSED
     assert kinds(DELETION, allows("s3:DeleteObject", Condition=NARROWED)) == REFUSED
     assert kinds(DELETION, allows("s3:GetObject", resource=bucket)) == []
+    denied = allows("s3:DeleteObject", Effect="Deny", Condition=NARROWED)
+    assert kinds(DELETION, denied) == []
     remove = "rds:DeleteDBInstance"
     assert kinds(DELETION, allows(remove, resource=DATABASE)) == []
     assert kinds(DELETION, allows(remove.upper(), resource=[DATABASE, DATABASE])) == []
