@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
+from stacks import forms
 from stacks.schema import SettingsGroup, setting
 
-_VAULT = r"arn:aws[a-z-]*:backup:[a-z0-9-]+:[0-9]{12}:backup-vault:[A-Za-z0-9_-]{2,50}"
 _COPIES = "AWS Backup developer guide: creating backup copies across Regions and accounts"
 _LOCK = "AWS Backup developer guide: AWS Backup Vault Lock"
-_SCHEDULE = r"^cron\([0-9A-Za-z*?,/#\- ]+\)$"
-_KEY_ARN = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+$"
 
 
 class VaultLockSettings(SettingsGroup):
@@ -43,40 +39,42 @@ class AwsBackupSettings(SettingsGroup):
 
     region: str = setting(
         "Region of the copies",
-        pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$",
+        form=forms.REGION,
         why="the loss of a region must not take database and backups together",
         source=_COPIES,
     )
-    kms_key_arn: Annotated[str, Field(pattern=_KEY_ARN)] | None = setting(
+    kms_key_arn: str | None = setting(
         "Key of the copies, in their region; without it the program makes one",
         default=None,
+        form=forms.KEY_ARN,
         why="a copy is encrypted under the key of the vault it goes to",
         source="AWS Backup developer guide: encryption for backups",
     )
-    account_vault_arn: Annotated[str, Field(pattern=rf"^{_VAULT}$")] | None = setting(
+    account_vault_arn: str | None = setting(
         "A vault of another account in the stack's region, which gets copies too",
         default=None,
+        form=forms.VAULT_ARN,
         why="whoever takes this account over can destroy what is in it",
         source=_COPIES,
     )
     daily_schedule: str = setting(
         "When the daily one is made, in UTC",
         default="cron(0 5 * * ? *)",
-        pattern=_SCHEDULE,
+        form=forms.CRON,
         why="a cron expression of six fields; not within the instance's backup window",
         source="AWS Backup developer guide: backup plan options and configuration",
     )
     weekly_schedule: str = setting(
         "When the weekly one is made, in UTC",
         default="cron(0 6 ? * SUN *)",
-        pattern=_SCHEDULE,
+        form=forms.CRON,
         why="a cron expression of six fields",
         source="AWS Backup developer guide: backup plan options and configuration",
     )
     monthly_schedule: str = setting(
         "When the monthly one is made, in UTC",
         default="cron(0 7 1 * ? *)",
-        pattern=_SCHEDULE,
+        form=forms.CRON,
         why="a cron expression of six fields",
         source="AWS Backup developer guide: backup plan options and configuration",
     )

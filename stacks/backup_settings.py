@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stacks import forms
 from stacks.aws_backup_settings import AwsBackupSettings
 from stacks.backup_worker_settings import BackupWorkerSettings
 from stacks.schema import SettingsGroup, setting
 
 _GUIDE = "guide spike-land: backup retention policy"
-_SCHEDULE = r"^(cron\([^()]+\)|rate\([1-9][0-9]* (minutes?|hours?|days?)\))$"
 _SCHEDULES = "AWS EventBridge Scheduler user guide: schedule types"
 _SCHEDULE_WHY = "an expression of EventBridge Scheduler, evaluated in UTC"
 _STORAGE_CLASSES = "AWS S3 user guide: storage classes; transitioning objects using lifecycle"
@@ -22,16 +22,7 @@ StorageClass = Literal[
     "STANDARD", "INTELLIGENT_TIERING", "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "GLACIER",
     "DEEP_ARCHIVE",
 ]  # fmt: skip
-#: The partition, region, account and id of a key; an alias would let a key be exchanged unseen.
-KeyArn = Annotated[
-    str,
-    Field(
-        pattern=r"^arn:aws[a-z-]*:kms:[a-z]{2,4}(-[a-z]+)+-[0-9]:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36}$"
-    ),
-]
-RoleArn = Annotated[
-    str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$")
-]
+RoleArn = Annotated[str, Field(pattern=forms.ROLE_ARN.pattern)]
 
 
 def _retention(description: str, *, default: int, least: int, why: str) -> int:
@@ -54,7 +45,7 @@ def _kept(description: str, *, default: int | None, source: str = _GUIDE) -> int
 
 def _schedule(description: str, default: str, source: str = _SCHEDULES) -> str:
     return setting(
-        description, default=default, pattern=_SCHEDULE, why=_SCHEDULE_WHY, source=source
+        description, default=default, form=forms.SCHEDULE, why=_SCHEDULE_WHY, source=source
     )
 
 
@@ -173,28 +164,29 @@ class ReplicationSettings(SettingsGroup):
 
     region: str = setting(
         "Region of the copies",
-        pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$",
-        why="a region's name, such as eu-central-1",
+        form=forms.REGION,
+        why="S3 copies within a region only to another account",
         source=_REPLICATION,
     )
     bucket_arn: str | None = setting(
         "A bucket that is there already, for example in another account; without it the program "
         "makes one",
         default=None,
-        pattern=r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
-        why="the ARN of a bucket with versioning and Object Lock enabled",
+        form=forms.BUCKET_ARN,
+        why="the bucket needs versioning and Object Lock",
         source=_REPLICATION,
     )
     account_id: str | None = setting(
         "Account of `bucket_arn`, when it is another one: the copies then belong to it",
         default=None,
-        pattern=r"^[0-9]{12}$",
-        why="an account's number has 12 digits",
+        form=forms.ACCOUNT,
+        why="quoted in the file, for a number would lose its leading zero",
         source="AWS S3 user guide: changing the replica owner",
     )
-    key_arn: KeyArn | None = setting(
+    key_arn: str | None = setting(
         "Key of the copies, in their region; without it the program makes one for its own bucket",
         default=None,
+        form=forms.KEY_ARN,
         why="S3 cannot use a key of another region, nor an alias of another account",
         source="AWS S3 user guide: replicating encrypted objects",
     )
@@ -303,7 +295,8 @@ class BackupSettings(SettingsGroup):
     break_glass_role_arns: tuple[RoleArn, ...] = setting(
         "Roles that may delete a version for good or end a governance lock; nobody else may",
         default=(),
-        why="ARNs of IAM roles, of people and with a second factor",
+        each=forms.ROLE_ARN,
+        why="roles of people, with a second factor; a user's keys can be stolen",
         source=_LOCK,
     )
     sign_manifests: bool = setting(

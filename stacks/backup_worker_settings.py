@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from facts import ec2
+from stacks import forms
 from stacks.schema import Architecture, SettingsGroup, setting
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class BackupWorkerSettings(SettingsGroup):
     instance_type: str | None = setting(
         "Machine of the worker; left out, two processors of `functions.architecture`",
         default=None,
-        pattern=r"^[a-z0-9-]+\.[a-z0-9]+$",
+        form=forms.INSTANCE_TYPE,
         why="an EC2 instance type of the architecture that the functions' archive is built for",
         source="AWS EC2 user guide: instance types",
     )
@@ -48,7 +49,7 @@ class BackupWorkerSettings(SettingsGroup):
         "Image of Debian 13 to stay with; left out, the newest (or `pooler.image_id`, where it is "
         "of the same architecture)",
         default=None,
-        pattern=r"^ami-[0-9a-f]{8,17}$",
+        form=forms.IMAGE,
         why="an AWS image id",
         source="AWS EC2 user guide: AMIs",
     )

@@ -6,30 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.origin_settings import INSTANCE_NAME, KEY_ARN, MajorUpgrade, OriginSettings
-from stacks.replica_settings import INSTANCE_CLASS, BackupReplication, StorageType
+from stacks import forms
+from stacks.choices import EventCategory, InsightsRetentionDays, LogExport, LogRetentionDays
+from stacks.origin_settings import MajorUpgrade, OriginSettings
+from stacks.replica_settings import BackupReplication, StorageType
 from stacks.schema import SettingsGroup, setting
 
-LogRetentionDays = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827
-]
+ParameterName = Annotated[str, Field(pattern=forms.PARAMETER_NAME.pattern)]
 
-# 7 days, months of 31 days, and two years. AWS RDS API reference: CreateDBInstance.
-InsightsRetentionDays = Literal[
-    7, 31, 62, 93, 124, 155, 186, 217, 248, 279, 310, 341, 372, 403, 434, 465, 496, 527, 558, 589,
-    620, 651, 682, 713, 731,
-]  # fmt: skip
-LogExport = Literal["postgresql", "upgrade", "iam-db-auth-error"]
-# AWS RDS user guide: Amazon RDS event categories and event messages (DB instance).
-EventCategory = Literal[
-    "availability", "backup", "configuration change", "creation", "deletion", "failover", "failure",
-    "low storage", "maintenance", "notification", "read replica", "recovery", "restoration",
-    "security", "security patching",
-]  # fmt: skip
-ParameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
-
-_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
-_DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 _RDS_CREATE = "AWS RDS API reference: CreateDBInstance"
 _PG_CLIENT = "PostgreSQL 17 documentation: Client Connection Defaults"
 
@@ -39,14 +23,14 @@ class DatabaseSettings(SettingsGroup):
 
     name: str = setting(
         "Name of the application's database",
-        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        form=forms.IDENTIFIER,
         why="an unquoted PostgreSQL identifier of at most 63 bytes; RDS refuses others",
         source=_RDS_CREATE,
     )
     identifier: str | None = setting(
         "Name of the instance in RDS; the stack's prefix when left out",
         default=None,
-        pattern=INSTANCE_NAME,
+        form=forms.INSTANCE_NAME,
         why="RDS takes 1 to 63 lower-case letters, digits and single hyphens",
         source=_RDS_CREATE,
     )
@@ -88,7 +72,7 @@ class DatabaseSettings(SettingsGroup):
     master_username: str = setting(
         "Master user; of a restored or imported database the one that it has",
         default="pgkeep_admin",
-        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        form=forms.IDENTIFIER,
         why="a PostgreSQL identifier; another name replaces the instance",
         source=_RDS_CREATE,
     )
@@ -100,8 +84,8 @@ class DatabaseSettings(SettingsGroup):
     )
     instance_class: str = setting(
         "Machine of the primary",
-        pattern=INSTANCE_CLASS,
-        why="an RDS instance class such as db.r7g.large",
+        form=forms.INSTANCE_CLASS,
+        why="RDS names its classes so, unlike EC2 its types",
         source="AWS RDS user guide: DB instance classes",
     )
     allocated_storage_gib: int = setting(
@@ -153,6 +137,7 @@ class DatabaseSettings(SettingsGroup):
     parameters: dict[ParameterName, str | int | float | bool] = setting(
         "PostgreSQL's parameters beyond this program's own, by name, in RDS's unit",
         default={},
+        each=forms.PARAMETER_NAME,
         why="they are merged with the program's and checked against the version's parameters",
         source="AWS RDS user guide: working with parameters on RDS for PostgreSQL",
     )
@@ -193,7 +178,7 @@ class DatabaseSettings(SettingsGroup):
     availability_zone: str | None = setting(
         "Zone of a database without standby; the network's first when left out",
         default=None,
-        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$",
+        form=forms.ZONE,
         why="a zone of the stack's region; another zone replaces the instance",
         source=_RDS_CREATE,
     )
@@ -228,16 +213,14 @@ class DatabaseSettings(SettingsGroup):
     backup_window: str = setting(
         "When RDS takes its snapshot, UTC",
         default="01:00-01:30",
-        unit="HH:MM-HH:MM",
-        pattern=rf"^{_TIME}-{_TIME}$",
+        form=forms.DAILY_WINDOW,
         why="RDS wants at least 30 minutes outside the maintenance window",
         source=_RDS_CREATE,
     )
     maintenance_window: str = setting(
         "When RDS may restart for minor upgrades, UTC",
         default="sun:03:30-sun:04:30",
-        unit="ddd:HH:MM-ddd:HH:MM",
-        pattern=rf"^{_DAY}:{_TIME}-{_DAY}:{_TIME}$",
+        form=forms.WEEKLY_WINDOW,
         why="RDS wants at least 30 minutes outside the backup window",
         source=_RDS_CREATE,
     )
@@ -290,7 +273,7 @@ class DatabaseSettings(SettingsGroup):
     performance_insights_kms_key_arn: str | None = setting(
         "Key of the samples; the database's when left out",
         default=None,
-        pattern=KEY_ARN,
+        form=forms.KEY_ARN,
         why="samples hold statements; RDS cannot change their key later",
         source=_RDS_CREATE,
     )

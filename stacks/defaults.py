@@ -95,6 +95,13 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     _default("backups.noncurrent_retention_days", _DISPOSABLE, local=1, dev=3, staging=7),
     _default("backups.object_lock.mode", _DISPOSABLE, local="off", dev="off"),
     _default("backups.object_lock.retention_days", _CRYPTOWALLET, local=1, dev=3, staging=7),
+    _default(
+        "backups.replication.storage_class",
+        "what is kept for less than STANDARD_IA's 30 days costs more there",
+        local="STANDARD",
+        dev="STANDARD",
+        staging="STANDARD",
+    ),
     _default("backups.log_retention_days", _LOGS, local=7, dev=30, staging=90),
     _default("restore_test.enabled", _DISPOSABLE, local=False, dev=False),
     # Functions

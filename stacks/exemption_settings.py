@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 
+from stacks import forms
 from stacks.schema import SettingsGroup, setting
 
 _WHY = "an exemption names rule, resource, reason, owner and expiry, or it does not count"
@@ -18,7 +19,7 @@ class StatedException(SettingsGroup):
 
     field: str = setting(
         "Setting that may be weaker, such as `replicas.count`",
-        pattern=r"^[a-z_]+(\.[a-z_]+)+$",
+        form=forms.SETTING,
         why="an exception is for one setting",
     )
     reason: str = setting(

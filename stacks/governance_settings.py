@@ -8,16 +8,15 @@ from typing import Literal
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
+from stacks import forms
 from stacks.schema import SettingsGroup, setting
 
 # AWS General Reference, "Tag naming limits and requirements".
 MOST_TAGS = 50
 LONGEST_TAG_KEY = 128
-LONGEST_TAG_VALUE = 256
 _TAG_CHARACTERS = r"[A-Za-z0-9 _.:/=+@-]"
 _TAG_SOURCE = "AWS General Reference: tag naming limits and requirements"
 _VALUE_WHY = "AWS takes 1 to 256 letters, digits, spaces and _ . : / = + - @"
-TAG_VALUE = rf"^{_TAG_CHARACTERS}{{1,{LONGEST_TAG_VALUE}}}$"
 # Tags that the program itself gives to everything (components/deployment.py).
 OWN_TAG_PREFIX = "pgkeep:"
 OWN_TAGS = 6
@@ -29,7 +28,7 @@ class TagSettings(SettingsGroup):
     owner: str | None = setting(
         "Tag `pgkeep:owner`: the team, or its address, that answers for the stack",
         default=None,
-        pattern=TAG_VALUE,
+        form=forms.TAG_VALUE,
         why=_VALUE_WHY,
         source=_TAG_SOURCE,
     )
@@ -44,7 +43,7 @@ class TagSettings(SettingsGroup):
     cost_centre: str | None = setting(
         "Tag `pgkeep:cost-centre`: who pays",
         default=None,
-        pattern=TAG_VALUE,
+        form=forms.TAG_VALUE,
         why=_VALUE_WHY,
         source="AWS whitepaper: Best Practices for Tagging AWS Resources",
     )
@@ -73,7 +72,7 @@ class TagSettings(SettingsGroup):
                     "keys of 1 to {longest} letters, digits, spaces and _ . : / = + - @, not {key}",
                     {"longest": LONGEST_TAG_KEY, "key": repr(key[:40])},
                 )
-            if not re.fullmatch(TAG_VALUE, text):
+            if not re.fullmatch(forms.TAG_VALUE.pattern, text):
                 raise PydanticCustomError(
                     "tags",
                     "values that AWS takes, not {text} for {key}",

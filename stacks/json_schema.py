@@ -77,7 +77,7 @@ def _explain(group: type[SettingsGroup], path: str, schema: dict[str, Any]) -> N
         defaults = _environment_defaults(f"{path}{name}")
         if "why" in member:
             member["description"] = _description(member, defaults)
-        for note in ("title", "unit", "why", "source"):
+        for note in ("title", "unit", "why", "source", "form"):
             member.pop(note, None)
     schema["required"] = [name for name in group.model_fields if _is_required(group, path, name)]
 
@@ -99,6 +99,8 @@ def _description(member: dict[str, Any], defaults: dict[str, Any]) -> str:
     if defaults:
         listed = ", ".join(f"{name} {json.dumps(value)}" for name, value in defaults.items())
         parts.append(f"Default by environment: {listed}.")
+    if "form" in member:
+        parts.append(f"Form: {member['form']}.")
     if member["source"]:
         parts.append(f"Source: {member['source']}.")
     return " ".join(parts)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from stacks.backup_settings import KeyArn
+from stacks import forms
 from stacks.schema import SettingsGroup, setting
 
 _SOURCE = "AWS KMS developer guide: key policies"
-_WHY = "the ARN of a key of the stack's region; its policy has to let this account's IAM decide"
+_WHY = "a key of the stack's region; its policy has to let this account's IAM decide"
 
 
-def _key(purpose: str) -> KeyArn | None:
+def _key(purpose: str) -> str | None:
     return setting(
         f"A key that is there already, for {purpose}; without it the program makes one",
         default=None,
+        form=forms.KEY_ARN,
         why=_WHY,
         source=_SOURCE,
     )
@@ -21,7 +22,7 @@ def _key(purpose: str) -> KeyArn | None:
 class KeySettings(SettingsGroup):
     """Customer keys that are shared with other stacks, or outlive this one. Null makes a key."""
 
-    database_arn: KeyArn | None = _key("RDS storage, snapshots and Performance Insights")
-    backups_arn: KeyArn | None = _key("the objects in the backup bucket")
-    secrets_arn: KeyArn | None = _key("Secrets Manager and the functions' environments")
-    telemetry_arn: KeyArn | None = _key("log groups, the alarm topic and dead-letter queues")
+    database_arn: str | None = _key("RDS storage, snapshots and Performance Insights")
+    backups_arn: str | None = _key("the objects in the backup bucket")
+    secrets_arn: str | None = _key("Secrets Manager and the functions' environments")
+    telemetry_arn: str | None = _key("log groups, the alarm topic and dead-letter queues")

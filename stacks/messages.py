@@ -32,7 +32,8 @@ def lines(model: type[BaseModel], error: ValidationError) -> list[str]:
             result.extend(_with_source(model, refusal) for refusal in refusals)
         else:
             result.append(_line(model, detail))
-    return result
+    # A value that fits none of a mapping's kinds is reported once for each kind.
+    return list(dict.fromkeys(result))
 
 
 def _with_source(model: type[BaseModel], refusal: Refusal) -> str:
@@ -56,8 +57,12 @@ def _source(notes: dict[str, Any]) -> str:
 
 
 def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
-    path = ".".join(str(part) for part in detail["loc"]) or "settings"
-    group, field = _find(model, detail["loc"])
+    location = _in_file(model, detail["loc"])
+    path = _dotted(location) or "settings"
+    group, field = _find(model, location)
+    in_mapping = field is None and len(location) > 1 and _is_mapping(model, location[:-1])
+    if in_mapping:
+        _, field = _find(model, location[:-1])
     if path in RENAMED:
         return (
             f"{path}: {_short(detail['input'])} refused, the setting is gone: {RENAMED[path]}. "
@@ -70,15 +75,18 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
         )
     notes = _notes(field)
     unit = str(notes.get("unit") or "")
-    # A form such as HH:MM-HH:MM is part of the limit; a unit belongs to numbers.
-    form = unit if detail["type"] == "string_pattern_mismatch" else ""
     after = f" {unit}" if unit and type(detail["input"]) in (int, float) else ""
+    if detail["input"] == 1 and unit.islower():
+        after = after.removesuffix("s")
     why = notes.get("why") or "the program cannot work without it"
     if detail["type"] == "missing":
         about = field.description if field is not None and field.description else path
         return f"{path}: missing, required ({about}): {why}. Set {path} in the stack's file."
+    limit = _limit(detail, str(notes.get("form", "")), field)
+    if in_mapping and field is not None and location != detail["loc"]:
+        limit = _limit_of_several(detail, field) or limit
     return (
-        f"{path}: {_short(detail['input'])}{after} refused, {_limit(detail, form, field)}: {why}. "
+        f"{path}: {_short(detail['input'])}{after} refused, {limit}: {why}. "
         f"Change {path} in the stack's file.{_source(notes)}"
     )
 
@@ -89,10 +97,12 @@ _LIMITS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "less_than_equal": lambda c: f"must be at most {c['le']}",
     "less_than": lambda c: f"must be less than {c['lt']}",
     "multiple_of": lambda c: f"must be a multiple of {c['multiple_of']}",
-    "string_pattern_mismatch": lambda c: f"must match {c['pattern']}",
     "string_too_short": lambda c: f"must have at least {c['min_length']} characters",
     "string_too_long": lambda c: f"must have at most {c['max_length']} characters",
     "string_type": lambda _: "must be text",
+    **dict.fromkeys(
+        ("int_parsing", "int_type", "int_from_float"), lambda _: "must be a whole number"
+    ),
     "literal_error": lambda c: f"must be {c['expected']}",
     "tuple_type": lambda _: "must be a list",
     "dict_type": lambda _: "must be names with values",
@@ -101,21 +111,39 @@ _LIMITS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
+# With a form's words behind it.
+_FORM_LIMITS = {
+    "string_pattern_mismatch": "must be",
+    "string_too_long": "must be",
+    "string_type": "must be text in quotes:",
+}
+
+
 def _limit(detail: ErrorDetails, form: str, field: FieldInfo | None) -> str:
     """What a value must be, without the validator's own words for Python."""
-    if form:
-        return f"must have the form {form}"
+    told = _FORM_LIMITS.get(detail["type"]) if form else None
+    if told is not None:
+        return f"{told} {form}"
     if detail["type"] in ("model_type", "model_attributes_type"):
+        if detail["input"] is None and field is not None and not field.is_required():
+            return "cannot be switched off; left out, it has its defaults"
         group = group_of(field.annotation) if field is not None else None
         return f"must have settings of its own: {', '.join(group.model_fields) if group else ''}"
-    if detail["type"] in ("int_parsing", "int_type", "int_from_float"):
-        return "must be a whole number"
     if detail["type"].startswith("bool_"):
         return "must be true or false"
     limit = _LIMITS.get(detail["type"])
     if limit is None:
         return detail["msg"][0].lower() + detail["msg"][1:]
     return limit(detail.get("ctx", {}))
+
+
+def _limit_of_several(detail: ErrorDetails, mapping: FieldInfo) -> str:
+    """What a mapping's value must be where it may be of several kinds; empty for its names."""
+    kinds = get_args(get_args(mapping.annotation)[1])
+    if detail["loc"][-1] == "[key]" or not kinds:
+        return ""
+    words = {str: "text", int: "a number", float: "a number", bool: "true or false"}
+    return f"must be {' or '.join(dict.fromkeys(words[kind] for kind in kinds))}"
 
 
 def _instead(path: str, group: type[BaseModel]) -> str:
@@ -133,6 +161,25 @@ def _instead(path: str, group: type[BaseModel]) -> str:
     if near:
         return f"Did you mean {' or '.join(near)}? docs/settings.md has all names."
     return f"Use one of: {', '.join(sorted(group.model_fields))}."
+
+
+def _in_file(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Where it stands in the file: without the validator's own parts behind a mapping's name."""
+    for end in range(1, len(location)):
+        if _is_mapping(model, location[:end]):
+            return location[: end + 1]
+    return location
+
+
+def _is_mapping(model: type[BaseModel], location: tuple[int | str, ...]) -> bool:
+    _, field = _find(model, location)
+    return field is not None and get_origin(field.annotation) is dict
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    """`pooler.roles[0].name`, as the rules write it too."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).removeprefix(".")
 
 
 def _find(

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
+from stacks import forms
 from stacks.schema import SettingsGroup, setting
 
 # RFC 1918, and RFC 6598, which AWS takes for VPCs too. AWS VPC user guide: VPC CIDR blocks.
@@ -23,9 +24,8 @@ Door = Literal["pooler", "database", "replica"]
 _DOORS_WHY = "pooler is for applications; the direct ports are for migrations and analytics"
 _REASON_WHY = (
     "whoever reviews the access has to know what it is for; it describes the rule in EC2, which "
-    "takes letters, digits and . _-:/()#,@[]+=&;{}!$*"
+    "takes no other characters"
 )
-_REASON = r"^[A-Za-z0-9. _:/()#,@+=&;{}!$*\[\]-]{5,200}$"
 
 
 def ipv4_range(text: str) -> IPv4Network:
@@ -54,7 +54,7 @@ class AllowedSecurityGroup(SettingsGroup):
 
     id: str = setting(
         "The group; `account/sg-...` for one of another account",
-        pattern=r"^([0-9]{12}/)?sg-[0-9a-f]{8,17}$",
+        form=forms.SECURITY_GROUP_ANYWHERE,
         why="an AWS security group id",
         source="AWS VPC user guide: security group rules",
     )
@@ -64,7 +64,7 @@ class AllowedSecurityGroup(SettingsGroup):
         min_length=1,
         why=_DOORS_WHY,
     )
-    reason: str = setting("Whose group it is", pattern=_REASON, why=_REASON_WHY)
+    reason: str = setting("Whose group it is", form=forms.ACCESS_REASON, why=_REASON_WHY)
 
 
 class AllowedRange(SettingsGroup):
@@ -79,7 +79,7 @@ class AllowedRange(SettingsGroup):
     doors: tuple[Door, ...] = setting(
         "What may be connected to", default=("pooler",), min_length=1, why=_DOORS_WHY
     )
-    reason: str = setting("What connects from there", pattern=_REASON, why=_REASON_WHY)
+    reason: str = setting("What connects from there", form=forms.ACCESS_REASON, why=_REASON_WHY)
     outside_private_ranges: bool = setting(
         "The organisation uses this public range inside its own network",
         default=False,

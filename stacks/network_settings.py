@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import field_validator
 from pydantic_core import PydanticCustomError
 
-from stacks.database_settings import LogRetentionDays
+from stacks import forms
+from stacks.choices import LogRetentionDays
 from stacks.network_access_settings import (
     AllowedRange,
     AllowedSecurityGroup,
@@ -30,6 +31,7 @@ NatGateways = Literal["none", "single", "one_per_zone"]
 _SUBNETS_WHY = "RDS, the load balancer and the functions each need subnets in two zones"
 _ZONE = r"[a-z]{2,4}(-[a-z]+)+-[0-9][a-z]"
 _ZONE_ID = r"[a-z]{3,}[0-9]-az[0-9]+"
+_SUBNETS = "AWS RDS user guide: working with a DB instance in a VPC"
 _FLOW_LOGS = "AWS EC2 API reference: CreateFlowLogs"
 
 
@@ -38,12 +40,12 @@ class ExistingEndpoints(SettingsGroup):
 
     security_group_id: str = setting(
         "Security group of the interface endpoints (docs/network.md says which services)",
-        pattern=r"^sg-[0-9a-f]{8,17}$",
+        form=forms.SECURITY_GROUP,
         why="functions and hosts get a rule towards this group on port 443",
     )
     s3_prefix_list_id: str = setting(
         "Prefix list of the S3 gateway endpoint",
-        pattern=r"^pl-[0-9a-f]{8,17}$",
+        form=forms.PREFIX_LIST,
         why="functions get a rule towards this prefix list on port 443",
     )
 
@@ -51,15 +53,18 @@ class ExistingEndpoints(SettingsGroup):
 class ExistingNetwork(SettingsGroup):
     """An existing VPC to deploy into; its subnets must be private and are looked up."""
 
-    vpc_id: str = setting("The VPC", pattern=r"^vpc-[0-9a-f]{8,17}$", why="an AWS VPC id")
+    vpc_id: str = setting("The VPC", form=forms.VPC, why="everything is in it")
     database_subnet_ids: tuple[str, ...] = setting(
-        "Private subnets of the databases", min_length=2, why=_SUBNETS_WHY
+        "Private subnets of the databases", min_length=2, why=_SUBNETS_WHY, source=_SUBNETS
     )
     host_subnet_ids: tuple[str, ...] = setting(
-        "Private subnets of the pooler hosts and the load balancer", min_length=2, why=_SUBNETS_WHY
+        "Private subnets of the pooler hosts and the load balancer",
+        min_length=2,
+        why=_SUBNETS_WHY,
+        source=_SUBNETS,
     )
     function_subnet_ids: tuple[str, ...] = setting(
-        "Private subnets of the functions", min_length=2, why=_SUBNETS_WHY
+        "Private subnets of the functions", min_length=2, why=_SUBNETS_WHY, source=_SUBNETS
     )
     endpoints: ExistingEndpoints | None = setting(
         "The endpoints that the VPC has; without them AWS is reached over HTTPS through its NAT",
@@ -134,7 +139,8 @@ class NetworkSettings(SettingsGroup):
         default=None,
         min_length=LEAST_ZONES,
         max_length=MOST_ZONES,
-        why="not every zone offers every instance class; two to four, each once",
+        why="RDS needs two, subnets are planned for four; not every zone offers every class of "
+        "instance",
         source="AWS RAM user guide: AZ IDs; AWS RDS user guide: DescribeOrderableDBInstanceOptions",
     )
     nat: NatGateways = setting(

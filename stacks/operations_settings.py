@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.database_settings import LogRetentionDays
+from stacks import forms
+from stacks.choices import LogRetentionDays
 from stacks.schema import Architecture, SettingsGroup, setting
 
 _LAMBDA = "AWS Lambda developer guide: quotas"
 
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+Email = Annotated[str, Field(pattern=forms.EMAIL.pattern)]
 
 
 class FunctionSettings(SettingsGroup):
@@ -126,6 +127,7 @@ class MonitoringSettings(SettingsGroup):
     emails: tuple[Email, ...] = setting(
         "Addresses that the alarms go to; each has to confirm its subscription",
         default=(),
+        each=forms.EMAIL,
         why="an alarm that nobody hears is none",
         source="guide spike-land: key alerts to configure",
     )

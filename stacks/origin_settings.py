@@ -6,11 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from stacks import forms
 from stacks.schema import SettingsGroup, setting
 
-KEY_ARN = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+$"
-INSTANCE_NAME = r"^[a-z](?:-?[a-z0-9]){0,62}$"
-SecurityGroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
+SecurityGroupId = Annotated[str, Field(pattern=forms.SECURITY_GROUP.pattern)]
 _INSTANCE_NAME_WHY = "RDS takes 1 to 63 lower-case letters, digits and single hyphens"
 _RDS_CREATE = "AWS RDS API reference: CreateDBInstance"
 _SOURCE_KEY_WHY = (
@@ -24,14 +23,14 @@ class SnapshotOrigin(SettingsGroup):
 
     identifier: str = setting(
         "Name or ARN of the DB snapshot, manual or automated",
-        pattern=r"^(arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?(rds:)?[A-Za-z][A-Za-z0-9-]*$",
+        form=forms.SNAPSHOT,
         why="a DB snapshot of this region; one of another region has to be copied here first",
         source="AWS RDS API reference: RestoreDBInstanceFromDBSnapshot",
     )
     kms_key_arn: str | None = setting(
         "Key that the snapshot is under; left out, a copy under this stack's key is restored",
         default=None,
-        pattern=KEY_ARN,
+        form=forms.KEY_ARN,
         why="RDS restores under the snapshot's key; a snapshot without encryption must be copied",
         source="AWS RDS API reference: CopyDBSnapshot, KmsKeyId",
     )
@@ -43,35 +42,34 @@ class PointInTimeOrigin(SettingsGroup):
     source_identifier: str | None = setting(
         "Instance to recover, by name, while it exists",
         default=None,
-        pattern=INSTANCE_NAME,
+        form=forms.INSTANCE_NAME,
         why="exactly one source",
         source="AWS RDS API reference: RestoreDBInstanceToPointInTime",
     )
     source_resource_id: str | None = setting(
         "Instance to recover, by resource id, also after its deletion",
         default=None,
-        pattern=r"^db-[A-Z0-9]+$",
+        form=forms.RESOURCE_ID,
         why="exactly one source; names are used again, resource ids never",
         source="AWS RDS API reference: RestoreDBInstanceToPointInTime",
     )
     automated_backups_arn: str | None = setting(
         "Automated backups to recover from, such as those replicated to this region",
         default=None,
-        pattern=r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:auto-backup:ab-[a-z0-9-]+$",
+        form=forms.AUTOMATED_BACKUPS_ARN,
         why="exactly one source",
         source="AWS RDS API reference: RestoreDBInstanceToPointInTime",
     )
     time: str | None = setting(
         "UTC time to recover to; the latest that can be recovered when left out",
         default=None,
-        unit="YYYY-MM-DDTHH:MM:SSZ",
-        pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$",
+        form=forms.UTC_TIME,
         why="RDS takes UTC times only, before the latest restorable time",
         source="AWS RDS API reference: RestoreDBInstanceToPointInTime, RestoreTime",
     )
     kms_key_arn: str = setting(
         "Key that the source is under; the restored instance is under it too",
-        pattern=KEY_ARN,
+        form=forms.KEY_ARN,
         why=_SOURCE_KEY_WHY,
         source="AWS RDS user guide: encrypting Amazon RDS resources",
     )
@@ -83,13 +81,13 @@ class ExistingOrigin(SettingsGroup):
 
     identifier: str = setting(
         "Name of the instance; it keeps it",
-        pattern=INSTANCE_NAME,
+        form=forms.INSTANCE_NAME,
         why=_INSTANCE_NAME_WHY,
         source=_RDS_CREATE,
     )
     kms_key_arn: str = setting(
         "Key that the instance is under",
-        pattern=KEY_ARN,
+        form=forms.KEY_ARN,
         why=_SOURCE_KEY_WHY,
         source="AWS RDS user guide: encrypting Amazon RDS resources",
     )
@@ -97,6 +95,7 @@ class ExistingOrigin(SettingsGroup):
         "Security groups of the instance that stay beside the stack's own",
         default=(),
         max_length=4,
+        each=forms.SECURITY_GROUP,
         why="an import takes every other group off, and clients that came through it lose their "
         "way; RDS takes five groups an instance",
         source="Amazon VPC quotas: security groups per network interface",
@@ -122,13 +121,13 @@ class MajorUpgrade(SettingsGroup):
 
     from_version: str = setting(
         "Major version that the instance has",
-        pattern=r"^1[0-9]$",
+        form=forms.MAJOR_VERSION,
         why="the upgrade is allowed for this change and no other",
         source="AWS RDS user guide: upgrading the PostgreSQL DB engine",
     )
     to_version: str = setting(
         "Major version that it gets: database.engine_version",
-        pattern=r"^1[0-9]$",
+        form=forms.MAJOR_VERSION,
         why="the upgrade is allowed for this change and no other",
         source="AWS RDS user guide: upgrading the PostgreSQL DB engine",
     )

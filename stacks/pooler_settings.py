@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from stacks.database_settings import LogRetentionDays
+from stacks import forms
+from stacks.choices import LogRetentionDays
 from stacks.schema import Architecture, SettingsGroup, setting
 
 PoolMode = Literal["transaction", "session"]
@@ -25,7 +26,7 @@ class PooledDatabase(SettingsGroup):
 
     name: str = setting(
         "The database's name, or `<name>_readonly` for the replicas",
-        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        form=forms.IDENTIFIER,
         why="one of the names that clients connect to",
         source=_PGBOUNCER,
     )
@@ -60,7 +61,7 @@ class PooledRole(SettingsGroup):
 
     name: str = setting(
         "The role's name in the workload's contract",
-        pattern=r"^[a-z][a-z0-9_]{0,60}$",
+        form=forms.ROLE_NAME,
         why="its users are `<name>_1` and `<name>_2`",
         source=_PGBOUNCER,
     )
@@ -113,8 +114,8 @@ class PoolerSettings(SettingsGroup):
     )
     instance_type: str = setting(
         "Machine of a host",
-        pattern=r"^[a-z0-9-]+\.[a-z0-9]+$",
-        why="an EC2 instance type such as t4g.small",
+        form=forms.INSTANCE_TYPE,
+        why="EC2 names its types so",
         source="AWS EC2 user guide: instance types",
     )
     architecture: Architecture = setting(
@@ -127,7 +128,7 @@ class PoolerSettings(SettingsGroup):
         "An image to stay with; left out, hosts follow the newest Debian 13 and are replaced by "
         "the first `up` after each of its releases",
         default=None,
-        pattern=r"^ami-[0-9a-f]{8,17}$",
+        form=forms.IMAGE,
         why="an AWS image id",
         source="Debian wiki: Cloud/AmazonEC2Image/Trixie",
     )
@@ -149,8 +150,7 @@ class PoolerSettings(SettingsGroup):
     reboot_window: str | None = setting(
         "When a host may reboot for a security update, UTC; each zone has its own part of it",
         default=None,
-        unit="HH:MM-HH:MM",
-        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$",
+        form=forms.DAILY_WINDOW,
         why="left out, a new kernel comes with the host's replacement",
         source="Debian wiki: UnattendedUpgrades",
     )

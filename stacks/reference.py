@@ -83,7 +83,7 @@ def _defaults(path: str, field: FieldInfo) -> str:
 
 
 def limits(field: FieldInfo) -> str:
-    """What a field takes: its choices, or its bounds; empty where only a pattern limits it."""
+    """What a field takes: its choices, its bounds, or the form of its text."""
     values = get_args(field.annotation)
     if values and all(isinstance(value, str | int) for value in values):
         return ", ".join(str(value) for value in values)
@@ -93,6 +93,8 @@ def limits(field: FieldInfo) -> str:
         for attribute, sign in (("ge", "≥"), ("le", "≤"))
         if hasattr(rule, attribute)
     }
+    if not bounds and isinstance(field.json_schema_extra, dict):
+        return str(field.json_schema_extra.get("form", ""))
     return " ".join(f"{sign} {value}" for sign, value in bounds.items())
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from stacks.origin_settings import KEY_ARN
+from pydantic import Field
+
+from stacks import forms
+from stacks.origin_settings import SecurityGroupId
 from stacks.schema import SettingsGroup, setting
 
-INSTANCE_CLASS = r"^db\.[a-z0-9-]+\.(micro|small|medium|large|[0-9]*xlarge)$"
-REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
+SubnetId = Annotated[str, Field(pattern=forms.SUBNET.pattern)]
 _REPLICAS = "AWS RDS user guide: working with DB instance read replicas"
 _REPLICA_CREATE = "AWS RDS API reference: CreateDBInstanceReadReplica"
 _KEY_WHY = "KMS keys belong to one region; an encrypted copy needs one where it goes"
@@ -22,7 +24,7 @@ class ReplicaShape(SettingsGroup):
     instance_class: str | None = setting(
         "Machine of the replica",
         default=None,
-        pattern=INSTANCE_CLASS,
+        form=forms.INSTANCE_CLASS,
         why="a replica must keep up with the primary's writes",
         source=_REPLICAS,
     )
@@ -81,7 +83,7 @@ class ReplicaOverride(ReplicaShape):
     availability_zone: str | None = setting(
         "Zone of the replica; the zones take turns when left out",
         default=None,
-        pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$",
+        form=forms.ZONE,
         why="a zone of the stack's region",
         source=_REPLICA_CREATE,
     )
@@ -93,7 +95,7 @@ class RegionalKey(SettingsGroup):
     kms_key_arn: str | None = setting(
         "Key in that region",
         default=None,
-        pattern=KEY_ARN,
+        form=forms.KEY_ARN,
         why=_KEY_WHY,
         source="AWS RDS user guide: encrypting Amazon RDS resources",
     )
@@ -110,22 +112,27 @@ class RegionalReplica(ReplicaShape, RegionalKey):
 
     region: str = setting(
         "Region of the replica",
-        pattern=REGION,
+        form=forms.REGION,
         why="another region than the stack's",
         source=_REPLICAS,
     )
     vpc_id: str = setting(
-        "VPC in that region", pattern=r"^vpc-[0-9a-f]{8,17}$", why="an AWS VPC id", source=_REPLICAS
+        "VPC in that region",
+        form=forms.VPC,
+        why="RDS takes none of the primary's network along",
+        source=_REPLICAS,
     )
-    subnet_ids: tuple[str, ...] = setting(
+    subnet_ids: tuple[SubnetId, ...] = setting(
         "Private subnets there, in two zones at least",
         min_length=2,
+        each=forms.SUBNET,
         why="a DB subnet group covers two zones",
         source="AWS RDS user guide: working with a DB instance in a VPC",
     )
-    client_security_group_ids: tuple[str, ...] = setting(
+    client_security_group_ids: tuple[SecurityGroupId, ...] = setting(
         "Security groups there whose members may connect",
         default=(),
+        each=forms.SECURITY_GROUP,
         why="groups, never address ranges; without any nobody connects until it is promoted",
         source="AWS RDS user guide: controlling access with security groups",
     )
@@ -162,7 +169,7 @@ class BackupReplication(RegionalKey):
 
     region: str = setting(
         "Region that gets the backups",
-        pattern=REGION,
+        form=forms.REGION,
         why="another region than the stack's",
         source="AWS RDS user guide: replicating automated backups to another AWS Region",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stacks import forms
 from stacks.schema import SettingsGroup, setting
 
 _GUIDE = "guide cryptowallet: backup restore testing every 90 days"
@@ -21,7 +22,7 @@ class RestoreTestSettings(SettingsGroup):
     schedule: str = setting(
         "When the weekly test begins: a point in time and the newest daily backup",
         default="cron(0 6 ? * SUN *)",
-        pattern=r"^cron\([^()]+\)$",
+        form=forms.CRON,
         why="an expression of EventBridge Scheduler, evaluated in UTC; a rate would begin at once, "
         "before there is a backup",
         source="AWS EventBridge Scheduler user guide: schedule types",
@@ -30,7 +31,7 @@ class RestoreTestSettings(SettingsGroup):
         "When the monthly test begins: a point in time and the newest monthly backup, or the "
         "newest weekly one while there is none",
         default="cron(0 18 2 * ? *)",
-        pattern=r"^cron\([^()]+\)$",
+        form=forms.CRON,
         why="after the monthly backup, and twelve hours from the weekly test: there is one scratch "
         "instance",
         source="guide node-pass: monthly test of point-in-time recovery",

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.types import JsonValue
 from pydantic_core import PydanticCustomError
 
+from stacks.forms import Form
+
 Environment = Literal["local", "dev", "staging", "prod"]
 Architecture = Literal["x86_64", "arm64"]
 
@@ -29,6 +31,8 @@ def setting(
     default: Any = _REQUIRED,
     unit: str = "",
     source: str = "",
+    form: Form | None = None,
+    each: Form | None = None,
     **constraints: Any,
 ) -> Any:
     """One documented setting.
@@ -39,9 +43,18 @@ def setting(
         default: used where the stack file is silent; without one the setting is required.
         unit: the unit of the value, for numbers.
         source: where the number or rule comes from (a guide, AWS's or PostgreSQL's documentation).
-        constraints: pydantic's (`ge`, `le`, `pattern`, `min_length`, ...).
+        form: form of a text.
+        each: form of each member of a list or name of a mapping, whose type has the pattern.
+        constraints: pydantic's (`ge`, `le`, `min_length`, ...).
     """
     notes: dict[str, JsonValue] = {"unit": unit, "source": source, "why": why}
+    if form is not None:
+        constraints["pattern"] = form.pattern
+        if form.longest is not None:
+            constraints["max_length"] = form.longest
+    told = form or each
+    if told is not None:
+        notes["form"] = told.words
     return Field(default, description=description, json_schema_extra=notes, **constraints)
 
 

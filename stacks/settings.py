@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from pydantic import PrivateAttr, ValidationError, ValidationInfo, model_validator
 
+from stacks import forms
 from stacks.backup_settings import BackupSettings
 from stacks.database_settings import DatabaseSettings
 from stacks.defaults import with_defaults
@@ -46,14 +47,13 @@ class Settings(SettingsGroup):
     name: str = setting(
         "First part of every name in AWS",
         default="pgkeep",
-        # How long it may be follows from the names that are made of it: stacks/rules/names.py.
-        pattern=r"^[a-z](?:-?[a-z0-9]){1,31}$",
-        why="lower-case letters, digits and single hyphens fit every name in AWS",
+        form=forms.STACK_NAME,
+        why="that fits every name in AWS which is made of it",
         source="stacks/naming.py",
     )
     workload: str = setting(
         "Folder below workloads/ whose roles and migrations the database gets",
-        pattern=r"^[a-z][a-z0-9_]{0,40}$",
+        form=forms.WORKLOAD,
         why="also a PostgreSQL identifier and part of secret names",
     )
     network: NetworkSettings = setting("The network", why="everything is in a VPC")
@@ -87,7 +87,7 @@ class Settings(SettingsGroup):
     permissions_boundary: str | None = setting(
         "Permissions boundary of every IAM role: the ARN of a policy, or its name in this account",
         default=None,
-        pattern=r"^(arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/)?[A-Za-z0-9_+=,.@/-]{1,200}$",
+        form=forms.BOUNDARY,
         why="IAM takes the ARN of a managed policy; organisations let only bounded roles be made",
         source="AWS IAM user guide: permissions boundaries for IAM entities",
     )

@@ -49,7 +49,7 @@ def install(cloud: Cloud) -> None:
     errors.install()
     embedded_events.install()
     watchers: list[Watcher] = [
-        AlarmWatcher(cloud.account_id, cloud.region),
+        AlarmWatcher(cloud.account_id),
         rotation.RotationClock(cloud.account_id, cloud.region),
     ]
     for watcher in watchers:

@@ -211,13 +211,12 @@ def _set_alarm_state(
 
 
 class AlarmWatcher:
-    """Evaluates all alarms of a region."""
+    """Evaluates all alarms of an account, those of other regions too."""
 
-    def __init__(self, account_id: str, region: str) -> None:
+    def __init__(self, account_id: str) -> None:
         setattr(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm)  # noqa: B010
         setattr(CloudWatchBackend, "set_alarm_state", _set_alarm_state)  # noqa: B010
         self._account_id = account_id
-        self._region = region
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
 
@@ -237,7 +236,7 @@ class AlarmWatcher:
             since_report += _EVALUATION_SECONDS
             if since_report >= _REPORT_SECONDS:
                 since_report = 0.0
-                self._try(lambda: service_metrics.report(self._account_id, self._region))
+                self._try(self.report_all)
             self._try(self.evaluate_all)
 
     @staticmethod
@@ -247,17 +246,28 @@ class AlarmWatcher:
         except Exception:
             _log.exception("alarms")
 
+    def report_all(self) -> None:
+        """Put what services report, where an alarm may read it."""
+        for backend in self._backends():
+            service_metrics.report(self._account_id, backend.region_name)
+
     def evaluate_all(self) -> None:
         """Evaluate each alarm once."""
-        backend: Any = cloudwatch_backends[self._account_id][self._region]
         now = datetime.datetime.now(datetime.UTC)
-        for alarm in list(backend.alarms.values()):
-            periods = int(alarm.evaluation_periods) + 1
-            oldest = now.timestamp() - int(alarm.period) * (periods + 1)
-            data = [datum for datum in list(backend.metric_data) if _belongs(alarm, datum, oldest)]
-            outcome = evaluate(alarm, data, now)
-            if outcome and outcome[0] != alarm.state_value:
-                change_state(backend, alarm, *outcome)
+        for backend in self._backends():
+            for alarm in list(backend.alarms.values()):
+                periods = int(alarm.evaluation_periods) + 1
+                oldest = now.timestamp() - int(alarm.period) * (periods + 1)
+                values = list(backend.metric_data)
+                data = [datum for datum in values if _belongs(alarm, datum, oldest)]
+                outcome = evaluate(alarm, data, now)
+                if outcome and outcome[0] != alarm.state_value:
+                    change_state(backend, alarm, *outcome)
+
+    def _backends(self) -> list[Any]:
+        """CloudWatch of each region that has alarms."""
+        regions: Any = cloudwatch_backends[self._account_id]
+        return [backend for backend in list(regions.values()) if backend.alarms]
 
 
 def _belongs(alarm: Any, datum: Any, oldest: float) -> bool:

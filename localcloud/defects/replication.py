@@ -1,14 +1,18 @@
 """S3 replication: new versions in a bucket with a rule are copied to its destination.
 
 moto keeps the rule and copies nothing. Here the role's permissions decide as on AWS: without one of
-them, or without a versioned destination, the version's replication status is FAILED.
-Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-status.html
+them, or without a versioned destination, the version's replication status is FAILED, and the rule's
+metric counts it.
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-status.html and
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
 """
 
+import datetime
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.s3.models import FakeKey, S3Backend, s3_backends
 
 from localcloud.errors import LocalCloudError
@@ -55,6 +59,27 @@ def _replicate(bucket: Any, key: Any, rule: dict[str, Any]) -> None:
         _log.warning("replication of %s/%s: %s", bucket.name, key.name, error)
     else:
         key.replication_status = "COMPLETED"
+    _count(bucket, rule, failed=key.replication_status == "FAILED")
+
+
+def _count(bucket: Any, rule: dict[str, Any], *, failed: bool) -> None:
+    """Put the metric of a rule that asks for metrics, in the region of the source."""
+    if (rule["Destination"].get("Metrics") or {}).get("Status") != "Enabled":
+        return
+    dimensions = {
+        "SourceBucket": bucket.name,
+        "DestinationBucket": rule["Destination"]["Bucket"].rpartition(":")[2],
+        "RuleId": rule["ID"],
+    }
+    datum = {
+        "MetricName": "OperationsFailedReplication",
+        "Value": float(failed),
+        "Unit": "Count",
+        "Timestamp": datetime.datetime.now(datetime.UTC).replace(tzinfo=None),
+        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+    }
+    backend: Any = cloudwatch_backends[bucket.account_id][bucket.region_name]
+    backend.put_metric_data("AWS/S3", [datum])
 
 
 def _copy(bucket: Any, key: Any, rule: dict[str, Any]) -> None:

@@ -142,7 +142,7 @@ def _storage_class(field: str, name: str, class_: BackupClass) -> Iterator[Refus
             storage,
             f"a class that can be read at once for {name} backups",
             "objects in it take hours to become readable, and a restore has minutes",
-            "Choose GLACIER_IR.",
+            "Choose STANDARD, or GLACIER_IR.",
         )
 
 

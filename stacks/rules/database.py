@@ -77,13 +77,15 @@ def _insights(settings: Settings) -> Iterator[Refusal]:
     if database.database_insights_mode == "advanced":
         days = database.performance_insights_retention_days
         if not database.performance_insights or days < ADVANCED_INSIGHTS_DAYS:
+            on = database.performance_insights
             yield Refusal(
                 "database.database_insights_mode",
                 "advanced",
                 f"needs database.performance_insights with {ADVANCED_INSIGHTS_DAYS} days or more "
-                f"({days if database.performance_insights else 'off'})",
+                f"({f'it keeps {days}' if on else 'it is off'})",
                 "RDS refuses the advanced mode with a shorter retention",
-                f"Set database.performance_insights_retention_days to {ADVANCED_INSIGHTS_DAYS}.",
+                f"Set {'' if on else 'database.performance_insights to true and '}"
+                f"database.performance_insights_retention_days to {ADVANCED_INSIGHTS_DAYS}.",
             )
 
 

@@ -162,7 +162,7 @@ def _names(settings: Settings) -> Iterator[Refusal]:
     for number, database in enumerate(pooler.databases):
         if database.name not in offered or database.name in seen:
             yield Refusal(
-                f"pooler.databases.{number}.name",
+                f"pooler.databases[{number}].name",
                 database.name,
                 f"once each of {', '.join(sorted(offered))}",
                 "PgBouncer offers no other database",
@@ -173,7 +173,7 @@ def _names(settings: Settings) -> Iterator[Refusal]:
     for number, role in enumerate(roles):
         if role in roles[:number]:
             yield Refusal(
-                f"pooler.roles.{number}.name",
+                f"pooler.roles[{number}].name",
                 role,
                 "each role once",
                 "two sizes for one role would contradict each other",

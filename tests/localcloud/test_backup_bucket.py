@@ -267,6 +267,7 @@ def replication(planes: Planes, source: str, copies: str, *actions: str) -> Any:
                     "Destination": {
                         "Bucket": f"arn:aws:s3:::{copies}",
                         "StorageClass": "STANDARD_IA",
+                        "Metrics": {"Status": "Enabled"},
                     },
                 }
             ],
@@ -308,6 +309,65 @@ def test_a_copy_that_the_role_may_not_make_has_failed(planes: Planes) -> None:
     assert status(s3, "stuck", "daily/1") == "FAILED"
     with contextlib.closing(planes.client("s3")) as client, pytest.raises(ClientError):
         client.head_object(Bucket="never", Key="daily/1")
+
+
+def test_failed_copies_raise_the_alarm_until_copies_arrive_again(planes: Planes) -> None:
+    s3 = replication(planes, "watched", "elsewhere", "s3:GetObjectVersionForReplication")
+    cloudwatch = planes.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="copies-failed",
+        Namespace="AWS/S3",
+        MetricName="OperationsFailedReplication",
+        Dimensions=[
+            {"Name": "SourceBucket", "Value": "watched"},
+            {"Name": "DestinationBucket", "Value": "elsewhere"},
+            {"Name": "RuleId", "Value": "copy"},
+        ],
+        Statistic="Sum",
+        ComparisonOperator="GreaterThanThreshold",
+        Threshold=0,
+        # Of the alarm in components/monitoring.py it is five minutes.
+        Period=10,
+        EvaluationPeriods=1,
+        TreatMissingData="ignore",
+    )
+    s3.put_object(Bucket="watched", Key="daily/1", Body=b"1")
+    assert status(s3, "watched", "daily/1") == "FAILED"
+    alarm_becomes(cloudwatch, "copies-failed", "ALARM")
+    planes.allow("copies-of-watched", ["s3:ReplicateObject"], "*")
+    time.sleep(10)
+    s3.put_object(Bucket="watched", Key="daily/2", Body=b"2")
+    assert status(s3, "watched", "daily/2") == "COMPLETED"
+    alarm_becomes(cloudwatch, "copies-failed", "OK")
+
+
+def test_alarms_of_another_region_are_evaluated(planes: Planes) -> None:
+    """A replica's alarms are where the replica is."""
+    cloudwatch = planes.client("cloudwatch", region_name=COPIES_REGION)
+    metric: dict[str, Any] = {"Namespace": "AWS/RDS", "MetricName": "ReplicaLag"}
+    cloudwatch.put_metric_alarm(
+        AlarmName="replica-lag",
+        **metric,
+        Statistic="Maximum",
+        ComparisonOperator="GreaterThanThreshold",
+        Threshold=30,
+        Period=60,
+        EvaluationPeriods=1,
+    )
+    cloudwatch.put_metric_data(
+        Namespace="AWS/RDS", MetricData=[{"MetricName": "ReplicaLag", "Value": 31}]
+    )
+    alarm_becomes(cloudwatch, "replica-lag", "ALARM")
+
+
+def alarm_becomes(cloudwatch: Any, name: str, wanted: str) -> None:
+    end = time.monotonic() + 60
+    found = ""
+    while found != wanted:
+        assert time.monotonic() < end, f"{name} is {found}"
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        found = alarm["StateValue"]
+        time.sleep(0.5)
 
 
 def test_retention_tags_and_neither_reads_rows_nor_deletes(planes: Planes) -> None:

@@ -69,7 +69,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "prod",
         {"backups__daily__schedule": "0 2 * * *"},
         "backups.daily.schedule",
-        "must match ^",
+        "must be cron(six fields) or rate(N UNIT), such as cron(0 2 * * ? *)",
         "an expression of EventBridge Scheduler",
     ),
     *(
@@ -227,15 +227,15 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "prod",
         {"keys": {"database_arn": "alias/mine"}},
         "keys.database_arn",
-        "must match ^",
-        "the ARN of a key",
+        "must be the ARN of a key and not of an alias: arn:aws:kms:REGION:ACCOUNT:key/ID",
+        "its policy has to let this account's IAM decide",
     ),
     (
         "prod",
         {"backups__break_glass_role_arns": ["arn:aws:iam::123456789012:user/me"]},
-        "backups.break_glass_role_arns.0",
-        "must match ^",
-        "ARNs of IAM roles",
+        "backups.break_glass_role_arns[0]",
+        "must be the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME",
+        "a user's keys can be stolen",
     ),
 ]
 
@@ -273,6 +273,16 @@ def test_a_wrong_setting_is_refused_in_one_line(
 )
 def test_what_is_stated_or_fits_is_accepted(environment: str, changes: dict[str, Any]) -> None:
     assert load(changed(environment, **changes), environment, "eu-west-1")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_region_alone_makes_copies_in_every_environment(environment: str) -> None:
+    raw = changed(environment)
+    raw.setdefault("backups", {})["replication"] = {"region": "eu-central-1"}
+    replication = load(raw, environment, "eu-west-1").backups.replication
+    assert replication is not None
+    # Daily backups outlive STANDARD_IA's 30 days in prod only.
+    assert replication.storage_class == ("STANDARD_IA" if environment == "prod" else "STANDARD")
 
 
 def test_one_account_cannot_be_copied_to_without_its_region_being_another() -> None:

@@ -13,7 +13,7 @@ from tests.unit.test_database import common
 from tests.unit.test_network import tags
 from tests.unit.test_settings import changed
 
-KEY_THERE = "arn:aws:kms:eu-central-1:123456789012:key/4567cdef"
+KEY_THERE = "arn:aws:kms:eu-central-1:123456789012:key/4567cdef-0123-0123-0123-0123456789ab"
 MADE_THERE = "arn:aws:kms:eu-west-1:123456789012:key/database-key-{}"
 CLIENT = "sg-0123456789abcdef0"
 THERE: dict[str, Any] = {

@@ -11,7 +11,7 @@ from tests.unit.test_network import EXISTING
 from tests.unit.test_settings import changed
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd-0123-0123-0123-0123456789ab"
-KEY_THERE = "arn:aws:kms:eu-central-1:123456789012:key/4567cdef"
+KEY_THERE = "arn:aws:kms:eu-central-1:123456789012:key/4567cdef-0123-0123-0123-0123456789ab"
 POINT = {"source_resource_id": "db-ABC", "kms_key_arn": KEY}
 THERE: dict[str, Any] = {
     "region": "eu-central-1",
@@ -71,7 +71,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"database__origin": {"point_in_time": {**POINT, "time": "yesterday"}}},
         "database.origin.point_in_time.time",
         "'yesterday'",
-        "must have the form YYYY-MM-DDTHH:MM:SSZ",
+        "must be YYYY-MM-DDTHH:MM:SSZ",
         "RDS takes UTC times only",
     ),
     (
@@ -452,7 +452,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"database__database_insights_mode": "advanced"},
         "database.database_insights_mode",
         "'advanced'",
-        "needs database.performance_insights with 465 days or more (31)",
+        "needs database.performance_insights with 465 days or more (it keeps 31)",
         "shorter retention",
     ),
     (
@@ -464,7 +464,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         },
         "database.database_insights_mode",
         "'advanced'",
-        "465 days or more (off)",
+        "465 days or more (it is off)",
         "shorter retention",
     ),
     (

@@ -79,21 +79,21 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         {"network__availability_zones": ["eu-west-1a"]},
         "network.availability_zones: ",
         "at least 2",
-        "two to four, each once",
+        "RDS needs two, subnets are planned for four",
     ),
     (
         "prod",
         {"network__availability_zones": ["eu-west-1a", "eu-west-1a"]},
         "network.availability_zones: ",
         "each zone once",
-        "two to four",
+        "RDS needs two",
     ),
     (
         "prod",
         {"network__availability_zones": ["eu-west-1a", "b"]},
         "network.availability_zones: ",
         "not b",
-        "two to four",
+        "RDS needs two",
     ),
     (
         "prod",
@@ -147,7 +147,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     (
         "dev",
         {"network__allowed_cidrs": [OFFICE | {"cidr": "0.0.0.0/0"}]},
-        "network.allowed_cidrs.0.cidr: '0.0.0.0/0'",
+        "network.allowed_cidrs[0].cidr: '0.0.0.0/0'",
         "a prefix of /8 or longer",
         "never the whole internet",
     ),
@@ -164,7 +164,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     (
         "dev",
         {"network__allowed_cidrs": [{"cidr": "10.200.0.0/24"}]},
-        "network.allowed_cidrs.0.reason: missing",
+        "network.allowed_cidrs[0].reason: missing",
         "required",
         "whoever reviews the access",
     ),
@@ -183,8 +183,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     (
         "dev",
         {"network__allowed_security_groups": [{"id": "sg-1", "reason": "billing"}]},
-        "network.allowed_security_groups.0.id: 'sg-1'",
-        "must match ^",
+        "network.allowed_security_groups[0].id: 'sg-1'",
+        "must be the id of a security group, such as sg-0123456789abcdef0, or ACCOUNT/ID",
         "an AWS security group id",
     ),
     # Tags
@@ -194,7 +194,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "dev",
         {"tags__owner": "x" * 257},
         "tags.owner: ",
-        "must match ^",
+        "must be 1 to 256 letters, digits, spaces and _ . : / = + - @",
         "1 to 256 letters",
     ),
     ("dev", {"tags__extra": {"aws:x": "y"}}, "tags.extra: ", "not aws:x", "tag policies"),
@@ -225,7 +225,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "dev",
         {"permissions_boundary": "not a name"},
         "permissions_boundary: 'not a name'",
-        "must match ^",
+        "must be a policy's name, or its ARN: arn:aws:iam::ACCOUNT:policy/NAME",
         "ARN of a managed policy",
     ),
     # Guards that are given up

@@ -93,7 +93,17 @@ REFUSALS: list[tuple[str, str, str, str, list[str]]] = [
         "prod",
         "database: {database_insights_mode: advanced}",
         "database.database_insights_mode",
-        ["465 days or more", "performance_insights_retention_days to 465"],
+        [
+            "465 days or more (it keeps 31)",
+            "Set database.performance_insights_retention_days to 465",
+        ],
+    ),
+    (
+        "advanced Database Insights without Performance Insights",
+        "prod",
+        "database: {database_insights_mode: advanced, performance_insights: false}",
+        "database.database_insights_mode",
+        ["465 days or more (it is off)", "Set database.performance_insights to true and database."],
     ),
     (
         "a monitoring interval outside its set",
@@ -114,7 +124,14 @@ REFUSALS: list[tuple[str, str, str, str, list[str]]] = [
         "prod",
         "database: {maintenance_window: 'sunday 3:30'}",
         "database.maintenance_window",
-        ["'sunday 3:30'", "must have the form ddd:HH:MM-ddd:HH:MM", "at least 30 minutes"],
+        ["'sunday 3:30'", "must be ddd:HH:MM-ddd:HH:MM", "at least 30 minutes"],
+    ),
+    (
+        "a window without quotes, which YAML reads as an octal number",
+        "prod",
+        "database: {backup_window: 0130}",
+        "database.backup_window",
+        ["must be text in quotes: HH:MM-HH:MM in UTC, such as 01:00-01:30"],
     ),
     (
         "a window that is too short",
@@ -157,6 +174,13 @@ REFUSALS: list[tuple[str, str, str, str, list[str]]] = [
         "database: {instance_class: db.r7g.3xlarge}",
         "database.instance_class",
         ["'db.r7g.3xlarge'", "a class that RDS offers for PostgreSQL 17 in eu-west-1", "Use db."],
+    ),
+    (
+        "an instance class of a wrong form",
+        "prod",
+        "database: {instance_class: r7g.large}",
+        "database.instance_class",
+        ["'r7g.large'", "must be db.FAMILY.SIZE, such as db.r7g.large: RDS names its classes so"],
     ),
     (
         "an x86 machine with an arm image",
@@ -224,7 +248,7 @@ REFUSALS: list[tuple[str, str, str, str, list[str]]] = [
         "prod",
         "network: {availability_zone_count: 1}",
         "network.availability_zone_count",
-        ["1 zones", "at least 2", "Multi-AZ"],
+        ["1 zone refused", "at least 2", "Multi-AZ"],
     ),
     (
         "overlapping ranges",
@@ -246,6 +270,13 @@ REFUSALS: list[tuple[str, str, str, str, list[str]]] = [
         "name: a-very-long-name-that-no-load-balancer-takes",
         "name",
         ["AWS", "name"],
+    ),
+    (
+        "a name of an instance that is too long",
+        "prod",
+        "database: {identifier: a-name-of-more-than-the-sixty-three-characters-that-rds-takes-at-most}",
+        "database.identifier",
+        ["must be 1 to 63 lower-case letters, digits and single hyphens, with a letter first"],
     ),
     (
         "production without deletion protection",
@@ -313,6 +344,12 @@ def test_refused_before_any_resource_exists(
     assert line.endswith(".")
     if field != "aws:region":
         assert " Source: " in line, line
+
+
+@pytest.mark.parametrize("change", ["backups: null", "{backups: {daily: null}}"])
+def test_production_without_logical_backups(change: str) -> None:
+    (line,) = refused("prod", change)
+    assert " refused, cannot be switched off; left out, it has its defaults: " in line
 
 
 # Every guard of prod may be left out with a reason; the policy pack wants its exemption as well.

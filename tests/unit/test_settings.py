@@ -309,7 +309,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     (
         "prod",
         {"pooler__databases": [{"name": "other", "pool_size": 1}]},
-        "pooler.databases.0.name",
+        "pooler.databases[0].name",
         "'other'",
         "once each of node_pass, node_pass_readonly",
         "PgBouncer offers no other database",
@@ -317,7 +317,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     (
         "prod",
         {"pooler__roles": [{"name": "node_pass_app"}, {"name": "node_pass_app"}]},
-        "pooler.roles.1.name",
+        "pooler.roles[1].name",
         "'node_pass_app'",
         "each role once",
         "contradict each other",
@@ -359,8 +359,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"database__instance_class": "r7g.large"},
         "database.instance_class",
         "'r7g.large'",
-        "must match ^",
-        "an RDS instance class such as db.r7g.large",
+        "must be db.FAMILY.SIZE, such as db.r7g.large",
+        "RDS names its classes so",
     ),
     (
         "prod",
@@ -414,7 +414,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "prod",
         {"network__availability_zone_count": 1},
         "network.availability_zone_count",
-        "1 zones",
+        "1 zone refused",
         "at least 2",
         "a Multi-AZ database",
     ),
@@ -447,8 +447,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         {"name": "A_Name"},
         "name",
         "'A_Name'",
-        "must match ^",
-        "fit every name in AWS",
+        "must be 2 to 32 lower-case letters, digits and single hyphens, with a letter first",
+        "fits every name in AWS",
     ),
     (
         "prod",
@@ -545,7 +545,10 @@ def test_a_misspelt_setting_is_told_what_it_may_mean(name: str, meant: str) -> N
         ({"database__multi_az": "perhaps"}, "must be true or false"),
         ({"database__parameters": [1]}, "must be names with values"),
         ({"network__allowed_cidrs": 5}, "must be a list"),
-        ({"name": 5}, "must be text"),
+        (
+            {"name": 5},
+            "must be text in quotes: 2 to 32 lower-case letters, digits and single hyphens, with a letter first",
+        ),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_in_words_of_the_file(
@@ -553,6 +556,29 @@ def test_a_value_of_the_wrong_kind_is_refused_in_words_of_the_file(
 ) -> None:
     (line,) = refused("dev", **changes)
     assert f" refused, {limit}: " in line
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field", "limit"),
+    [
+        ({"work_mem": [1]}, "work_mem", "must be text or a number or true or false"),
+        ({"work_mem": None}, "work_mem", "must be text or a number or true or false"),
+        ({"1st": "x"}, "1st", "must be a parameter's name, such as work_mem"),
+    ],
+)
+def test_a_wrong_member_of_a_mapping_is_one_line(
+    parameters: dict[str, Any], field: str, limit: str
+) -> None:
+    field = f"database.parameters.{field}"
+    (line,) = refused("dev", database__parameters=parameters)
+    assert line.startswith(f"{field}: ")
+    assert f" refused, {limit}" in line
+    assert f"Change {field} in the stack's file. Source: AWS RDS user guide" in line
+
+
+def test_a_tag_that_is_no_text_is_one_line() -> None:
+    (line,) = refused("dev", tags__extra={"team": [1]})
+    assert line.startswith("tags.extra.team: [1] refused, must be text: ")
 
 
 def test_settings_that_are_no_mapping_are_refused() -> None:
