@@ -87,6 +87,8 @@ class _Alarms:
         """The alarms that are certainly about `database`."""
         identifier = database.identity("identifier")
         named = self._by_name.get(identifier, []) if isinstance(identifier, str) else []
+        # An alarm sees the metrics of its own region only.
+        named = [alarm for alarm in named if not alarm.elsewhere(database)]
         # An identifier that RDS makes up is known after apply: the recorded dependency decides.
         return named + [
             alarm

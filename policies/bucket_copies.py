@@ -111,9 +111,30 @@ def _replicated(stack: Stack, _context: Context) -> Iterator[Outcome]:
         inline = _inline(bucket, "replicationConfiguration")
         if found.undecided:
             yield Unverified(bucket, "the bucket of a BucketReplicationConfig")
-        elif not found.found and inline is None:
-            limit = "have a copy of its objects in another region"
+            continue
+        limit = "have a copy of its objects in another region"
+        if not found.found and inline is None:
             yield Violation(bucket, "has no BucketReplicationConfig in this stack", limit)
+            continue
+        rules = [one.get("rules") for one in found.found] or [_rules_of(inline)]
+        if not any(map(_replicates, rules)):
+            yield Violation(bucket, "has no replication rule that is Enabled", limit)
+
+
+def _rules_of(inline: object) -> object:
+    return cast("dict[str, object]", inline).get("rules") if isinstance(inline, dict) else None
+
+
+def _replicates(rules: object) -> bool:
+    """Whether a rule is switched on, or may be; what is not known another rule tells."""
+    return rules is UNKNOWN or any(
+        one is UNKNOWN
+        or (
+            isinstance(one, dict)
+            and cast("dict[str, object]", one).get("status") in ("Enabled", UNKNOWN)
+        )
+        for one in one_or_many(rules)
+    )
 
 
 def _replica_encrypted(replication: Resource, _context: Context) -> Iterator[Outcome]:

@@ -9,7 +9,7 @@ resource. Where a pattern of a Deny covers only a part, the allowance stays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -50,10 +50,7 @@ class Denials:
 
     def take_away(self, action: str, statement: Statement) -> bool:
         """Whether `action` is denied on everything that `statement` allows it on."""
-        # What is not known, and all but some resources, may be any resource.
-        targets = [one if isinstance(one, str) else "*" for one in statement.resources]
-        targets = ["*"] if statement.not_resources or not targets else targets
-        return all(self.cover(action, target) for target in targets)
+        return all(self.cover(action, target) for target in _targets(statement))
 
     def cover(self, action: str, target: str) -> bool:
         """Whether everything that the pattern `action` allows on `target` is denied."""
@@ -62,6 +59,53 @@ class Denials:
             and _covered(target, one.resources, one.not_resources)
             for one in self._statements
         )
+
+
+@dataclass(frozen=True)
+class Restraint:
+    """What holds for one role besides the document that is judged: in a state, all is known.
+
+    Source: AWS IAM User Guide, "Permissions boundaries for IAM entities": what the boundary does
+    not allow, no identity policy of the role allows. A condition of the boundary may hold, so that
+    it takes nothing away.
+    """
+
+    denials: tuple[Statement, ...]
+    """The statements of the role's other policies."""
+    boundary: tuple[Statement, ...] | None
+    """The statements of its permissions boundary; `None` without one, or where it is not known."""
+
+    def takes_away(self, action: str, statement: Statement) -> bool:
+        """Whether the role cannot do `action` on anything that `statement` allows it on."""
+        bounds = self.boundary or ()
+        if Denials((*self.denials, *bounds)).take_away(action, statement):
+            return True
+        return self.boundary is not None and not any(
+            _reaches(one, action, target) for one in bounds for target in _targets(statement)
+        )
+
+
+def _targets(statement: Statement) -> list[str]:
+    """The resources of a statement; what is not known, and all but some, may be any resource."""
+    targets = [one if isinstance(one, str) else "*" for one in statement.resources]
+    return ["*"] if statement.not_resources or not targets else targets
+
+
+def _reaches(allow: Statement, action: str, target: str) -> bool:
+    """Whether a statement of a boundary may allow something of `action` on `target`."""
+    if allow.unknown or not allow.allows:
+        return allow.unknown
+    return _meets(action.lower(), _lower(allow.actions), _lower(allow.not_actions)) and _meets(
+        target, allow.resources, allow.not_resources
+    )
+
+
+def _meets(pattern: str, listed: Sequence[object], excepted: Sequence[object]) -> bool:
+    """Whether an element or its Not-element may include something that `pattern` stands for."""
+    if excepted:
+        return not any(isinstance(one, str) and includes(one, pattern) for one in excepted)
+    # AWS refuses a statement without the element; until then it is read as the widest one.
+    return not listed or any(not isinstance(one, str) or overlap(pattern, one) for one in listed)
 
 
 def _lower(patterns: Sequence[object]) -> tuple[object, ...]:

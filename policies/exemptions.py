@@ -88,8 +88,9 @@ class Exemption:
 
     def concerns(self, rule: Rule, resource: Resource) -> bool:
         """Whether the exemption is about this rule and resource."""
+        pattern = self.resource.replace("[", "[[]")  # fnmatch knows character sets, this does not
         return rule.id == self.rule and any(
-            fnmatch.fnmatchcase(candidate, self.resource)
+            fnmatch.fnmatchcase(candidate, pattern)
             for candidate in (
                 resource.urn,
                 f"{resource.declared_type or resource.type}::{resource.name}",

@@ -13,24 +13,26 @@ from dataclasses import replace
 from typing import cast
 
 from .evaluation import Judge, Kind, Verdict
+from .holders import restrained
 from .inventory import Resource, Stack
 from .values import contains_unknown
 
 
 def evaluate_existing(resources: Sequence[Resource], judge: Judge) -> list[Verdict]:
     """All verdicts on the resources of a state; what both descriptions violate is told once."""
-    stack = Stack(resources)
-    verdicts = [one for resource in resources for one in judge.resource(resource, stack)]
+    asked = restrained(resources)
+    stack = Stack(asked)
+    verdicts = [one for resource in asked for one in judge.resource(resource, stack)]
     verdicts += judge.joins(stack)
-    made = {resource: as_made(resource) for resource in resources}
-    changed = [found for resource, found in made.items() if found is not resource]
+    made = restrained([as_made(resource) for resource in asked])
+    changed = [found for resource, found in zip(asked, made, strict=True) if found != resource]
     if changed:
         told: dict[tuple[str, str], set[str]] = {}
         for one in verdicts:
             if one.kind is Kind.VIOLATION:
                 told.setdefault((one.rule.id, one.urn), set()).update(one.controls)
         excused = {one.message for one in verdicts if one.kind is Kind.EXEMPTED}
-        whole = Stack(made.values())
+        whole = Stack(made)
         again = [one for resource in changed for one in judge.resource(resource, whole)]
         again += judge.joins(whole)
         verdicts += [
@@ -54,10 +56,13 @@ def as_made(resource: Resource) -> Resource:
     properties: dict[str, object] = dict(resource.properties)
     for key, value in resource.outputs.items():
         filled = _without_blanks(value)
-        if filled is not None and filled != properties.get(key) and not contains_unknown(filled):
+        if filled is None:
+            # What was asked for and is blank is gone: the key of a topic, taken away by hand.
+            properties.pop(key, None)
+        elif filled != properties.get(key) and not contains_unknown(filled):
             properties[key] = filled
     if properties.keys() - resource.properties.keys() <= {"id", "arn"} and all(
-        properties[key] == value for key, value in resource.properties.items()
+        properties.get(key) == value for key, value in resource.properties.items()
     ):
         return resource
     return replace(resource, properties=properties)

@@ -124,6 +124,18 @@ def _not_for_everyone(permission: Resource, _context: Context) -> Iterator[Outco
         "principalOrgId"
     ) in (None, ""):
         yield Violation(permission, f"has principal = {shown(principal)}", limit)
+    elif _of_s3(permission) and permission.get("principalOrgId") in (None, ""):
+        account = permission.get("sourceAccount")
+        if account is UNKNOWN:
+            yield Unverified(permission, "sourceAccount")
+        elif not isinstance(account, str) or not account.strip("* "):
+            # A bucket's ARN has no account: whoever takes the name over calls the function.
+            found = f"lets S3 call with sourceAccount = {shown(account)}"
+            yield Violation(permission, found, "have the account of the bucket in sourceAccount")
+
+
+def _of_s3(permission: Resource) -> bool:
+    return str(permission.get("principal")).lower().startswith("s3.amazonaws.")
 
 
 def _bound_services(permission: Resource, _context: Context) -> Iterator[Outcome]:
@@ -253,9 +265,11 @@ RULES: Final = (
     Rule(
         id="lambda-not-public",
         title="Nobody unknown may call a function",
-        what="principal of no function permission is a wildcard without an organisation.",
+        what="principal of no function permission is a wildcard without an organisation, and "
+        "S3 calls with a sourceAccount only.",
         why="Anyone with an AWS account could run the function.",
-        remediation="name the service, account or role in principal of the aws.lambda_.Permission.",
+        remediation="name the service, account or role in principal of the "
+        "aws.lambda_.Permission, and source_account for S3.",
         severity=Severity.CRITICAL,
         catalogue=("LMB-04",),
         controls=("CKV_AWS_301", "Lambda.1"),

@@ -6,8 +6,10 @@ import functools
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, TypeVar, cast
 
+from .effective import Restraint
 from .values import UNKNOWN, Unknown, hidden_properties, plain
 
 # Older names under which pulumi-aws knows the same resources (the aliases in its SDK).
@@ -16,7 +18,11 @@ _OLDER_NAMES: Final = (
     (re.compile(r"aws:elasticloadbalancing/"), "aws:elb/"),
     (re.compile(r"aws:s3/(bucket[A-Z]\w+)V2:(\w+)V2"), r"aws:s3/\1:\2"),
 )
+# As Pulumi YAML writes a type: the engine knows it by its whole name.
+_SHORT: Final = re.compile(r"aws:([\w-]+):([A-Z])(\w*)")
 
+# Names that are one in all regions: of buckets, and of what has no region at all.
+_WITHOUT_REGION: Final = re.compile(r"aws:(?:s3|iam|cloudfront|route53)/")
 
 _Made = TypeVar("_Made")
 
@@ -24,6 +30,9 @@ _Made = TypeVar("_Made")
 @functools.cache
 def canonical_type(kind: str) -> str:
     """The name by which rules know a type."""
+    if short := _SHORT.fullmatch(kind):
+        service, first, rest = short.groups()
+        kind = f"aws:{service}/{first.lower()}{rest}:{first}{rest}"
     for pattern, name in _OLDER_NAMES:
         kind = pattern.sub(name, kind)
     return kind
@@ -51,6 +60,10 @@ class Resource:
     """Pulumi's own option: the engine refuses to delete it."""
     declared_type: str = ""
     """As the program names it, which may be an older name of `type`."""
+    region: str = ""
+    """Where AWS has it, if that is known: its own, or its provider's."""
+    restraints: tuple[Restraint, ...] = ()
+    """Of a policy document in a state: what else holds for each role that it is given to."""
 
     @classmethod
     def of(
@@ -63,6 +76,7 @@ class Resource:
         property_dependencies: Mapping[str, Iterable[str]] | None = None,
         outputs: Mapping[str, object] | None = None,
         protect: bool = False,
+        region: str = "",
     ) -> Resource:
         """A resource from raw properties: of the engine, of a state file, or written by hand."""
         converted = plain(properties)
@@ -79,6 +93,7 @@ class Resource:
             hidden=hidden_properties(properties),
             protect=protect,
             declared_type=type,
+            region=region,
         )
 
     def get(self, property_name: str) -> object:
@@ -89,6 +104,27 @@ class Resource:
         """What AWS knows the resource by: what it made, or else what was asked for."""
         made = self.outputs.get(property_name)
         return self.properties.get(property_name) if made in (None, "") else made
+
+    @cached_property
+    def place(self) -> tuple[str, str, str]:
+        """Account and region of its ARN, region of its provider; empty if unknown, or it has none.
+
+        An ARN is not compared with a provider: a resource may name another region than its own.
+        """
+        arn = self.outputs.get("arn")
+        parts = arn.split(":", 5) if isinstance(arn, str) and arn.startswith("arn:") else []
+        region, account = (parts[3], parts[4]) if len(parts) == 6 else ("", "")
+        if _WITHOUT_REGION.match(self.type):
+            return account, "", ""
+        return account, region, self.region
+
+    def elsewhere(self, other: Resource) -> bool:
+        """Whether the two certainly stand in different accounts or regions.
+
+        A name is one there only; an ARN or an id that AWS makes up is one everywhere.
+        """
+        places = zip(self.place, other.place, strict=True)
+        return any(one and two and one != two for one, two in places)
 
     @property
     def label(self) -> str:
@@ -160,9 +196,13 @@ class Stack:
             for key in keys
             for target in self._index(kind, key).get(value, [])
         )
+        if value.startswith("arn:"):
+            here = list(matching)
+        else:
+            here = [target for target in matching if not target.elsewhere(resource)]
         if matching:
-            # Two regions may have one name: the recorded dependency says which is meant.
-            return [target for target in matching if target in dependencies] or list(matching)
+            # Two resources may have one name: the recorded dependency says which is meant.
+            return [target for target in matching if target in dependencies] or here
         return [target for target in dependencies if _may_be(target, value, tuple(keys))]
 
     def referring(

@@ -29,13 +29,15 @@ MINIMUM_LOG_DAYS: Final = {
     # Audits ask for a year (PCI DSS 10.5.1; CKV_AWS_338).
     Environment.PROD: 365,
 }
+# By its alias, with or without the word, or by the alias's ARN.
+_AWS_KEY: Final = re.compile(r"(?:arn:[^/]*:)?(?:alias/)?aws/")
 _LOOKS_SECRET: Final = re.compile(
     r"(passwo?r?d|passphrase|secret|token|credential|private[-_]?key|api[-_]?key)", re.IGNORECASE
 )
 
 
 def _is_own_key(key: str) -> bool:
-    return bool(key.strip()) and not key.startswith("alias/aws/")
+    return bool(key.strip()) and not _AWS_KEY.match(key)
 
 
 def _is_asymmetric(key: Resource) -> bool:

@@ -34,8 +34,11 @@ def targets(stack: Stack, resource: Resource, property_name: str, types: Sequenc
     value = resource.get(property_name)
     unknown = contains_unknown(value)
     texts = list(_texts(value))
-    found = dict.fromkeys(one for text in texts for one in _named(stack, text, types))
-    for urn in resource.property_dependencies.get(property_name, ()):
+    dependencies = resource.property_dependencies.get(property_name, ())
+    found = dict.fromkeys(
+        one for text in texts for one in _meant(stack, resource, text, types, dependencies)
+    )
+    for urn in dependencies:
         target = stack.by_urn(urn)
         if target is None or target.type not in types:
             continue
@@ -61,6 +64,22 @@ def sources(stack: Stack, target: Resource, types: Sequence[str], property_name:
     key = ("sources", target.type, tuple(types), property_name)
     found, undecided = stack.remembered(key, make)
     return Links(tuple(found.get(target, ())), undecided and target not in found)
+
+
+def _meant(
+    stack: Stack,
+    resource: Resource,
+    text: str,
+    types: Sequence[str],
+    dependencies: Sequence[str],
+) -> Iterator[Resource]:
+    """Those that `text` names; of several, those that the program took it from."""
+    named = dict.fromkeys(_named(stack, text, types))
+    recorded = [one for one in named if one.urn in dependencies]
+    if recorded or text.startswith("arn:"):
+        yield from recorded or named
+    else:
+        yield from (one for one in named if not one.elsewhere(resource))
 
 
 def _named(stack: Stack, text: str, types: Sequence[str]) -> Iterator[Resource]:

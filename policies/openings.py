@@ -20,6 +20,7 @@ GROUP_TYPES: Final = (GROUP, DEFAULT_GROUP, GROUP_RULE, INGRESS_RULE, EGRESS_RUL
 
 _LAST_PORT: Final = 65_535
 _OPPOSITE: Final = {"ingress": "egress", "egress": "ingress"}
+_EVERY: Final = ("-1", -1, "all")
 _SOURCES: Final = ("referencedSecurityGroupId", "prefixListId", "cidrIpv4", "cidrIpv6")
 
 
@@ -32,6 +33,8 @@ class Opening:
     """Where it stands: "" or "ingress[0]."."""
     ports: tuple[int, int] | Unknown | Wrong
     """The first and the last port; (0, 65535) for every protocol or every port."""
+    every_protocol: bool
+    """Whether it is written for every protocol, or for the port -1."""
     networks: tuple[object, ...] | Unknown | Wrong
     description: object
 
@@ -147,13 +150,14 @@ def _opening(
         resource=resource,
         place=place,
         ports=_ports(fields.get(protocol_name), fields.get("fromPort"), fields.get("toPort")),
+        every_protocol=fields.get(protocol_name) in _EVERY or fields.get("fromPort") in (-1, "-1"),
         networks=networks,
         description=fields.get("description"),
     )
 
 
 def _ports(protocol: object, first: object, last: object) -> tuple[int, int] | Unknown | Wrong:
-    if protocol in ("-1", -1, "all"):
+    if protocol in _EVERY:
         return 0, _LAST_PORT
     if protocol is UNKNOWN:
         return UNKNOWN

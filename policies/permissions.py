@@ -189,7 +189,7 @@ def identity_statements(
 
     Without the actions that an unconditional Deny beside them takes away again.
     """
-    found = list(_all_statements(resource, limit))
+    found = list(all_statements(resource, limit))
     denials = _denials(found)
     for place, one in found:
         if not isinstance(one, Statement) or not one.allows:
@@ -200,16 +200,17 @@ def identity_statements(
 
 def denials_of(resource: Resource) -> Denials:
     """What the identity policies that stand in `resource` deny without a condition."""
-    return _denials(_all_statements(resource, ""))
+    return _denials(all_statements(resource, ""))
 
 
 def _denials(found: Iterable[tuple[str, Statement | Violation | Unverified]]) -> Denials:
     return Denials(one for _place, one in found if isinstance(one, Statement))
 
 
-def _all_statements(
+def all_statements(
     resource: Resource, limit: str
 ) -> Iterator[tuple[str, Statement | Violation | Unverified]]:
+    """The statements of every identity policy that stands in `resource`, as they are written."""
     if property_name := _POLICY_PROPERTIES.get(resource.type):
         yield from parsed(resource, property_name, resource.get(property_name), limit)
     if resource.type != ROLE:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from .action_levels import Level, has_no_resources, level
 from .documents import Statement, matches
 from .inventory import Resource, Stack
 from .links import sources
@@ -138,7 +139,15 @@ def _not_allowed(
                     yield Unverified(resource, f"an action of {where}")
                 elif isinstance(action, str) and not spared(action, statement):
                     hits = _hits(action, actions)
-                    hit = next((one for one in hits if not denials.take_away(one, statement)), "")
+                    hit = next(
+                        (
+                            one
+                            for one in hits
+                            if not denials.take_away(one, statement)
+                            and not _restrained(resource, one, statement)
+                        ),
+                        "",
+                    )
                     if not hit:
                         continue
                     by = "" if action.lower() == hit.lower() else f" (by {action[:60]})"
@@ -147,8 +156,19 @@ def _not_allowed(
     return check
 
 
+def _restrained(resource: Resource, action: str, statement: Statement) -> bool:
+    """Whether none of the roles that hold the document can do it after all."""
+    held = resource.restraints
+    return bool(held) and all(one.takes_away(action, statement) for one in held)
+
+
 def _hits(pattern: str, actions: tuple[str, ...]) -> Iterator[str]:
-    return (one for one in actions if matches(pattern.lower(), one.lower()))
+    yield from (one for one in actions if matches(pattern.lower(), one.lower()))
+    # Beyond the list, every action that AWS itself calls permissions management.
+    if actions is not _PERMISSIONS or has_no_resources(pattern):
+        return
+    if level(pattern) is Level.PERMISSIONS:
+        yield pattern
 
 
 def _no_account_trust(role: Resource, _context: Context) -> Iterator[Outcome]:
@@ -181,6 +201,8 @@ def _connect_names_user(resource: Resource, _context: Context) -> Iterator[Outco
         )
         where = f"{place}, statement {statement.number},"
         if not statement.allows or not connects or is_narrowed(statement.condition):
+            continue
+        if _restrained(resource, "rds-db:connect", statement):
             continue
         for target in statement.resources or ("*",):
             if target is UNKNOWN:

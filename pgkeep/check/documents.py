@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -13,12 +14,18 @@ from policies.inventory import Resource
 # Of `pulumi stack export`: 3 since 2018, 4 says only which newer features the state uses.
 _VERSIONS: Final = (3, 4)
 _MASKED: Final = "[secret]"
+# The provider's list of the inputs that it filled in; no property.
+_DEFAULTED: Final = "__defaults"
+_PROVIDER: Final = "pulumi:providers:aws"
+_AWS_TYPE: Final = re.compile("aws:[^:]+/")
 _HIDDEN: Final = {
     "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
     "ciphertext": "",
 }
 # What an operation of a plan leaves: everything but the old half of a replacement and a deletion.
-_GONE: Final = frozenset({"delete", "delete-replaced", "discard", "discard-replaced"})
+_GONE: Final = frozenset(
+    {"delete", "delete-replaced", "discard", "discard-replaced", "remove-pending-replace"}
+)
 _READ: Final = frozenset({"read", "read-replacement"})
 
 
@@ -32,6 +39,8 @@ class Document:
     resources: list[Resource] = field(default_factory=list[Resource])
     left_out: list[tuple[Resource, str]] = field(default_factory=list[tuple[Resource, str]])
     """Resources that are not judged, with the reason as the end of a sentence."""
+    notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """URN (empty: the document as a whole) and what it lacks, as the end of a sentence."""
     problems: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """URN and what is wrong with the document about it."""
 
@@ -74,13 +83,34 @@ def _deployment(stream: JsonStream, document: Document) -> None:
             _take(stream, document, enumerate(stream.elements("deployment.resources")))
             continue
         value = stream.value()
+        if key == "pending_operations":
+            _interrupted(stream, document, value)
         # An empty stack has no resources, or null.
         if key == "resources" and value is not None:
             raise stream.fail("is no state: deployment.resources is not a list")
 
 
+def _interrupted(stream: JsonStream, document: Document, operations: object) -> None:
+    """Notes what an update that broke off was doing: it may or may not exist as it stands here."""
+    for number, element in enumerate(
+        cast("list[object]", operations) if isinstance(operations, list) else [operations]
+    ):
+        operation = as_object(element)
+        if operation is None:
+            if operations is not None:
+                raise stream.fail(f"has a pending operation {number + 1} that is not an object")
+            continue
+        place = f"pending operation {number + 1}"
+        state = _state(stream, operation.get("resource"), place)
+        if not _is_component(state):
+            doing = str(operation.get("type"))[:20]
+            reason = f"may differ: an update broke off while {doing} it; run pulumi refresh"
+            document.left_out.append((_resource(stream, state, place), reason))
+
+
 def _take(stream: JsonStream, document: Document, elements: Iterable[tuple[int, object]]) -> None:
     urns: set[str] = set()
+    regions: dict[str, str] = {}
     for number, element in elements:
         place = f"resource {number + 1}"
         state = _state(stream, element, place)
@@ -90,10 +120,10 @@ def _take(stream: JsonStream, document: Document, elements: Iterable[tuple[int, 
             document.problems.append((urn, "stands twice in the state, which is damaged"))
         if state["type"] == "pulumi:pulumi:Stack" or not document.stack:
             _name(document, urn)
-        if state.get("custom") is False:
+        if _is_component(state):
             urns.add(urn)
             continue
-        resource = _resource(stream, state, place)
+        resource = _resource(stream, state, place, regions)
         if gone:
             document.left_out.append((resource, "is about to be deleted, and was not judged"))
             continue
@@ -102,6 +132,11 @@ def _take(stream: JsonStream, document: Document, elements: Iterable[tuple[int, 
             document.left_out.append((resource, "is only read by this stack, and was not judged"))
         else:
             document.resources.append(resource)
+
+
+def _is_component(state: Mapping[str, object]) -> bool:
+    """Whether it only groups others: so it says of itself, and it is none of AWS's types."""
+    return state.get("custom") is False and not _AWS_TYPE.match(str(state["type"]))
 
 
 def _state(stream: JsonStream, element: object, place: str) -> dict[str, object]:
@@ -117,7 +152,13 @@ def _state(stream: JsonStream, element: object, place: str) -> dict[str, object]
     return state
 
 
-def _resource(stream: JsonStream, state: Mapping[str, object], place: str) -> Resource:
+def _resource(
+    stream: JsonStream,
+    state: Mapping[str, object],
+    place: str,
+    regions: dict[str, str] | None = None,
+) -> Resource:
+    """One resource; `regions` are those of the providers that came before it, by reference."""
     parts: dict[str, dict[str, object]] = {}
     for key in ("inputs", "outputs", "propertyDependencies"):
         value = state.get(key)
@@ -129,15 +170,21 @@ def _resource(stream: JsonStream, state: Mapping[str, object], place: str) -> Re
     if isinstance(state.get("id"), str):
         made.setdefault("id", state["id"])
     urn = str(state["urn"])
+    region = parts["inputs"].get("region", made.get("region"))
+    if regions is not None and state["type"] == _PROVIDER:
+        regions[f"{urn}::{made.get('id')}"] = region if isinstance(region, str) else ""
+    if not isinstance(region, str):
+        region = (regions or {}).get(str(state.get("provider")), "")
     return Resource.of(
         type=str(state["type"]),
         name=urn.split("::", 3)[3],
         urn=urn,
-        # Without inputs there is only what AWS made of it.
-        properties=parts["inputs"] or parts["outputs"],
+        # Without inputs (an import, a refresh) there is only what AWS made of it.
+        properties=parts["inputs"] if parts["inputs"].keys() - {_DEFAULTED} else parts["outputs"],
         outputs=made,
         property_dependencies=dict(_dependencies(parts["propertyDependencies"])),
         protect=state.get("protect") is True,
+        region=region,
     )
 
 
@@ -163,14 +210,17 @@ def read_plan(file: str) -> Document:
         if stream.peek() not in ("{", ""):
             raise stream.fail("is no plan: `pulumi preview --json` writes a JSON object")
         keys: set[str] = set()
-        resources: dict[str, tuple[Resource, str]] = {}
+        steps = _Steps()
+        unchanged = 0
         for key in stream.members("the plan"):
             keys.add(key)
             if key == "steps" and stream.peek() == "[":
                 for number, element in enumerate(stream.elements("steps")):
-                    _step(stream, document, element, f"step {number + 1}", resources)
+                    _step(stream, document, element, f"step {number + 1}", steps)
                 continue
             value = stream.value()
+            if key == "changeSummary":
+                unchanged = _number((as_object(value) or {}).get("same"))
             if key == "diagnostics":
                 _refuse_failed(stream, value)
             if key == "steps" and value is not None:
@@ -180,12 +230,37 @@ def read_plan(file: str) -> Document:
             raise stream.fail("is a log of the engine's events; use `pulumi preview --json`")
         if not keys & {"steps", "changeSummary"}:
             raise stream.fail("is no plan: it has no steps; use `pulumi preview --json`")
-        for resource, reason in resources.values():
+        for resource, reason in steps.resources.values():
             if reason:
                 document.left_out.append((resource, reason))
             else:
                 document.resources.append(resource)
+        document.notes += _left_out(unchanged - steps.unchanged)
         return document
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _left_out(count: int) -> Iterator[tuple[str, str]]:
+    if count > 0:
+        yield (
+            "",
+            f"the plan leaves out {count} unchanged resources, which were not judged: use "
+            "pulumi preview --json --show-sames",
+        )
+
+
+@dataclass
+class _Steps:
+    """What the steps of a plan leave."""
+
+    resources: dict[str, tuple[Resource, str]] = field(
+        default_factory=dict[str, tuple[Resource, str]]
+    )
+    regions: dict[str, str] = field(default_factory=dict[str, str])
+    unchanged: int = 0
 
 
 def _step(
@@ -193,12 +268,13 @@ def _step(
     document: Document,
     element: object,
     place: str,
-    resources: dict[str, tuple[Resource, str]],
+    steps: _Steps,
 ) -> None:
     step = as_object(element)
     if step is None:
         raise stream.fail(f"has a {place} that is not an object")
     operation = str(step.get("op"))
+    steps.unchanged += operation == "same"
     raw = step.get("newState")
     if operation in _GONE:
         return
@@ -208,14 +284,15 @@ def _step(
     urn = str(state["urn"])
     if state["type"] == "pulumi:pulumi:Stack" or not document.stack:
         _name(document, urn)
-    if state.get("custom") is False:
+    if _is_component(state):
         return
     shown = dict(state)
-    # At a preview outputs repeat the inputs, and what is not known of them is told by the inputs.
-    shown["outputs"] = {}
+    # What is made or changed has its inputs for outputs, and nothing else is known of it yet. What
+    # stays has its own, by which others name it.
+    shown["outputs"] = _unmasked(state.get("outputs")) if operation == "same" else {}
     shown["inputs"] = _unmasked(state.get("inputs"))
     reason = "is only read by this stack, and was not judged" if operation in _READ else ""
-    resources[urn] = (_resource(stream, shown, place), reason)
+    steps.resources[urn] = (_resource(stream, shown, place, steps.regions), reason)
 
 
 def _unmasked(value: object, depth: int = 0) -> object:

@@ -243,7 +243,7 @@ def _judged(
             not_covered([*resources, *(one for one, _ in document.left_out)]),
             key=lambda one: one.urn,
         ),
-        left_out=sorted(left_out),
+        left_out=[*document.notes, *sorted(left_out)],
         stack_file=file,
     )
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from ..account_settings import PASSWORD_PARTS
+from ..action_levels import Level, has_no_resources, level
 from ..documents import Statement, is_wildcard, matches
 from ..inventory import Resource
 from ..permissions import attached_policies, has_no_resource_level, identity_statements
 from ..requirements import on_resource
 from ..rules import Context, Outcome, ResourceCheck, Unverified, Violation
-from .action_levels import Level, has_no_resources, level
 
 _POLICY: Final = "aws:iam/policy:Policy"
 # All actions of one of these sets give somebody more than he has.

@@ -30,6 +30,13 @@ def _deprecated_runtime(function: Resource, _context: Context) -> Iterator[Outco
         yield Violation(function, "has an old runtime", "have a newer one")
 
 
+def _everyone(permission: Resource, _context: Context) -> Iterator[Outcome]:
+    """CKV_AWS_301 knows the wildcard only; Lambda.1 also S3 without an account."""
+    principal = permission.get("principal")
+    if not isinstance(principal, str) or not principal.strip("*? "):
+        yield Violation(permission, "is for everyone", "name somebody")
+
+
 def _attached_volumes(stack: Stack, _context: Context) -> Iterator[Outcome]:
     """EC2.3 and CKV2_AWS_2 are about volumes that a host has."""
     for volume in stack.of_type(VOLUME):
@@ -54,6 +61,7 @@ def _every_origin_and_method(stack: Stack, _context: Context) -> Iterator[Outcom
 
 RESOURCES: Final[Mapping[str, Mapping[str, ResourceCheck]]] = {
     "lambda-runtime": {"CKV_AWS_363": _deprecated_runtime},
+    "lambda-not-public": {"CKV_AWS_301": _everyone},
     "ec2-lifecycle-copies-encrypted": {
         "CKV_AWS_253": on_resource(event_copies(EVENT_ENCRYPTED)),
         "CKV_AWS_254": on_resource(event_copies(EVENT_ENCRYPTED, EVENT_KEY)),

@@ -35,6 +35,13 @@ def _administration_closed(version: int) -> ResourceCheck:
     return check
 
 
+def _every_protocol(resource: Resource, _context: Context) -> Iterator[Outcome]:
+    """CKV_AWS_277 asks for the port -1: every protocol. Every port of TCP is another finding."""
+    for opening in openings(resource, "ingress"):
+        if not isinstance(opening, Opening) or opening.every_protocol:
+            yield Violation(resource, "opens every protocol", "name one")
+
+
 def _is_whole(network: object, version: int) -> bool:
     """Whether it has every address of an IP version; what is no network counts as both."""
     try:
@@ -55,6 +62,6 @@ _CIS: Final = {"6.3": _administration_closed(4), "6.4": _administration_closed(6
 RESOURCES: Final[Mapping[str, Mapping[str, ResourceCheck]]] = {
     "net-no-world-ssh": _CIS,
     "net-no-world-rdp": _CIS,
-    "net-no-world-ingress": _CIS,
+    "net-no-world-ingress": {**_CIS, "CKV_AWS_277": _every_protocol},
     "lb-modern-tls": dict.fromkeys(("CKV2_AWS_74", "ELB.17"), _policy_of_tls),
 }

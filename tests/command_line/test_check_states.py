@@ -97,7 +97,7 @@ def test_a_default_of_aws_does_not_stand_for_a_decision(
 def test_blank_outputs_are_not_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blanks = {"replicateSourceDb": "", "snapshotIdentifier": "", "domain": "", "tagsAll": {}}
     whole = [
-        {**one, "outputs": {**one["outputs"], **blanks}} if one["type"] == INSTANCE else one
+        {**one, "outputs": {**blanks, **one["outputs"]}} if one["type"] == INSTANCE else one
         for one in good()
     ]
     assert judged(tmp_path, capsys, *whole)["violations"] == []

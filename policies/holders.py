@@ -1,0 +1,137 @@
+"""The roles that a policy document is given to, and what else holds for them.
+
+An explicit Deny in another policy of a role, and the role's permissions boundary, take away from
+what a document allows. That is certain only where everything that exists is known: in a state. At a
+preview a document is judged by itself, since its neighbours may come later or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from .documents import MalformedDocumentError, Statement, parse
+from .effective import Restraint
+from .inventory import Resource, Stack
+from .links import targets
+from .permissions import POLICY, ROLE, all_statements
+
+_ROLE_POLICY: Final = "aws:iam/rolePolicy:RolePolicy"
+_BOUNDARY: Final = "permissionsBoundary"
+_AWS_OWN: Final = ":iam::aws:policy/"
+# Attachments: the property that names the policy, and those that name who gets it.
+_ATTACHMENTS: Final = {
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("policyArn", ("role",)),
+    "aws:iam/policyAttachment:PolicyAttachment": ("policyArn", ("roles",)),
+    ROLE: ("managedPolicyArns", ()),
+}
+# What gives a policy to somebody that is no role.
+_OTHERS: Final = {
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment": ("policyArn", "user"),
+    "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": ("policyArn", "group"),
+    "aws:iam/policyAttachment:PolicyAttachment": ("policyArn", "users"),
+}
+
+
+def restrained(resources: Sequence[Resource]) -> list[Resource]:
+    """`resources`, each policy document with what else holds for the roles that it is given to."""
+    stack = Stack(resources)
+    roles = stack.of_type(ROLE)
+    documents = stack.of_type(ROLE, POLICY, _ROLE_POLICY)
+    found: dict[Resource, tuple[Restraint, ...]] = {}
+    if any(_has_denial(one) or one.get(_BOUNDARY) is not None for one in documents):
+        found = _restraints(stack, roles, documents)
+    return [
+        one if one.restraints == found.get(one, ()) else replace(one, restraints=found.get(one, ()))
+        for one in resources
+    ]
+
+
+def _restraints(
+    stack: Stack, roles: Sequence[Resource], documents: Sequence[Resource]
+) -> dict[Resource, tuple[Restraint, ...]]:
+    held = {role: dict.fromkeys(_held(stack, role)) for role in roles}
+    boundaries = {role: _boundary(stack, role) for role in roles}
+    shared = _given_to_others(stack)
+    return {
+        document: tuple(
+            Restraint(
+                tuple(_statements(one for one in policies if one is not document)),
+                boundaries[role],
+            )
+            for role, policies in held.items()
+            if document in policies
+        )
+        for document in documents
+        if document not in shared
+    }
+
+
+def _held(stack: Stack, role: Resource) -> Iterator[Resource]:
+    """The documents that certainly hold for a role: its own, and those that are attached to it."""
+    yield role
+    yield from _pointing(stack, role)
+
+
+def _pointing(stack: Stack, role: Resource) -> list[Resource]:
+    def make() -> dict[Resource, list[Resource]]:
+        by_role: dict[Resource, list[Resource]] = {}
+        for policy in stack.of_type(_ROLE_POLICY):
+            for one in targets(stack, policy, "role", (ROLE,)).found:
+                by_role.setdefault(one, []).append(policy)
+        for kind, (policy_property, holders) in _ATTACHMENTS.items():
+            for attachment in stack.of_type(kind):
+                receivers = [
+                    one for key in holders for one in targets(stack, attachment, key, (ROLE,)).found
+                ]
+                for one in receivers if holders else [attachment]:
+                    given = _policies(stack, attachment, policy_property)
+                    by_role.setdefault(one, []).extend(given)
+        return by_role
+
+    return stack.remembered("held by roles", make).get(role, [])
+
+
+def _policies(stack: Stack, resource: Resource, property_name: str) -> list[Resource]:
+    """The stack's own policies that a property names; AWS's may have the same name."""
+    value = resource.get(property_name)
+    names = value if isinstance(value, list) else [value]
+    if any(_AWS_OWN in str(name) for name in names):
+        names = [name for name in names if _AWS_OWN not in str(name)]
+        resource = replace(resource, properties={property_name: names}, property_dependencies={})
+    return list(targets(stack, resource, property_name, (POLICY,)).found)
+
+
+def _given_to_others(stack: Stack) -> set[Resource]:
+    return {
+        policy
+        for kind, (policy_property, receiver) in _OTHERS.items()
+        for attachment in stack.of_type(kind)
+        if attachment.get(receiver) not in (None, [])
+        for policy in _policies(stack, attachment, policy_property)
+    }
+
+
+def _boundary(stack: Stack, role: Resource) -> tuple[Statement, ...] | None:
+    if role.get(_BOUNDARY) is None:
+        return None
+    policies = _policies(stack, role, _BOUNDARY)
+    if len(policies) != 1:
+        return None
+    try:
+        found = parse(policies[0].get("policy"))
+    except MalformedDocumentError:
+        return None
+    return tuple(found) if isinstance(found, list) else None
+
+
+def _statements(documents: Iterable[Resource]) -> Iterator[Statement]:
+    for document in documents:
+        for _place, one in all_statements(document, ""):
+            if isinstance(one, Statement):
+                yield one
+
+
+def _has_denial(resource: Resource) -> bool:
+    return any(one.denies for one in _statements([resource]))
