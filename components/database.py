@@ -18,6 +18,7 @@ from components.final_snapshot import NAMED_ONCE, final_snapshot_name
 from components.monitoring_role import monitoring_role
 from components.network import Placement
 from components.parameter_group import parameter_group
+from components.protection import deletion_notice
 from components.security_groups import POSTGRESQL_PORT
 
 
@@ -122,6 +123,9 @@ class Database(pulumi.ComponentResource):
                 insights_key_arn=settings.performance_insights_kms_key_arn or keys.database.arn,
             ),
         )
+        notice = deletion_notice(deployment.settings)
+        if notice is not None:
+            pulumi.log.warn(notice, self.instance)
         self.register_outputs({"endpoint": self.instance.address, "port": self.instance.port})
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.deployment import Deployment
+from stacks.rules.environments import GUARDED
 from stacks.settings import Settings
 
 
@@ -76,6 +77,31 @@ RETAINED: tuple[tuple[Guarded, _Kept], ...] = (
         _database_key_stays,
     ),
 )
+
+
+def deletion_notice(settings: Settings) -> str | None:
+    """What the second of the two steps would delete and leave; None where it is no surprise."""
+    database = settings.database
+    if database.deletion_protection:
+        return None
+    days = database.pitr_retention_days
+    kept = {
+        "a final snapshot": database.final_snapshot,
+        f"automated backups of {days} day{'' if days == 1 else 's'}": (
+            database.keep_automated_backups
+        ),
+        "the database's key": _database_key_stays(settings),
+        "the backup bucket": _backups_stay(settings),
+        "the logs": _logs_stay(settings),
+    }
+    left = [what for what, stays in kept.items() if stays]
+    if not left and settings.environment not in GUARDED:
+        return None
+    return (
+        "database.deletion_protection is false: nothing refuses a deletion any more, and `pulumi "
+        f"destroy` ends the database. In AWS remain: {', '.join(left) or 'nothing'}. To guard the "
+        "stack again, set it to true and run `pulumi up` (docs/database.md, deletion in two steps)."
+    )
 
 
 def guard(deployment: Deployment) -> pulumi.ResourceTransformation:

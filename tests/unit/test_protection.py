@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from typing import Any
 
 import pulumi
 import pytest
 
-from components.protection import PROTECTED, RETAINED
+from components.protection import PROTECTED, RETAINED, deletion_notice
 from components.renames import FORMER, Former, keep_renamed
 from stacks.settings import load
 from tests.unit.conftest import Deployed
@@ -138,3 +139,50 @@ def test_every_renamed_resource_is_there(deployed: Deployed) -> None:
     recorder = deployed("prod")
     there = {(type_, name) for name, (type_, _) in recorder.resources.items()}
     assert set(FORMER) <= there | set(recorder.components)
+
+
+UNLOCKED: dict[str, Any] = {
+    "stated_exceptions": [
+        {"field": "database.deletion_protection", "reason": "the stack moves to another account"}
+    ],
+    "policy_exemptions": [
+        {
+            "rule": "rds-deletion-protected",
+            "resource": "*",
+            "reason": "it moves",
+            "owner": "platform",
+            "expires": "2099-01-01",
+        }
+    ],
+}
+
+
+def test_an_unlocked_stack_says_what_a_deletion_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    warned: list[str] = []
+
+    def warn(message: str, *_: object, **__: object) -> None:
+        warned.append(message)
+
+    monkeypatch.setattr(pulumi.log, "warn", warn)
+    raw: dict[str, Any] = {**raw_settings("prod"), **UNLOCKED}
+    raw["database"]["deletion_protection"] = False
+    deploy(load(raw, "prod"))
+    (notice,) = [message for message in warned if "deletion_protection" in message]
+    assert notice == deletion_notice(load(raw, "prod"))
+    assert (
+        "`pulumi destroy` ends the database. In AWS remain: a final snapshot, automated backups of "
+        "30 days, the database's key, the backup bucket, the logs." in notice
+    )
+
+
+@pytest.mark.parametrize("environment", ["local", "dev", "staging", "prod"])
+def test_nothing_is_said_of_guarded_and_of_disposable_stacks(environment: str) -> None:
+    assert deletion_notice(load(raw_settings(environment), environment)) is None
+
+
+def test_a_disposable_stack_that_keeps_something_says_so() -> None:
+    raw = raw_settings("local")
+    raw["database"] |= {"keep_automated_backups": True, "keep_kms_key": True}
+    notice = deletion_notice(load(raw, "local"))
+    assert notice is not None
+    assert "In AWS remain: automated backups of 1 day, the database's key. To guard" in notice
