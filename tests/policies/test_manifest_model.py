@@ -6,6 +6,7 @@ from typing import Any
 
 from policies.database import manifest
 from policies.database.model import Database, Kind, Place
+from policies.values import UNKNOWN
 
 
 def filled(*grants: dict[str, Any], **role: Any) -> Database:
@@ -100,3 +101,15 @@ def test_without_an_owner_nobody_owns_the_schema() -> None:
     assert database.owners == {}
     assert database.roles["a"].kind == "app"
     assert database.manifest
+
+
+def test_without_an_owner_a_role_owns_what_it_uses() -> None:
+    def owner(*more: dict[str, Any]) -> str:
+        roles = [{"name": "a", "kind": "app", "grants": [grant("SELECT")]}, *more]
+        database = Database()
+        manifest.fill(database, {"schema": "w", "roles": roles}, Place("urn"))
+        return database.relations["w.t"].owner
+
+    assert owner() == "a"
+    # It may be a role whose name is not known yet: nobody is guessed.
+    assert owner({"name": UNKNOWN, "kind": "owner"}) == ""
