@@ -23,6 +23,8 @@ SETTING_OF_PARAMETER = {
 }
 # Libraries without which the program's own statistics and audit do not work.
 PRELOADED = ("pg_stat_statements", "pgaudit")
+# As YAML and people write it; RDS's own form is 1.
+_ON = ("1", "true", "on", "yes")
 
 
 def refusals(settings: Settings) -> Iterator[Refusal]:
@@ -111,6 +113,15 @@ def _parameters(settings: Settings) -> Iterator[Refusal]:
                 "Keep one of the two.",
             )
         seen.add(lower)
+        if lower == "rds.force_ssl" and str(value).strip().lower() not in _ON:
+            yield Refusal(
+                field,
+                value,
+                "must be 1",
+                "a client could log in without TLS; rds-ssl-enforced is mandatory in every "
+                "environment and has no exemption in prod",
+                "Remove it: the program sets it.",
+            )
         if lower == "shared_preload_libraries":
             given = {item.strip() for item in str(value).split(",")}
             if not given.issuperset(PRELOADED):

@@ -508,6 +508,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "need their libraries",
     ),
     (
+        "local",
+        {"database__parameters": {"RDS.force_ssl": False}},
+        "database.parameters.RDS.force_ssl",
+        "false",
+        "must be 1",
+        "without TLS",
+    ),
+    (
         "prod",
         {"database__availability_zone": "eu-west-1a"},
         "database.availability_zone",
