@@ -18,8 +18,8 @@ from components.bucket_statements import (
 )
 from components.deployment import Deployment
 from stacks.settings import load
+from tests.localcloud.defects_cloud import as_role, with_header
 from tests.localcloud.planes import REGION, Planes
-from tests.localcloud.test_defects import as_role, with_header
 from tests.unit.recorder import raw_settings
 
 pytestmark = pytest.mark.root

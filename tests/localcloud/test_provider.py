@@ -11,7 +11,8 @@ from localcloud.provider import sdk_types
 from localcloud.provider.aws import Aws
 from localcloud.provider.registry import RESOURCES
 from tests.localcloud.provider_engine import Engine, Made, provider
-from tests.localcloud.provider_samples import SAMPLES, Sample
+from tests.localcloud.provider_sample import Sample
+from tests.localcloud.provider_samples import SAMPLES
 
 Calls = list[tuple[str, dict[str, Any]]]
 

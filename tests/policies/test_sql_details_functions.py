@@ -8,7 +8,7 @@ from policies.database.migrations import migrations
 from policies.evaluation import evaluate
 from policies.inventory import Stack
 from policies.rules import Context
-from tests.policies.test_sql_details import DELETE, SAFE, T, after, found
+from tests.policies.sql_details import DELETE, SAFE, T, after, found
 from tests.policies.test_sql_details_more import CLOSED, undone
 
 F = "CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql AS 'SELECT 1';"
