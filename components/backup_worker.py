@@ -16,10 +16,11 @@ from components.backup_names import backup_bucket_arn, bucket_name, worker_name
 from components.backup_rights import make_backups, worker_group_arn
 from components.backup_storage import BackupStorage
 from components.database import Database
-from components.debian_image import ROOT_DEVICE, debian_image
+from components.debian_image import debian_image
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.function_code import FunctionCode
+from components.host_launch_template import group_tags, host_launch_template
 from components.iam import allow, service_role
 from components.log_group import log_group
 from components.network import Placement
@@ -117,12 +118,9 @@ class BackupWorker(pulumi.ComponentResource):
             opts=child,
         )
         files = self._files(name, storage, code, keys)
-        profile = aws.iam.InstanceProfile(
-            f"{name}-profile", name=label, role=role.role.name, tags=tags, opts=child
-        )
-        template = aws.ec2.LaunchTemplate(
-            f"{name}-template",
-            name=label,
+        template = host_launch_template(
+            name,
+            label=label,
             description="Makes backups that take longer than a function may, and ends itself",
             image_id=_image(deployment),
             instance_type=worker_instance_type(deployment.settings),
@@ -135,40 +133,9 @@ class BackupWorker(pulumi.ComponentResource):
                 ca_bundle=ca_bundle,
                 keys=keys,
             ),
-            # Whoever powers it off ends it.
-            instance_initiated_shutdown_behavior="terminate",
-            update_default_version=True,
-            ebs_optimized="true",
-            iam_instance_profile={"arn": profile.arn},
-            metadata_options={
-                "http_endpoint": "enabled",
-                "http_tokens": "required",
-                "http_put_response_hop_limit": 1,
-                "instance_metadata_tags": "disabled",
-            },
-            monitoring={"enabled": True},
-            network_interfaces=[
-                {
-                    "associate_public_ip_address": "false",
-                    "delete_on_termination": "true",
-                    "security_groups": [security_group_id],
-                }
-            ],
-            block_device_mappings=[
-                {
-                    "device_name": ROOT_DEVICE,
-                    "ebs": {
-                        "volume_type": "gp3",
-                        "volume_size": settings.root_volume_gib,
-                        "delete_on_termination": "true",
-                        # AWS's key for EBS, as the pooler hosts: no row ever reaches the disk.
-                        "encrypted": "true",
-                    },
-                }
-            ],
-            tag_specifications=[
-                {"resource_type": kind, "tags": tags} for kind in ("instance", "volume")
-            ],
+            role=role.role,
+            security_group_id=security_group_id,
+            root_volume_gib=settings.root_volume_gib,
             tags=tags,
             opts=child,
         )
@@ -186,10 +153,7 @@ class BackupWorker(pulumi.ComponentResource):
             # For the alarm of a worker that stays.
             enabled_metrics=[aws.autoscaling.Metric.GROUP_IN_SERVICE_INSTANCES],
             metrics_granularity="1Minute",
-            tags=[
-                {"key": key, "value": value, "propagate_at_launch": True}
-                for key, value in tags.items()
-            ],
+            tags=group_tags(tags),
             opts=child,
         )
         self.register_outputs({"group_name": self.group.name})

@@ -16,11 +16,11 @@ def find(existing: ExistingNetwork) -> Placement:
 
     Raises:
         pulumi.RunError: one line for each subnet of another VPC, for each that hands out public
-            addresses, and for each tier in one zone only.
+            addresses, for each tier in one zone only, and for hosts with two subnets in a zone.
     """
     mistakes: list[str] = []
     vpc_id = aws.ec2.get_vpc(id=existing.vpc_id).id
-    zones: set[str] = set()
+    zones: dict[str, set[str]] = {}
     for tier in ("database", "host", "function"):
         subnet_ids: tuple[str, ...] = getattr(existing, f"{tier}_subnet_ids")
         field = f"network.existing.{tier}_subnet_ids"
@@ -43,8 +43,14 @@ def find(existing: ExistingNetwork) -> Placement:
                 f"{field}: {', '.join(subnet_ids)} refused, at least {_LEAST_ZONES} zones: all are "
                 f"in {', '.join(sorted(tier_zones))}. Add a subnet of another zone."
             )
-        if tier == "database":
-            zones = tier_zones
+        if tier == "host" and len(tier_zones) < len(subnet_ids):
+            # CreateLoadBalancer, ELB API reference: one subnet for each zone.
+            mistakes.append(
+                f"{field}: {', '.join(subnet_ids)} refused, one subnet a zone: they are in "
+                f"{', '.join(sorted(tier_zones))}, and a load balancer takes only one of each "
+                "zone. Remove the others."
+            )
+        zones[tier] = tier_zones
     if mistakes:
         raise pulumi.RunError("\n".join(mistakes))
     return Placement(
@@ -53,5 +59,6 @@ def find(existing: ExistingNetwork) -> Placement:
         host_subnet_ids=list(existing.host_subnet_ids),
         function_subnet_ids=list(existing.function_subnet_ids),
         route_table_ids=[],
-        zones=tuple(sorted(zones)),
+        zones=tuple(sorted(zones["database"])),
+        host_zones=tuple(sorted(zones["host"])),
     )

@@ -27,7 +27,9 @@ class Placement:
     function_subnet_ids: list[pulumi.Input[str]]
     # Route tables that get the S3 gateway endpoint.
     route_table_ids: list[pulumi.Input[str]]
+    # Of the databases' subnets.
     zones: tuple[str, ...]
+    host_zones: tuple[str, ...]
 
 
 def subnet_cidr(vpc_cidr: str, tier: str, zone: int) -> str:
@@ -88,6 +90,7 @@ class Network(pulumi.ComponentResource):
             function_subnet_ids=[subnet.id for subnet in functions],
             route_table_ids=[table.id for table in private_tables],
             zones=deployment.zones,
+            host_zones=deployment.zones,
         )
         self.register_outputs({"vpc_id": self.vpc.id})
 

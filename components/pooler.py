@@ -7,8 +7,8 @@ import pulumi_aws as aws
 
 from components.deployment import Deployment
 from components.network import Placement
+from stacks.pooler_settings import HEALTH_THRESHOLD
 
-_HEALTH_THRESHOLD = 2
 # Network load balancers take 2 to 120 seconds, and no more than the interval.
 _LONGEST_HEALTH_ANSWER_SECONDS = 5
 HEALTH_PATH = "/health"
@@ -73,8 +73,8 @@ class Pooler(pulumi.ComponentResource):
                 "timeout": min(
                     _LONGEST_HEALTH_ANSWER_SECONDS, settings.health_interval_seconds - 1
                 ),
-                "healthy_threshold": _HEALTH_THRESHOLD,
-                "unhealthy_threshold": _HEALTH_THRESHOLD,
+                "healthy_threshold": HEALTH_THRESHOLD,
+                "unhealthy_threshold": HEALTH_THRESHOLD,
             },
             tags=tags,
             opts=child,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.debian_image import ROOT_DEVICE, debian_image
+from components.debian_image import debian_image
 from components.deployment import Deployment
+from components.host_launch_template import group_tags, host_launch_template
 from components.iam import read_secrets, service_role
 from components.network import Placement
 from components.pooler import Pooler
@@ -67,54 +68,18 @@ class PoolerHosts(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        profile = aws.iam.InstanceProfile(
-            f"{name}-profile", name=label, role=role.name, tags=tags, opts=child
-        )
-        template = aws.ec2.LaunchTemplate(
-            f"{name}-template",
-            name=label,
+        template = host_launch_template(
+            name,
+            label=label,
             description=(
                 "PgBouncer on a pinned image" if settings.image_id else "PgBouncer on Debian 13"
             ),
             image_id=settings.image_id or debian_image(settings.architecture),
             instance_type=settings.instance_type,
             user_data=user_data,
-            # The watchdog's power-off ends the host, and the group makes a new one.
-            instance_initiated_shutdown_behavior="terminate",
-            update_default_version=True,
-            ebs_optimized="true",
-            iam_instance_profile={"arn": profile.arn},
-            # Tokens only, and not from behind another hop: nothing proxied reaches the credentials.
-            metadata_options={
-                "http_endpoint": "enabled",
-                "http_tokens": "required",
-                "http_put_response_hop_limit": 1,
-                "instance_metadata_tags": "disabled",
-            },
-            monitoring={"enabled": True},
-            network_interfaces=[
-                {
-                    "associate_public_ip_address": "false",
-                    "delete_on_termination": "true",
-                    "security_groups": [security_group_id],
-                }
-            ],
-            block_device_mappings=[
-                {
-                    "device_name": ROOT_DEVICE,
-                    "ebs": {
-                        "volume_type": "gp3",
-                        "volume_size": settings.root_volume_gib,
-                        "delete_on_termination": "true",
-                        # AWS's key for EBS: hosts keep no data, and a customer key would need the
-                        # Auto Scaling role in its policy, which a new account does not have yet.
-                        "encrypted": "true",
-                    },
-                }
-            ],
-            tag_specifications=[
-                {"resource_type": kind, "tags": tags} for kind in ("instance", "volume")
-            ],
+            role=role,
+            security_group_id=security_group_id,
+            root_volume_gib=settings.root_volume_gib,
             tags=tags,
             opts=child,
         )
@@ -154,10 +119,7 @@ class PoolerHosts(pulumi.ComponentResource):
             },
             max_instance_lifetime=None if lifetime_days is None else lifetime_days * _DAY_SECONDS,
             initial_lifecycle_hooks=initial_hooks(deployment),
-            tags=[
-                {"key": key, "value": value, "propagate_at_launch": True}
-                for key, value in tags.items()
-            ],
+            tags=group_tags(tags),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[pooler.listener, *([policy] if policy else []), *ready],

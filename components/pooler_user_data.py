@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.database import Database
 from components.deployment import Deployment
+from components.network import Placement
 from components.pooler_lifecycle import lifecycle_hooks
 from components.pooler_logs import log_path
 from components.read_replica import ReadReplica
@@ -23,6 +24,7 @@ from stacks.settings import Settings
 def pooler_user_data(
     deployment: Deployment,
     *,
+    placement: Placement,
     ca_bundle: str,
     database: Database,
     replicas: Sequence[ReadReplica],
@@ -71,7 +73,7 @@ def pooler_user_data(
             drain_seconds=settings.drain_seconds,
             transaction_grace_seconds=settings.transaction_grace_seconds,
             metrics_interval_seconds=settings.metrics_interval_seconds,
-            zones=list(deployment.zones),
+            zones=list(placement.host_zones),
             reboot_window=settings.reboot_window,
             image_has_packages=settings.image_has_packages,
             database_sizes=_database_sizes(deployment.settings),

@@ -36,7 +36,7 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
     """The services that functions in the VPC and pooler hosts call themselves.
 
     Lambda writes a function's log and reports its failed events from outside of the VPC. KMS is
-    called by the services that decrypt. tests/unit/test_service_endpoints.py compares this list
+    called by the services that decrypt. tests/unit/test_network_choices.py compares this list
     with what the roles allow.
     """
     prefix = deployment.settings.prefix

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from .database_joins import VAULT
+from .databases import MINIMUM_RETENTION_DAYS
 from .inventory import Resource, Stack
 from .links import sources, targets
 from .requirements import (
@@ -15,21 +16,17 @@ from .requirements import (
     number,
     on_resource,
 )
-from .rules import Context, Environment, Outcome, Rule, Severity, Unverified, Violation
+from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, Wrong, integer, one_or_many, sequence, shown
 
 LOCK: Final = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
 PLAN: Final = "aws:backup/plan:Plan"
+
+
 # As long as point-in-time recovery reaches, so that a copy is never shorter than it.
-_LEAST_DAYS: Final = {
-    Environment.LOCAL: 1,
-    Environment.DEV: 3,
-    Environment.STAGING: 7,
-    Environment.PROD: 30,
-}
-
-
-_lock = on_resource(number("minRetentionDays", default=0, least=_LEAST_DAYS, unit="days"))
+_lock = on_resource(
+    number("minRetentionDays", default=0, least=MINIMUM_RETENTION_DAYS, unit="days")
+)
 
 
 def _vaults_locked(stack: Stack, _context: Context) -> Iterator[Outcome]:
@@ -43,7 +40,7 @@ def _vaults_locked(stack: Stack, _context: Context) -> Iterator[Outcome]:
 
 
 def _plan_keeps(plan: Resource, context: Context) -> Iterator[Outcome]:
-    least = _LEAST_DAYS[context.environment]
+    least = MINIMUM_RETENTION_DAYS[context.environment]
     for part in _rules(plan, context):
         if isinstance(part, Part):
             value = part.read("lifecycle.deleteAfter")

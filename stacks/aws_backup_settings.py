@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from stacks import forms
 from stacks.schema import SettingsGroup, setting
@@ -28,6 +28,16 @@ class VaultLockSettings(SettingsGroup):
         le=36_500,
         why="AWS Backup takes 3 days or more; until its end the lock can be changed or removed",
         source=_LOCK,
+    )
+
+
+def _schedule(class_: str, default: str, why: str = "a cron expression of six fields") -> Any:
+    return setting(
+        f"When the {class_} one is made, in UTC",
+        default=default,
+        form=forms.CRON,
+        why=why,
+        source="AWS Backup developer guide: backup plan options and configuration",
     )
 
 
@@ -57,27 +67,13 @@ class AwsBackupSettings(SettingsGroup):
         why="whoever takes this account over can destroy what is in it",
         source=_COPIES,
     )
-    daily_schedule: str = setting(
-        "When the daily one is made, in UTC",
-        default="cron(0 5 * * ? *)",
-        form=forms.CRON,
+    daily_schedule: str = _schedule(
+        "daily",
+        "cron(0 5 * * ? *)",
         why="a cron expression of six fields; not within the instance's backup window",
-        source="AWS Backup developer guide: backup plan options and configuration",
     )
-    weekly_schedule: str = setting(
-        "When the weekly one is made, in UTC",
-        default="cron(0 6 ? * SUN *)",
-        form=forms.CRON,
-        why="a cron expression of six fields",
-        source="AWS Backup developer guide: backup plan options and configuration",
-    )
-    monthly_schedule: str = setting(
-        "When the monthly one is made, in UTC",
-        default="cron(0 7 1 * ? *)",
-        form=forms.CRON,
-        why="a cron expression of six fields",
-        source="AWS Backup developer guide: backup plan options and configuration",
-    )
+    weekly_schedule: str = _schedule("weekly", "cron(0 6 ? * SUN *)")
+    monthly_schedule: str = _schedule("monthly", "cron(0 7 1 * ? *)")
     lock: VaultLockSettings = setting(
         "Vault lock", default=VaultLockSettings(), why="a stolen role must not end the backups"
     )

@@ -113,9 +113,7 @@ def host_count(settings: Settings) -> int:
     pooler = settings.pooler
     if pooler.host_count is not None:
         return pooler.host_count
-    existing = settings.network.existing
-    zones = settings.network.zone_count if existing is None else len(existing.host_subnet_ids)
-    return zones * (pooler.hosts_per_zone or 1)
+    return settings.network.zone_count * (pooler.hosts_per_zone or 1)
 
 
 def estimated_max_connections(instance_class: str) -> int | None:

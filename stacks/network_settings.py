@@ -58,7 +58,7 @@ class ExistingNetwork(SettingsGroup):
         "Private subnets of the databases", min_length=2, why=_SUBNETS_WHY, source=_SUBNETS
     )
     host_subnet_ids: tuple[str, ...] = setting(
-        "Private subnets of the pooler hosts and the load balancer",
+        "Private subnets of the pooler hosts and the load balancer, one in each zone",
         min_length=2,
         why=_SUBNETS_WHY,
         source=_SUBNETS,
@@ -217,7 +217,9 @@ class NetworkSettings(SettingsGroup):
 
     @property
     def zone_count(self) -> int:
-        """How many zones the network spans."""
+        """How many zones the hosts' subnets span; an existing VPC has one of them in each."""
+        if self.existing is not None:
+            return len(self.existing.host_subnet_ids)
         return len(self.availability_zones or ()) or self.availability_zone_count
 
     @property

@@ -9,6 +9,8 @@ from stacks.choices import LogRetentionDays
 from stacks.schema import Architecture, SettingsGroup, setting
 
 PoolMode = Literal["transaction", "session"]
+# Of the load balancer's checks: so many in a row decide that a host is (not) healthy.
+HEALTH_THRESHOLD = 2
 
 _GUIDE = "guide spike-land: PgBouncer configuration (production)"
 _PGBOUNCER = "PgBouncer documentation: pgbouncer.ini"
@@ -364,9 +366,10 @@ class PoolerSettings(SettingsGroup):
         "two transactions",
         default=60,
         unit="seconds",
-        ge=0,
+        ge=10,
         le=3_000,
-        why="time to leave by themselves, and for the load balancer to send nobody new",
+        why="time to leave by themselves, and for the load balancer to send nobody new: two of its "
+        "checks, of five seconds at least",
         source=_REFRESH,
     )
     transaction_grace_seconds: int = setting(

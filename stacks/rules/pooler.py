@@ -12,6 +12,7 @@ from stacks.connection_budget import (
     host_count,
 )
 from stacks.machines import database_memory_gib, is_arm64
+from stacks.pooler_settings import HEALTH_THRESHOLD
 from stacks.schema import Refusal
 from stacks.windows import daily_minutes, minutes_long
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 MOST_HOSTS = 16
 # AWS ELB API reference: deregistration_delay.timeout_seconds is 0 to 3600.
 MOST_DRAIN_SECONDS = 3_500
-# Draining, a boot, and the first health checks.
-LEAST_REBOOT_MINUTES = 10
+# A boot and the first health checks. Hosts of a zone begin in the first half of its part of the
+# window (hosts/lifecycle.py), so that the second half is left for draining and this.
+BOOT_MINUTES = 2
 GUARDED = ("staging", "prod")
 
 
@@ -218,14 +220,25 @@ def _timeouts(settings: Settings) -> Iterator[Refusal]:
             "the load balancer's deregistration delay ends there",
             "Lower one of the two.",
         )
+    noticed = HEALTH_THRESHOLD * pooler.health_interval_seconds
+    if pooler.drain_seconds < noticed:
+        yield Refusal(
+            "pooler.drain_seconds",
+            pooler.drain_seconds,
+            f"at least {noticed} ({HEALTH_THRESHOLD} times pooler.health_interval_seconds)",
+            "the load balancer sends new clients to a host until two of its checks have failed, "
+            "and a host that ended its service before would refuse them",
+            "Raise it or lower pooler.health_interval_seconds.",
+        )
     if pooler.reboot_window is not None:
         window = daily_minutes(pooler.reboot_window)
         zones = settings.network.zone_count
-        if minutes_long(window) < zones * LEAST_REBOOT_MINUTES:
+        a_zone = 2 * (-(-drain // 60) + BOOT_MINUTES)
+        if minutes_long(window) < zones * a_zone:
             yield Refusal(
                 "pooler.reboot_window",
                 pooler.reboot_window,
-                f"at least {zones * LEAST_REBOOT_MINUTES} minutes ({LEAST_REBOOT_MINUTES} a zone)",
+                f"at least {zones * a_zone} minutes ({a_zone} a zone: twice draining and a boot)",
                 "hosts of two zones must not reboot at once",
                 "Move its end.",
             )

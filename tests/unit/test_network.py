@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 from typing import Any
 
 import pytest
@@ -212,7 +214,9 @@ def existing(
         for zone in (1, 2)
     }
     for name, change in wrong.items():
-        subnets[name.replace("_", "-")].update(change)
+        subnets.setdefault(name.replace("_", "-"), dict(right)).update(change)
+    hosts = [name for name in subnets if name.startswith("subnet-h")]
+    raw["network"]["existing"]["host_subnet_ids"] = hosts
     return deploy(load(raw, "prod"), Recorder(subnets=subnets, endpoints=endpoints))
 
 
@@ -249,6 +253,12 @@ def test_an_existing_vpc_is_used_and_not_changed() -> None:
             "network.existing.function_subnet_ids: subnet-f1, subnet-f2 refused, at least 2 zones: "
             "all are in eu-west-1a. Add a subnet of another zone.",
         ),
+        (
+            {"subnet_h3": {"availabilityZone": "eu-west-1b"}},
+            "network.existing.host_subnet_ids: subnet-h1, subnet-h2, subnet-h3 refused, one subnet a "
+            "zone: they are in eu-west-1a, eu-west-1b, and a load balancer takes only one of each "
+            "zone. Remove the others.",
+        ),
     ],
 )
 def test_an_unfit_existing_vpc_is_refused_before_anything_is_made(
@@ -257,6 +267,13 @@ def test_an_unfit_existing_vpc_is_refused_before_anything_is_made(
     with pytest.raises(RunError) as caught:
         existing(**wrong)
     assert str(caught.value) == message
+
+
+def test_hosts_know_the_zones_of_their_own_subnets() -> None:
+    """The parts of a reboot window are theirs: not of the region's first zones."""
+    recorder = existing(subnet_h2={"availabilityZone": "eu-west-1c"})
+    packed = base64.b64decode(recorder.inputs("pooler-hosts-template")["userData"])
+    assert 'ZONES="eu-west-1a eu-west-1c"\n' in gzip.decompress(packed).decode()
 
 
 def without(*services: str) -> dict[str, dict[str, Any]]:
