@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policies.exact.action_levels import Level, has_no_resources, level
+from policies.action_levels import Level, has_no_resources, level
 from policies.inventory import Resource
 from tests.policies.one_rule import UNKNOWN, broken, is_broken, made
 

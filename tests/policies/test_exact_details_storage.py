@@ -83,7 +83,8 @@ def test_public_acls(fields: dict[str, Any], controls: str) -> None:
 
 
 def test_public_acls_over_plain_http() -> None:
-    rule, control, acl = "s3-public-acl-tls", "CKV_AWS_379", made(ACL, "acl", bucket="b")
+    rule, control = "s3-public-acl-tls", "CKV_AWS_379"
+    acl = made(ACL, "acl", bucket="b", acl="public-read")
     policy = "aws:s3/bucketPolicy:BucketPolicy"
 
     def spared(*beside: Resource) -> bool:
@@ -99,6 +100,14 @@ def test_public_acls_over_plain_http() -> None:
         return made(policy, bucket="b", policy={"Statement": [statement]})
 
     assert not spared()
+    for other in ({"acl": "public-read-write"}, {"accessControlPolicy": grants(USERS, "READ")}):
+        assert is_broken(rule, control, made(ACL, **other))
+    # Signed-in users of other accounts are another check's.
+    for other in (
+        {"acl": "authenticated-read"},
+        {"accessControlPolicy": grants(SIGNED_IN, "READ")},
+    ):
+        assert not is_broken(rule, control, made(ACL, **other))
     website = "aws:s3/bucketWebsiteConfiguration:BucketWebsiteConfiguration"
     assert spared(made(website, bucket="b"))
     assert not spared(made(website, bucket="c"))
