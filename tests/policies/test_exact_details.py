@@ -227,6 +227,16 @@ def test_tls_of_a_database_without_a_group(version: Any, group: Any, in_force: b
          made("aws:lambda/function:Function", runtime="python3.8"), False),
         ("lambda-runtime", "CKV_AWS_363",
          made("aws:lambda/function:Function", runtime="go1.x"), True),
+        *(("lambda-not-public", "CKV_AWS_301",
+           made("aws:lambda/permission:Permission", principal=principal), everyone)
+          for principal, everyone in (("*", True), (" *?", True), (None, True), (5, True),
+                                      ("s3.amazonaws.com", False))),
+        *(("net-no-world-ingress", "CKV_AWS_277", made(SECURITY_GROUP, ingress=ingress), every)
+          for ingress, every in (([{"protocol": "-1"}], True), ([{"protocol": "all"}], True),
+                                 ([{"protocol": "tcp", "fromPort": -1}], True),
+                                 ([{"protocol": "tcp", "fromPort": "-1"}], True),
+                                 ([{"protocol": "tcp", "fromPort": 0, "toPort": 65_535}], False),
+                                 ("x", True))),
         ("secrets-parameters-encrypted", "CKV_AWS_337",
          made("aws:ssm/parameter:Parameter", type="SecureString"), True),
         ("secrets-parameters-encrypted", "CKV_AWS_337",

@@ -67,6 +67,7 @@ def test_a_resource_is_known_by_what_aws_made_or_by_what_was_asked_for() -> None
         ("aws:elasticloadbalancing/loadBalancer:LoadBalancer", "aws:elb/loadBalancer:LoadBalancer"),
         ("aws:s3/bucketLoggingV2:BucketLoggingV2", "aws:s3/bucketLogging:BucketLogging"),
         ("aws:s3/bucketV2:BucketV2", "aws:s3/bucketV2:BucketV2"),
+        ("aws:s3:Bucket", "aws:s3/bucket:Bucket"),
     ],
 )
 def test_older_names_of_types(older: str, name: str) -> None:
@@ -275,3 +276,64 @@ def test_notes_and_violations_are_told_apart() -> None:
         Stack([made(BUCKET), made(POLICY, "p", bucket=UNKNOWN)]), Context()
     )
     assert isinstance(note, Unverified)
+
+
+def placed(name: str, region: str = "", arn: Any = None, kind: str = "aws:kms/key:Key") -> Resource:
+    return Resource.of(
+        type=kind,
+        name=name,
+        properties={"name": "same"},
+        outputs={"arn": arn},
+        region=region,
+    )
+
+
+def test_places_of_a_resource() -> None:
+    arn = "arn:aws:kms:eu-west-1:123:key/a"
+    assert placed("a", "eu-north-1", arn).place == ("123", "eu-west-1", "eu-north-1")
+    assert placed("a", "eu-north-1", arn, BUCKET).place == ("123", "", "")
+    for none in (None, "", 5, ["arn"], "arn:aws:kms", "urn:aws:kms:eu-west-1:123:key/a"):
+        assert placed("a", "eu-north-1", none).place == ("", "", "eu-north-1")
+
+
+def test_resources_of_other_regions_are_elsewhere() -> None:
+    here, there, nowhere = placed("a", "eu-west-1"), placed("b", "us-east-1"), placed("c")
+    assert here.elsewhere(there)
+    assert not here.elsewhere(placed("d", "eu-west-1"))
+    assert not here.elsewhere(nowhere)
+    assert not nowhere.elsewhere(here)
+    mine, theirs = (placed("a", arn=f"arn:aws:kms::{account}:key/a") for account in (1, 2))
+    assert mine.elsewhere(theirs)
+
+
+def test_a_name_is_one_in_a_region_only() -> None:
+    kind = "aws:kms/key:Key"
+    here, there = placed("here", "eu-west-1"), placed("there", "us-east-1")
+
+    def source(value: str, *depends_on: Resource, arn: Any = None) -> Resource:
+        return Resource.of(
+            type="aws:x/y:Y",
+            name="source",
+            properties={"key": value},
+            property_dependencies={"key": [one.urn for one in depends_on]},
+            outputs={"arn": arn},
+            region="eu-west-1",
+        )
+
+    for value, depends_on, expected in (
+        ("same", (), [here]),
+        ("same", (there,), [there]),
+        ("other", (), []),
+    ):
+        one = source(value, *depends_on)
+        stack = Stack([here, there, one])
+        assert stack.referenced(one, "key", [kind], ["name"]) == expected
+        assert list(targets(stack, one, "key", (kind,)).found) == expected
+    # An ARN is one everywhere.
+    arn = "arn:aws:kms:us-east-1:1:key/a"
+    far, one = placed("far", "us-east-1", arn), source(arn)
+    stack = Stack([here, far, one])
+    assert stack.referenced(one, "key", [kind], ["name"]) == [far]
+    assert list(targets(stack, one, "key", (kind,)).found) == [far]
+    one = source(arn, far)
+    assert list(targets(Stack([far, one]), one, "key", (kind,)).found) == [far]
