@@ -18,8 +18,6 @@ INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 ACL = "aws:ec2/networkAcl:NetworkAcl"
 ACL_RULE = "aws:ec2/networkAclRule:NetworkAclRule"
-VPC = "aws:ec2/vpc:Vpc"
-ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 
 
 def opening(resource: Resource, direction: str = "ingress") -> Opening:
@@ -311,71 +309,3 @@ def test_rules_say_what_they_are_for() -> None:
     assert kinds(rule, made(default, egress=[{}])) == REFUSED
     assert kinds(rule, made(INGRESS, description="x", ingress=[{}])) == []
     assert kinds(rule, made(INGRESS, description=" ")) == REFUSED
-
-
-def test_default_groups_are_closed() -> None:
-    rule, kind = "net-default-group-closed", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
-    assert kinds(rule, made(kind)) == []
-    assert kinds(rule, made(kind, ingress=[], egress=[])) == []
-    assert kinds(rule, made(kind, ingress=[{}])) == REFUSED
-    assert kinds(rule, made(kind, egress=[{"self": UNKNOWN}])) == NOTED
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"Action": "*", "Resource": "*"}, REFUSED),
-        ({"NotAction": "s3:*", "Resource": "*"}, REFUSED),
-        ({"Action": "*", "NotResource": "arn:x"}, REFUSED),
-        ({"Action": ["s3:GetObject", "**"], "Resource": ["arn:x", "*"]}, REFUSED),
-        ({"Action": 5, "Resource": 5}, REFUSED),
-        ({"Action": "*", "Resource": "*", "Condition": {}}, REFUSED),
-        ({"Action": "*", "Resource": "*", "Condition": {"Bool": {"a": "b"}}}, []),
-        ({"Action": "*", "Resource": "*", "Condition": UNKNOWN}, NOTED),
-        ({"Action": "*", "Resource": "*", "Condition": {"Bool": UNKNOWN}}, []),
-        ({"Action": "*", "Resource": "*", "Effect": "Deny"}, REFUSED),
-        ({"Action": "s3:GetObject", "Resource": "*"}, []),
-        ({"Action": "*", "Resource": "arn:x"}, []),
-        ({"Action": "*"}, []),
-        ({"Resource": "*"}, []),
-        ({"Action": UNKNOWN, "Resource": "*"}, NOTED),
-        ({"Action": "*", "Resource": UNKNOWN}, NOTED),
-        ({"Effect": UNKNOWN, "Action": "*", "Resource": "*"}, NOTED),
-    ],
-    ids=str,
-)
-def test_policies_of_endpoints(fields: dict[str, Any], expected: Any) -> None:
-    statement = {"Effect": "Allow", "Principal": "*", **fields}
-    found = kinds("net-endpoint-policy", made(ENDPOINT, policy={"Statement": [statement]}))
-    assert found == ([] if fields.get("Effect") == "Deny" else expected)
-
-
-def test_policies_of_endpoints_that_cannot_be_read() -> None:
-    rule = "net-endpoint-policy"
-    assert kinds(rule, made(ENDPOINT)) == REFUSED
-    assert kinds(rule, made(ENDPOINT, policy="{")) == REFUSED
-    assert kinds(rule, made(ENDPOINT, policy=UNKNOWN)) == NOTED
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"destinationCidrBlock": "0.0.0.0/0"}, REFUSED),
-        ({"cidrBlock": "0.0.0.0/0"}, REFUSED),
-        ({"ipv6CidrBlock": "::/0"}, REFUSED),
-        ({"destinationCidrBlock": "10.0.0.0/8"}, []),
-        ({"destinationCidrBlock": ""}, []),
-        ({"destinationCidrBlock": UNKNOWN}, NOTED),
-        ({"destinationCidrBlock": "0.0.0.0/0", "vpcPeeringConnectionId": None}, []),
-        ({"destinationCidrBlock": "0.0.0.0/0", "vpcPeeringConnectionId": ""}, []),
-        ({"destinationCidrBlock": "0.0.0.0/0", "vpcPeeringConnectionId": UNKNOWN}, REFUSED),
-    ],
-    ids=str,
-)
-def test_routes_into_peered_networks(fields: dict[str, Any], expected: Any) -> None:
-    rule, route = "net-peering-least-routes", {"vpcPeeringConnectionId": "pcx-1", **fields}
-    assert kinds(rule, made("aws:ec2/route:Route", **route)) == expected
-    table = "aws:ec2/routeTable:RouteTable"
-    assert kinds(rule, made(table, routes=[route, 5])) == expected
-    assert kinds(rule, made(table, **route)) == []
-    assert kinds(rule, made(table, routes=[UNKNOWN])) == NOTED
