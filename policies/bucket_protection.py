@@ -57,8 +57,7 @@ def _by_s3_itself(encryption: Resource) -> bool:
 
 def _customer_keys(stack: Stack, context: Context) -> Iterator[Outcome]:
     for outcome in _customer_keys_beside(stack, context):
-        by_s3_itself = outcome.cause is not None and _by_s3_itself(outcome.cause)
-        if not by_s3_itself or not isinstance(outcome, Violation):
+        if outcome.cause is None or not _by_s3_itself(outcome.cause):
             yield outcome
             continue
         bucket = outcome.resource

@@ -8,7 +8,7 @@ from typing import Final
 from .inventory import Resource
 from .requirements import each, flag, given, on_resource, one_of
 from .rules import Context, Environment, Outcome, Rule, Severity, Unverified, Violation
-from .values import UNKNOWN, contains_unknown, one_or_many, shown
+from .values import contains_unknown, one_or_many, shown
 
 BACKUP_REPLICATION: Final = (
     "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
@@ -23,7 +23,7 @@ def _not_shared(snapshot: Resource, _context: Context) -> Iterator[Outcome]:
     accounts = snapshot.get("sharedAccounts")
     if contains_unknown(accounts):
         yield Unverified(snapshot, "sharedAccounts")
-    elif any(one is UNKNOWN or not str(one).isdigit() for one in one_or_many(accounts)):
+    elif not all(str(one).isdigit() for one in one_or_many(accounts)):
         found = f"is shared with {shown(accounts)}"
         yield Violation(snapshot, found, "be shared with named accounts only, by their number")
 

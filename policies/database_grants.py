@@ -41,8 +41,8 @@ class _Found:
     """All that the doors of one stack come to."""
 
     findings: tuple[Finding, ...]
-    unknown: tuple[tuple[str, Unverified], ...]
-    """Rule (all of them if empty) and what it could not see."""
+    unknown: tuple[Unverified, ...]
+    """What no rule could see."""
     resources: Mapping[str, Resource]
     """By URN, which is what places have as their source."""
 
@@ -100,11 +100,7 @@ def _judge(stack: Stack, choices: Choices) -> _Found:
         made, back = _run(database, door, roles)
         notes += made
         backs += back
-    found = [
-        one
-        for one in findings(database, choices)
-        if one.rule_id != _DELETION_RULE or (one.subject, one.found) not in told
-    ]
+    found = [one for one in findings(database, choices) if (one.subject, one.found) not in told]
     for back in backs:
         before = {(one.rule_id, one.found) for one in found}
         undone = database.copied()
@@ -165,9 +161,7 @@ _LIMITS: Final = {
 def _check(rule_id: str) -> StackCheck:
     def check(stack: Stack, context: Context) -> Iterator[Outcome]:
         found = _found(stack, context)
-        for rule, note in found.unknown:
-            if rule in ("", rule_id):
-                yield note
+        yield from found.unknown
         for one in found.findings:
             if one.rule_id == rule_id:
                 resource = found.resources.get(one.place.source)

@@ -48,6 +48,9 @@ _STATEFUL: Final = (INSTANCE, CLUSTER, *BUCKETS, KEY, VAULT)
 def _other_port(database: Resource, _context: Context) -> Iterator[Outcome]:
     if is_replica(database):
         return
+    if database.get("engine") is UNKNOWN:
+        yield Unverified(database, "engine")
+        return
     engine = str(database.get("engine") or "postgres").lower()
     usual = next((port for name, port in _DEFAULT_PORTS if name in engine), 0)
     port = integer(database.get("port"), default=usual)
@@ -115,11 +118,11 @@ def _selects(selection: Resource, database: Resource) -> object:
     kind = "cluster" if database.type == CLUSTER else "db"
     name = database.identity("clusterIdentifier" if database.type == CLUSTER else "identifier")
     end = f"rds:region:account:{kind}:{name if isinstance(name, str) else database.name}"
-    for pattern in one_or_many(selection.get("resources")):
+    patterns = (one for one in one_or_many(selection.get("resources")) if isinstance(one, str))
+    for pattern in patterns:
         # Whichever partition the pattern is for.
-        partition = pattern.split(":")[1:2] if isinstance(pattern, str) else []
-        arn = ":".join(["arn", *partition, end])
-        if isinstance(pattern, str) and "*" in pattern and matches(pattern, arn):
+        arn = ":".join(["arn", *pattern.split(":")[1:2], end])
+        if matches(pattern, arn):
             return True
     tags = database.get("tags")
     own = cast("dict[str, object]", tags) if isinstance(tags, dict) else {}

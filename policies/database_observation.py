@@ -36,7 +36,10 @@ def _insights_key(database: Resource, context: Context) -> Iterator[Outcome]:
 
 
 def _monitoring_role(database: Resource, context: Context) -> Iterator[Outcome]:
-    if database.get("monitoringInterval") not in (None, 0, "0"):
+    interval = database.get("monitoringInterval")
+    if interval is UNKNOWN:
+        yield Unverified(database, "monitoringInterval")
+    elif interval not in (None, 0, "0"):
         yield from on_resource(given("monitoringRoleArn"))(database, context)
 
 

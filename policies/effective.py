@@ -37,7 +37,7 @@ class Denials:
 
         NotAction and NotResource of an Allow are left as they are: they leave nearly everything.
         """
-        if not self._statements or statement.not_actions:
+        if statement.not_actions:
             return statement
         left = tuple(
             action

@@ -85,7 +85,7 @@ def _no_secret_variables(function: Resource, _context: Context) -> Iterator[Outc
                 yield Unverified(function, f"environment.variables.{name}")
             elif kind := secret_in_variable(name, value):
                 yield Violation(function, f"has {kind} in the variable {name[:60]}", limit)
-    elif variables is not None or environment not in (None, {}):
+    elif environment not in (None, {}):
         yield Violation(function, f"has environment = {shown(environment)}", "be variables")
 
 

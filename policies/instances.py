@@ -20,7 +20,7 @@ from .requirements import (
     text_where,
 )
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
-from .values import UNKNOWN, Wrong, shown, text
+from .values import UNKNOWN, shown, text
 
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html (2024 authorities)
 _CURRENT_AUTHORITIES: Final = ("rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1")
@@ -64,11 +64,10 @@ def _version(database: Resource) -> str | Outcome | None:
     if is_other_engine(database):
         return None
     version = text(database.get("engineVersion"))
-    if version is UNKNOWN:
-        return Unverified(database, "engineVersion")
-    if isinstance(version, Wrong) or not re.fullmatch(
-        r"(\d{1,3}(\.\d{1,3}){0,2}([-_]\w[\w.-]*)?)?", version
-    ):
+    for name in ("engine", "engineVersion"):
+        if database.get(name) is UNKNOWN:
+            return Unverified(database, name)
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
         found = f"has engineVersion = {shown(database.get('engineVersion'))}"
         return Violation(database, found, "be a version such as 17 or 17.4")
     return version or None
@@ -97,13 +96,13 @@ def _supported(database: Resource, context: Context) -> Iterator[Outcome]:
 
 def _no_file_read(database: Resource, _context: Context) -> Iterator[Outcome]:
     version = _version(database)
-    engine = text(database.get("engine"), default="postgres")
-    if not isinstance(version, str) or not isinstance(engine, str):
+    if not isinstance(version, str):
         if isinstance(version, Unverified):
             yield version  # A version of a wrong type is refused as not supported.
         return
     numbers = _numbers(version)
-    fixed = _FILE_READ_FIXED.get(engine.lower(), {}).get(numbers[0])
+    engine = str(database.get("engine") or "postgres").lower()
+    fixed = _FILE_READ_FIXED.get(engine, {}).get(numbers[0])
     # A major version alone ("13") lets RDS take its newest minor.
     if fixed is not None and len(numbers) > 1 and numbers < fixed:
         newest = ".".join(map(str, fixed))

@@ -70,15 +70,15 @@ _NO_LIMIT: Final = -1
 _LIMITS_RULE: Final = "db-login-role-limits"
 
 
-def fill(database: Database, resources: Sequence[Resource]) -> Iterator[tuple[str, Unverified]]:
-    """Add resources; yields what is unknown or of a wrong type, for every rule.
+def fill(database: Database, resources: Sequence[Resource]) -> Iterator[Unverified]:
+    """Add resources; yields what is unknown, for every rule.
 
     A value of a wrong type is read as the one that allows most.
     """
     for one in sorted(resources, key=lambda one: _ORDER.index(one.type)):
         for key in _READ[one.type]:
             if contains_unknown(one.get(key)):
-                yield "", Unverified(one, key)
+                yield Unverified(one, key)
         _FILL[one.type](database, one, Place(one.urn))
 
 

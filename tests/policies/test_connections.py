@@ -55,6 +55,45 @@ def test_more_text_than_is_read_is_refused() -> None:
         assert "more text" in (secret_in(text) or "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("postgresql://localhost/app", "postgresql://app@127.0.0.1:5432/app"),
+        *("postgresql://app@[::1]/app", "postgresql:///app", "postgresql://%2Frun%2Fpg/app"),
+        *("postgresql://app@db/app?sslmode=verify-full", "POSTGRES://app@DB/?SSLMODE=VERIFY-FULL"),
+        *("host=localhost dbname=a user=b", "host=/run dbname=a user=b", "dbname=a user=b"),
+        *("host=db dbname=a", "host=db user=b", "host=db dbname=a user=b sslmode=verify-full"),
+        *("client_tls_sslmode = require", "CLIENT_TLS_SSLMODE = verify-ca", "auth_type = md5"),
+        "[databases]\nmain = host=db dbname=a user=b",
+        "[pgbouncer]\n%include /etc/pgbouncer/tls.ini\nauth_type = scram-sha-256",
+        "[pgbouncer]\nserver_tls_sslmode=verify-full\nclient_tls_sslmode=require\nauth_type=HBA",
+        "NODE_TLS_REJECT_UNAUTHORIZED=1",
+    ],
+)
+def test_verified_local_and_included_connections_pass(text: str) -> None:
+    assert weakness(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("postgresql://localhost@db/app", "a connection URL without"),
+        ("postgresql://localhost/a postgresql://db/b", "a connection URL without"),
+        ("host=db dbname=a user=b", "a connection string without"),
+        ("host=db dbname=a user=b sslmode=verify-full\nhost=db dbname=a user=c", "string without"),
+        ("client_tls_sslmode = allow", "client_tls_sslmode = allow"),
+        ("server_tls_sslmode = require", "server_tls_sslmode = require"),
+        ("sslmode=verify-full sslmode=prefer", "sslmode = prefer"),
+        ("NODE_TLS_REJECT_UNAUTHORIZED=0", "NODE_TLS_REJECT_UNAUTHORIZED=0"),
+        ("[pgbouncer]\n%include a.ini\nauth_type = MD5", "auth_type = MD5"),
+        ("[pgbouncer]\nserver_tls_sslmode = verify-full", "without client_tls_sslmode"),
+        ("[pgbouncer]\nclient_tls_sslmode = require", "without server_tls_sslmode"),
+    ],
+)
+def test_weaker_ones_are_named(text: str, words: str) -> None:
+    assert words in (weakness(text) or "")
+
+
 SCRIPT = "#!/bin/sh\nexport PGSSLMODE=require\npsql -h db.internal\n"
 MULTIPART = (
     'Content-Type: multipart/mixed; boundary="part"\nMIME-Version: 1.0\n\n--part\n'

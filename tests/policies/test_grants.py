@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from policies.evaluation import Kind, Verdict
+from policies.grants import manifests
 from policies.inventory import Resource
 from tests.policies.good_stack import (
     INVOCATION,
@@ -217,7 +218,10 @@ def test_manifest_as_text_inside_the_payload_is_read() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [{"action": "initialize"}, {"class": "daily"}, {"roles": ["reader"]}, {"manifest": {"a": 1}}],
+    [
+        *({"action": "initialize"}, {"class": "daily"}, {"roles": ["reader"]}),
+        *({"manifest": {"a": 1}}, {"manifest": "of the month"}),
+    ],
     ids=str,
 )
 def test_other_functions_are_not_judged(payload: dict[str, Any]) -> None:
@@ -280,3 +284,34 @@ def test_what_has_no_roles_is_no_manifest(roles: Any) -> None:
     assert violations(invocation({"manifest": {"roles": odd}})) == []
     one = {"name": "a", "grants": table("DELETE")}
     assert set(violations(invocation({"manifest": {"roles": one}}))) == set(REFUSED)
+
+
+def of(**properties: Any) -> Resource:
+    return Resource.of(type=INVOCATION, name="roles", properties=properties)
+
+
+def test_manifests_are_found_in_inputs_and_triggers_once_each() -> None:
+    one, other = manifest(), manifest(schema="other")
+    text = json.dumps(one)
+    for found in (
+        of(input=text),
+        of(input=one),
+        of(input=json.dumps({"manifest": text})),
+        of(input=text, triggers={"copy": text, "hash": "ab12", "number": 5}),
+        of(input="{", triggers={"copy": text}),
+        of(input="", triggers={"copy": one}),
+        of(input=text, triggers="ab12"),
+    ):
+        assert manifests(found) == [one]
+    assert manifests(of(input=text, triggers={"copy": json.dumps(other)})) == [one, other]
+    assert manifests(of(input="", triggers="ab12")) == []
+    assert manifests(of(input=json.dumps({"manifest": "of the month"}))) == []
+
+
+def test_triggers_are_judged_where_they_may_be_manifests() -> None:
+    bad = manifest(app={"grants": table("DELETE")})
+    assert violations(of(input="", triggers={"copy": json.dumps(bad)})) == REFUSED
+    assert violations(of(input=bad)) == REFUSED
+    assert violations(of(input="", triggers={"copy": '{"roles": '})) == REFUSED
+    assert violations(of(input="", triggers={"hash": "{ab12", "number": 5})) == []
+    assert violations(of(triggers=json.dumps(bad))) == []

@@ -1,0 +1,170 @@
+"""Who from outside may come in, and decryption with every key: each condition by its neighbour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policies.evaluation import Kind
+from tests.policies.good_scenes import document
+from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
+from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made, verdicts
+
+ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
+TOPIC = "aws:sns/topic:Topic"
+GITHUB = "token.actions.githubusercontent.com"
+ELSEWHERE = "oidc.example.com/id/1"
+ALARMS = "arn:aws:sns:eu-west-1:111122223333:alarms"
+OTHER = "arn:aws:iam::444455556666:root"
+KEY = "arn:aws:kms:eu-west-1:1:key/a"
+
+
+def provider(host: str) -> str:
+    return f"arn:aws:iam::1:oidc-provider/{host}"
+
+
+def subject(*subjects: Any, operator: str = "StringLike", host: str = GITHUB) -> dict[str, Any]:
+    return {operator: {f"{host}:sub": list(subjects)}}
+
+
+def trusts(condition: Any, principal: Any = None, effect: str = "Allow") -> list[Kind]:
+    statement = {
+        "Effect": effect,
+        "Principal": principal or {"Federated": provider(GITHUB)},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": condition,
+    }
+    kept = {key: value for key, value in statement.items() if value is not None}
+    return kinds("iam-oidc-subject", made(ROLE, "r", assumeRolePolicy={"Statement": kept}))
+
+
+@pytest.mark.parametrize(
+    ("condition", "principal", "expected"),
+    [
+        (subject("repo:acme/app:*"), None, []),
+        (subject("repo:acme/app:*", operator="StringEquals"), None, []),
+        (subject("repo:acme/app:*"), {"federated": provider(GITHUB)}, []),
+        (None, None, [REFUSED]),
+        ("text", None, [REFUSED]),
+        ({"StringLike": "text"}, None, [REFUSED]),
+        ({"StringLike": {f"{GITHUB}:aud": "repo:acme/app:*"}}, None, [REFUSED]),
+        (subject("repo:acme/app:*", operator="StringNotEquals"), None, [REFUSED]),
+        (subject("repo:acme/app:*", operator="StringLikeIfExists"), None, [REFUSED]),
+        (subject("acme"), None, [REFUSED]),
+        (subject("repo:*/app:*"), None, [REFUSED]),
+        (subject(UNKNOWN), None, [NOTED]),
+        # Only GitHub's subjects begin with a repository.
+        (subject("acme"), {"Federated": provider(ELSEWHERE)}, []),
+        (subject("*?"), {"Federated": provider(ELSEWHERE)}, [REFUSED]),
+        (subject("acme"), {"Federated": [provider(ELSEWHERE), provider(GITHUB)]}, [REFUSED]),
+        # No OIDC provider: another rule speaks about the principal.
+        (None, {"Federated": "arn:aws:iam::1:saml-provider/a"}, []),
+        (None, {"Federated": "cognito-identity.amazonaws.com"}, []),
+        (None, {"AWS": provider(GITHUB)}, []),
+        (None, {"Federated": UNKNOWN}, []),
+        (None, {"Federated": 5}, []),
+    ],
+    ids=str,
+)
+def test_subjects_are_bound(condition: Any, principal: Any, expected: list[Kind]) -> None:
+    assert trusts(condition, principal) == expected
+    assert trusts(condition, principal, effect="Deny") == []
+
+
+def test_a_document_that_cannot_be_read_is_refused_where_it_is_a_trust() -> None:
+    rule = "iam-oidc-subject"
+    assert kinds(rule, made(ROLE, "r", assumeRolePolicy="{")) == [REFUSED]
+    assert kinds(rule, made(ROLE, "r", assumeRolePolicy=UNKNOWN)) == [NOTED]
+    assert kinds(rule, made(POLICY, "p", policy=UNKNOWN)) == [NOTED]
+    # (The rules about policies refuse it.)
+    assert kinds(rule, made(POLICY, "p", policy="{")) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ({"Resource": KEY}, []),
+        ({"Resource": "*"}, [REFUSED]),
+        ({"Resource": "arn:aws:kms:*:*:*"}, [REFUSED]),
+        ({"Resource": "arn:aws:kms:*:*:alias/*"}, []),
+        ({}, [REFUSED]),
+        ({"Resource": 5}, [REFUSED]),
+        ({"NotResource": KEY}, [REFUSED]),
+        ({"Resource": "*", "Action": "kms:Encrypt"}, []),
+        ({"Resource": "*", "Action": "kms:ReEncryptFrom"}, [REFUSED]),
+        ({"Resource": "*", "Action": 5}, []),
+        ({"Resource": "*", "Effect": "Deny"}, []),
+        ({"Resource": UNKNOWN}, [NOTED]),
+        ({"Resource": [UNKNOWN, KEY]}, [NOTED]),
+        ({"Resource": [UNKNOWN, "*"]}, [NOTED, REFUSED]),
+        ({"Resource": UNKNOWN, "Action": UNKNOWN}, [NOTED]),
+        ({"Resource": UNKNOWN, "Action": "kms:Encrypt"}, []),
+        ({"Resource": KEY, "Action": UNKNOWN}, []),
+        ({"Resource": "*", "Action": UNKNOWN}, [NOTED]),
+        ({"Resource": "*", "Action": [UNKNOWN, "kms:Decrypt"]}, [NOTED, REFUSED]),
+    ],
+    ids=str,
+)
+def test_keys_are_named(statement: dict[str, Any], expected: list[Kind]) -> None:
+    whole = {"Effect": "Allow", "Action": "kms:Decrypt", **statement}
+    policy = made(POLICY, "p", policy={"Statement": whole})
+    assert kinds("iam-no-decrypt-all-keys", policy) == expected
+
+
+def test_an_unreadable_document_does_not_pass_for_one_without_keys() -> None:
+    rule = "iam-no-decrypt-all-keys"
+    assert kinds(rule, made(POLICY, "p", policy="{")) == [REFUSED]
+    assert kinds(rule, made(POLICY, "p", policy=UNKNOWN)) == [NOTED]
+
+
+def test_the_note_names_what_is_missing() -> None:
+    def missing(**statement: Any) -> str:
+        whole = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*", **statement}
+        policy = made(POLICY, "p", policy={"Statement": whole})
+        return verdicts("iam-no-decrypt-all-keys", policy)[0].unknown
+
+    assert "a resource of policy" in missing(Resource=UNKNOWN)
+    assert "a resource of policy" in missing(Resource=[UNKNOWN, "*"], Action=UNKNOWN)
+    assert "an action of policy" in missing(Action=UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("statement", "topic", "expected"),
+    [
+        ({"Principal": {"AWS": "arn:aws:iam::111122223333:root"}}, {}, []),
+        ({"Principal": {"AWS": "111122223333"}}, {}, []),
+        ({}, {}, [REFUSED]),
+        ({"Principal": {"aws": "444455556666"}}, {}, [REFUSED]),
+        ({"Principal": {"Service": "444455556666"}}, {}, []),
+        ({"Principal": {"AWS": "*"}}, {}, []),
+        ({"Principal": {"AWS": 5}}, {}, []),
+        ({"Effect": "Deny"}, {}, []),
+        ({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}, {}, []),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, {}, [REFUSED]),
+        ({"Condition": {"Bool": {"aws:SecureTransport": UNKNOWN}}}, {}, [NOTED]),
+        # Whose account the topic is in, its ARN says, or the statement's resource.
+        ({"Resource": "*"}, {}, [REFUSED]),
+        ({"Resource": "*"}, {"arn": "arn:aws:sns:eu-west-1:444455556666:alarms"}, []),
+        ({"Resource": "arn:aws:sqs:eu-west-1:444455556666:alarms"}, {}, [REFUSED]),
+        ({"Resource": "arn:aws:sns:eu-west-1:444455556666"}, {}, [REFUSED]),
+        ({"Resource": "arn:aws:sns:eu-west-1:444455556666:alarms"}, {}, []),
+        ({"Resource": UNKNOWN}, {}, [NOTED]),
+        ({"Resource": UNKNOWN}, {"arn": ALARMS}, [REFUSED]),
+        ({"Resource": [UNKNOWN, ALARMS]}, {}, [REFUSED]),
+    ],
+    ids=str,
+)
+def test_topics_are_for_their_own_account(
+    statement: dict[str, Any], topic: dict[str, Any], expected: list[Kind]
+) -> None:
+    principal = {"AWS": OTHER}
+    whole = {"Principal": principal, "Action": "sns:Publish", "Resource": ALARMS, **statement}
+    policy = {"Statement": {"Effect": "Allow", **whole}}
+    assert kinds("sns-own-account", made(TOPIC, "t", policy=policy, **topic)) == expected
+
+
+def test_a_topic_s_policy_that_cannot_be_read_is_refused() -> None:
+    assert found("sns-own-account", made(TOPIC, "t", policy="{")) == [(REFUSED, "t")]
+    assert found("sns-own-account", made(TOPIC, "t", policy=UNKNOWN)) == [(NOTED, "t")]
+    assert found("sns-own-account", made(TOPIC, "t", policy=document())) == []

@@ -1,0 +1,232 @@
+"""What a bucket needs besides itself: whose lock, copy, log and grant is read, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policies.evaluation import Kind
+from policies.inventory import Resource
+from policies.rules import Environment
+from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
+from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made, verdicts
+
+BUCKET = "aws:s3/bucket:Bucket"
+LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+LOGGING, NOTIFICATION = (
+    "aws:s3/bucketLogging:BucketLogging",
+    ("aws:s3/bucketNotification:BucketNotification"),
+)
+POLICY, ACL = "aws:s3/bucketPolicy:BucketPolicy", "aws:s3/bucketAcl:BucketAcl"
+
+
+def bucket(**more: Any) -> Resource:
+    return made(BUCKET, "b", bucket="b", **more)
+
+
+def retention(**fields: Any) -> dict[str, Any]:
+    return {"defaultRetention": {"mode": "GOVERNANCE", "days": 30, **fields}}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, []),
+        (UNKNOWN, []),
+        ({"objectLockEnabled": "Enabled"}, []),
+        ({"objectLockEnabled": UNKNOWN}, [NOTED]),
+        ({"objectLockEnabled": "Disabled"}, [REFUSED]),
+        ({}, [REFUSED]),
+    ],
+    ids=str,
+)
+def test_a_lock_in_the_bucket_is_on(given: Any, expected: list[Kind]) -> None:
+    assert kinds("s3-lock-enabled", bucket(objectLockConfiguration=given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, []),
+        ({"mode": "COMPLIANCE"}, []),
+        ({"mode": "NONE"}, [REFUSED]),
+        ({"mode": UNKNOWN}, [NOTED]),
+        ({"days": 29}, [REFUSED]),
+        ({"days": None}, [REFUSED]),
+        ({"days": UNKNOWN}, [NOTED]),
+        ({"days": None, "years": 1}, []),
+        ({"days": None, "years": UNKNOWN}, [NOTED]),
+        ({"days": "many"}, [REFUSED]),
+        ({"days": "many", "years": 1}, [REFUSED]),
+        ({"years": "many"}, [REFUSED]),
+    ],
+    ids=str,
+)
+def test_a_lock_keeps_long_enough(fields: dict[str, Any], expected: list[Kind]) -> None:
+    split = made(LOCK, "l", bucket="b", rule=retention(**fields))
+    assert kinds("s3-object-lock", bucket(), split) == expected
+    inline = {"objectLockEnabled": "Enabled", "rule": retention(**fields)}
+    assert kinds("s3-object-lock", bucket(objectLockConfiguration=inline)) == expected
+
+
+@pytest.mark.parametrize(("environment", "days"), [("dev", 1), ("staging", 7), ("prod", 30)])
+def test_how_long_says_the_environment(environment: str, days: int) -> None:
+    for kept, expected in ((days, []), (days - 1, [REFUSED])):
+        lock = made(LOCK, "l", bucket="b", rule=retention(days=kept))
+        judged = kinds("s3-object-lock", bucket(), lock, environment=Environment(environment))
+        assert judged == expected
+
+
+def test_whose_lock_it_is() -> None:
+    good = retention()
+    assert kinds("s3-object-lock", bucket()) == [REFUSED]
+    assert kinds("s3-object-lock", bucket(objectLockConfiguration="on")) == [REFUSED]
+    assert kinds("s3-object-lock", bucket(objectLockConfiguration=UNKNOWN)) == [REFUSED]
+    assert kinds("s3-object-lock", bucket(), made(LOCK, "l", bucket="c", rule=good)) == [REFUSED]
+    somewhere = made(LOCK, "l", bucket=UNKNOWN, rule=good)
+    assert kinds("s3-object-lock", bucket(), somewhere) == [NOTED]
+    # What stands in the bucket itself is judged, whatever else may come.
+    short = {"objectLockEnabled": "Enabled", "rule": retention(days=1)}
+    inline = bucket(objectLockConfiguration=short)
+    assert sorted(kinds("s3-object-lock", inline, somewhere), key=str) == [NOTED, REFUSED]
+    # The lock beside the bucket is the one that holds.
+    beside = made(LOCK, "l", bucket="b", rule=good)
+    assert kinds("s3-object-lock", inline, beside) == []
+
+
+RESOURCES_BESIDE = [
+    ("s3-replicated", REPLICATION, {"replicationConfiguration": {"role": "r"}}),
+    ("s3-access-logged", LOGGING, {"logging": {"targetBucket": "x"}}),
+    ("s3-access-logged", LOGGING, {"loggings": [{"targetBucket": "x"}]}),
+    ("s3-notifies", NOTIFICATION, {}),
+]
+
+
+@pytest.mark.parametrize(("rule", "kind", "inline"), RESOURCES_BESIDE, ids=str)
+def test_what_stands_beside_a_bucket(rule: str, kind: str, inline: dict[str, Any]) -> None:
+    assert found(rule, bucket(), made(kind, "x", bucket="b")) == []
+    assert found(rule, bucket(), made(kind, "x", bucket="c")) == [(REFUSED, "b")]
+    assert found(rule, bucket(), made(kind, "x", bucket=UNKNOWN)) == [(NOTED, "b")]
+    for key, value in inline.items():
+        assert found(rule, bucket(**inline)) == []
+        for nothing in (None, UNKNOWN, type(value)()):
+            assert found(rule, bucket(**{key: nothing})) == [(REFUSED, "b")]
+
+
+@pytest.mark.parametrize("rule", ["s3-replicated", "s3-notifies"])
+def test_a_copy_is_what_another_bucket_s_replication_writes(rule: str) -> None:
+    rules = [{"status": "Enabled", "destination": {"bucket": "arn:aws:s3:::b"}}]
+    source = made(REPLICATION, "r", bucket="a", rules=rules)
+    # The other bucket is not in this stack.
+    assert found(rule, bucket(), source) == []
+    # One that names itself, and is its own source, is no copy.
+    notification = made(NOTIFICATION, "n", bucket="z")
+    itself = made(REPLICATION, "r", bucket="b", rules=rules)
+    refused = [] if rule == "s3-replicated" else [(REFUSED, "b")]
+    assert found(rule, bucket(), itself, notification) == refused
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (UNKNOWN, [NOTED]),
+        ([], [REFUSED]),
+        ([UNKNOWN], [NOTED]),
+        ([5], [REFUSED, REFUSED]),
+        ([{"status": "Enabled", "key": "arn"}], []),
+        ({"status": "Enabled", "key": "arn"}, []),
+        ([{"status": "Disabled", "key": "arn"}], [REFUSED]),
+        ([{"status": UNKNOWN, "key": "arn"}], [NOTED]),
+        ([{"status": "Enabled", "key": UNKNOWN}], [NOTED]),
+        ([{"status": "Enabled", "key": " "}], [REFUSED]),
+        ([{"status": "Enabled", "key": 5}], [REFUSED]),
+        ([{"status": "Enabled"}], [REFUSED]),
+    ],
+    ids=str,
+)
+def test_copies_are_encrypted_by_a_key(rules: Any, expected: list[Kind]) -> None:
+    def written(rule: Any) -> Any:
+        if not isinstance(rule, dict):
+            return rule
+        key = {"encryptionConfiguration": {"replicaKmsKeyId": rule.get("key")}}
+        return {"status": rule["status"], "destination": key}
+
+    whole = [written(one) for one in rules] if isinstance(rules, list) else written(rules)
+    assert kinds("s3-replica-encrypted", made(REPLICATION, "r", rules=whole)) == expected
+
+
+FOREIGN = {"AWS": "arn:aws:iam::2:root"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ({}, [REFUSED]),
+        ({"Effect": "Deny"}, []),
+        ({"Principal": None}, []),
+        ({"Principal": None, "NotPrincipal": FOREIGN}, [REFUSED]),
+        ({"Principal": {"Service": "logging.s3.amazonaws.com"}}, []),
+        ({"Principal": {"service": "logging.s3.amazonaws.com"}}, []),
+        ({"Principal": {"Service": "logging.s3.amazonaws.com", **FOREIGN}}, [REFUSED]),
+        ({"Action": "s3:GetObject"}, []),
+        ({"Action": "s3:*Acl"}, [REFUSED]),
+        ({"Action": 5}, [REFUSED]),
+        ({"Action": UNKNOWN}, [NOTED]),
+    ],
+    ids=str,
+)
+def test_others_do_not_administer_a_bucket(statement: dict[str, Any], expected: list[Kind]) -> None:
+    whole = {"Effect": "Allow", "Principal": FOREIGN, "Action": "s3:PutBucketAcl", **statement}
+    kept = {key: value for key, value in whole.items() if value is not None}
+    policy = made(POLICY, "p", bucket="b", policy={"Statement": kept})
+    assert kinds("s3-no-foreign-administration", policy) == expected
+
+
+def test_a_bucket_policy_that_cannot_be_read_may_let_them() -> None:
+    rule = "s3-no-foreign-administration"
+    assert kinds(rule, made(POLICY, "p", policy="{")) == [REFUSED]
+    assert kinds(rule, made(POLICY, "p", policy=UNKNOWN)) == [NOTED]
+
+
+def grant(group: str = "AllUsers", permission: Any = "FULL_CONTROL") -> dict[str, Any]:
+    uri = f"http://acs.amazonaws.com/groups/global/{group}"
+    return {"grantee": {"type": "Group", "uri": uri}, "permission": permission}
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (None, []),
+        ("x", []),
+        (UNKNOWN, [NOTED]),
+        ({"grants": UNKNOWN}, [NOTED]),
+        ({"grants": [grant()]}, [REFUSED]),
+        ({"grants": grant()}, [REFUSED]),
+        ({"grants": ["x", grant("AuthenticatedUsers", "WRITE_ACP")]}, [REFUSED]),
+        ({"grants": [grant(permission="READ")]}, []),
+        ({"grants": [grant("LogDelivery")]}, []),
+        ({"grants": [grant(permission=UNKNOWN), grant(permission="READ_ACP")]}, [NOTED, REFUSED]),
+    ],
+    ids=str,
+)
+def test_nobody_unknown_changes_permissions(policy: Any, expected: list[Kind]) -> None:
+    assert kinds("s3-no-acl-control", made(ACL, "a", accessControlPolicy=policy)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("Enabled", []), (True, []), ("true", []), (UNKNOWN, [NOTED])]
+    + [("Disabled", [REFUSED]), (False, [REFUSED]), (None, [REFUSED])],
+)
+def test_versions_are_deleted_with_a_second_factor(value: Any, expected: list[Kind]) -> None:
+    kind = "aws:s3/bucketVersioning:BucketVersioning"
+    versioning = made(kind, "v", versioningConfiguration={"mfaDelete": value})
+    assert kinds("s3-mfa-delete", versioning) == expected
+
+
+def test_the_place_of_a_wrong_retention_is_said() -> None:
+    inline = {"objectLockEnabled": "Enabled", "rule": retention(days=1)}
+    (verdict,) = verdicts("s3-object-lock", bucket(objectLockConfiguration=inline))
+    assert "has objectLockConfiguration.rule.defaultRetention.days = 1" in verdict.message

@@ -1,0 +1,245 @@
+"""What stands around a database: its group, its replicas, its snapshots, its second backups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policies.evaluation import Kind
+from policies.inventory import Resource
+from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
+from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made, verdicts
+
+INSTANCE, CLUSTER = "aws:rds/instance:Instance", "aws:rds/cluster:Cluster"
+GROUP, CLUSTER_GROUP = (
+    "aws:rds/parameterGroup:ParameterGroup",
+    "aws:rds/clusterParameterGroup:ClusterParameterGroup",
+)
+SELECTION = "aws:backup/selection:Selection"
+REPLICATION = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
+PORT, FAMILY = "rds-other-port", "rds-own-parameter-group"
+ELSEWHERE, LIKE_SOURCE = "rds-backed-up-elsewhere", "rds-replica-like-source"
+SNAPSHOTS = "rds-snapshots-encrypted"
+
+
+def instance(name: str = "db", **properties: Any) -> Resource:
+    return made(INSTANCE, name, **{"identifier": name, **properties})
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"port": 5433}, []),
+        ({"port": 5432}, [REFUSED]),
+        ({}, [REFUSED]),
+        ({"port": "x"}, [REFUSED]),
+        ({"port": UNKNOWN}, [NOTED]),
+        ({"engine": UNKNOWN, "port": 5432}, [NOTED]),
+        ({"engine": "Oracle-ee", "port": 5432}, []),
+        ({"engine": "oracle-ee", "port": 1521}, [REFUSED]),
+        ({"engine": "aurora-mysql", "port": 3306}, [REFUSED]),
+        ({"replicateSourceDb": "main"}, []),
+    ],
+    ids=str,
+)
+def test_the_port_is_not_the_engine_s(properties: dict[str, Any], expected: list[Kind]) -> None:
+    assert kinds(PORT, instance(**properties)) == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "family", "expected"),
+    [
+        ("17.4", "postgres17", []),
+        ("17", "postgres17", []),
+        ("17.4", "postgres16", [(REFUSED, "db")]),
+        ("9.6.24", "postgres9.6", []),
+        ("9.5.24", "postgres9.6", [(REFUSED, "db")]),
+        (None, "postgres17", []),
+        (17, "postgres17", []),
+        ("17.4", 17, []),
+        ("17.4", UNKNOWN, [(NOTED, "group")]),
+        (UNKNOWN, "postgres17", [(NOTED, "db")]),
+        (UNKNOWN, UNKNOWN, [(NOTED, "group")]),
+    ],
+    ids=str,
+)
+def test_the_group_fits_the_version(
+    version: Any, family: Any, expected: list[tuple[Kind, str]]
+) -> None:
+    group = made(GROUP, "group", name="mine", family=family)
+    database = instance(engineVersion=version, parameterGroupName="mine")
+    assert found(FAMILY, group, database) == expected
+    other = instance(engineVersion=version, parameterGroupName="mine", engine="mysql")
+    assert found(FAMILY, group, other) == []
+    cluster_group = made(CLUSTER_GROUP, "group", name="mine", family=family)
+    cluster = made(CLUSTER, "db", engineVersion=version, dbClusterParameterGroupName="mine")
+    assert found(FAMILY, cluster_group, cluster) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(None, []), ("", []), ("other", []), (UNKNOWN, [NOTED]), ("default.postgres17", [REFUSED])],
+)
+def test_the_group_is_one_s_own(name: Any, expected: list[Kind]) -> None:
+    assert kinds(FAMILY, instance(engineVersion="17", parameterGroupName=name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("selection", "tags", "expected"),
+    [
+        ({}, None, [REFUSED]),
+        ({"resources": ["arn:aws:rds:eu-west-1:1:db:db"]}, None, []),
+        ({"resources": ["arn:aws:rds:*:*:db:*"]}, None, []),
+        ({"resources": ["arn:aws-cn:rds:*:*:db:d*"]}, None, []),
+        ({"resources": "*"}, None, []),
+        ({"resources": ["arn:aws:rds:*:*:cluster:*"]}, None, [REFUSED]),
+        ({"resources": ["arn:aws:rds:*:*:db:e*"]}, None, [REFUSED]),
+        ({"resources": [5]}, None, [REFUSED]),
+        ({"resources": UNKNOWN}, None, [NOTED]),
+        ({"resources": [UNKNOWN, "*"]}, None, []),
+        ({"selectionTags": [{"key": "k", "value": "v"}]}, {"k": "v"}, []),
+        ({"selectionTags": {"key": "aws:ResourceTag/k", "value": "v"}}, {"k": "v"}, []),
+        ({"selectionTags": [{"key": "k", "value": "v"}]}, {"k": "w"}, [REFUSED]),
+        ({"selectionTags": [{"key": "k", "value": "v"}]}, None, [REFUSED]),
+        ({"selectionTags": [{"key": "k"}]}, None, [REFUSED]),
+        ({"selectionTags": [{"key": 5, "value": "v"}]}, {"k": "v"}, [REFUSED]),
+        ({"selectionTags": ["k"]}, {"k": "v"}, [REFUSED]),
+        ({"selectionTags": [{"key": "k", "value": UNKNOWN}]}, {"k": "v"}, [NOTED]),
+        ({"selectionTags": [{"key": "k", "value": "v"}]}, UNKNOWN, [NOTED]),
+    ],
+    ids=str,
+)
+def test_a_selection_takes_a_database(
+    selection: dict[str, Any], tags: Any, expected: list[Kind]
+) -> None:
+    database = instance(tags=tags)
+    assert kinds(ELSEWHERE, database, made(SELECTION, "s", **selection)) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("arn:aws:rds:*:*:cluster:*", []),
+        ("arn:aws:rds:*:*:cluster:m*", []),
+        ("arn:aws:rds:*:*:cluster:d*", [REFUSED]),
+        ("arn:aws:rds:*:*:db:*", [REFUSED]),
+    ],
+)
+def test_a_selection_takes_a_cluster(pattern: str, expected: list[Kind]) -> None:
+    cluster = made(CLUSTER, "db", clusterIdentifier="main", identifier="db")
+    assert kinds(ELSEWHERE, cluster, made(SELECTION, "s", resources=[pattern])) == expected
+
+
+def test_a_pattern_is_compared_with_the_logical_name_where_aws_makes_the_name() -> None:
+    database = made(INSTANCE, "made-up")
+    assert kinds(ELSEWHERE, database, made(SELECTION, "s", resources=["*:db:made-*"])) == []
+
+
+def test_copies_in_another_region() -> None:
+    arn = "arn:aws:rds:eu-west-1:1:db:"
+    database, replica = instance(), instance("replica", replicateSourceDb="db")
+    assert found(ELSEWHERE, database, replica) == [(REFUSED, "db")]
+    assert found(ELSEWHERE, database, made(REPLICATION, "r", sourceDbInstanceArn=f"{arn}db")) == []
+    for name, expected in ((f"{arn}other", REFUSED), (UNKNOWN, NOTED)):
+        copying = made(REPLICATION, "r", sourceDbInstanceArn=name)
+        assert found(ELSEWHERE, database, copying) == [(expected, "db")]
+
+
+@pytest.mark.parametrize(
+    ("replica", "source", "expected"),
+    [
+        ({}, {}, []),
+        ({"availabilityZone": None}, {}, [REFUSED]),
+        ({"availabilityZone": ""}, {}, [REFUSED]),
+        ({"availabilityZone": 5}, {}, [REFUSED]),
+        ({"availabilityZone": "a"}, {"availabilityZone": "a"}, [REFUSED]),
+        ({"availabilityZone": "a"}, {"availabilityZone": "b"}, []),
+        ({"availabilityZone": UNKNOWN}, {}, [NOTED]),
+        ({"availabilityZone": "a"}, {"availabilityZone": UNKNOWN}, [NOTED]),
+        # Another region's zones are others anyway.
+        ({"availabilityZone": None, "region": "eu-west-2"}, {}, []),
+        ({"storageEncrypted": True}, {}, []),
+        ({"storageEncrypted": False}, {}, [REFUSED]),
+        ({"storageEncrypted": UNKNOWN}, {}, [NOTED]),
+        ({"storageEncrypted": "x"}, {}, []),
+        ({}, {"copyTagsToSnapshot": True}, [REFUSED]),
+        ({"copyTagsToSnapshot": False}, {"copyTagsToSnapshot": True}, [REFUSED]),
+        ({"copyTagsToSnapshot": UNKNOWN}, {"copyTagsToSnapshot": True}, [NOTED]),
+        ({"copyTagsToSnapshot": True}, {"copyTagsToSnapshot": True}, []),
+        ({"copyTagsToSnapshot": UNKNOWN}, {"copyTagsToSnapshot": False}, []),
+        ({"logs": ["a", "b"]}, {"logs": ["a"]}, []),
+        ({"logs": ["b"]}, {"logs": ["a"]}, [REFUSED]),
+        ({"logs": ["b", 5]}, {"logs": ["a", 5]}, [REFUSED]),
+        ({"logs": [UNKNOWN]}, {"logs": ["a"]}, [NOTED]),
+        ({"logs": UNKNOWN}, {"logs": ["a"]}, [NOTED]),
+        ({"logs": ["a"]}, {"logs": ["a", UNKNOWN]}, [NOTED]),
+        ({"logs": [UNKNOWN]}, {"logs": []}, []),
+        ({"replicateSourceDb": "elsewhere", "storageEncrypted": False}, {}, []),
+        ({"replicateSourceDb": UNKNOWN, "storageEncrypted": False}, {}, [NOTED]),
+    ],
+    ids=str,
+)
+def test_a_replica_is_like_its_source(
+    replica: dict[str, Any], source: dict[str, Any], expected: list[Kind]
+) -> None:
+    def named(properties: dict[str, Any]) -> dict[str, Any]:
+        logs = {"enabledCloudwatchLogsExports": properties.get("logs")}
+        return {**{key: one for key, one in properties.items() if key != "logs"}, **logs}
+
+    whole = {"availabilityZone": "a", "replicateSourceDb": "db", **replica}
+    judged = found(LIKE_SOURCE, instance(**named(source)), instance("replica", **named(whole)))
+    assert judged == [(one, "replica") for one in expected]
+
+
+def test_what_differs_is_said() -> None:
+    source = instance(availabilityZone="a")
+    replica = instance("replica", replicateSourceDb="db", availabilityZone="a")
+    (verdict,) = verdicts(LIKE_SOURCE, source, replica)
+    assert "is in a as its source" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "expected"),
+    [
+        ("snapshot:Snapshot", {}, []),
+        ("snapshot:Snapshot", {"encrypted": True}, []),
+        ("snapshot:Snapshot", {"encrypted": False}, [REFUSED]),
+        ("snapshot:Snapshot", {"encrypted": "x"}, [REFUSED]),
+        ("snapshot:Snapshot", {"encrypted": UNKNOWN}, [NOTED]),
+        ("clusterSnapshot:ClusterSnapshot", {"storageEncrypted": False}, [REFUSED]),
+        ("snapshotCopy:SnapshotCopy", {}, [REFUSED]),
+        ("snapshotCopy:SnapshotCopy", {"kmsKeyId": ""}, [REFUSED]),
+        ("snapshotCopy:SnapshotCopy", {"kmsKeyId": "arn"}, []),
+        ("snapshotCopy:SnapshotCopy", {"kmsKeyId": UNKNOWN}, [NOTED]),
+        ("clusterSnapshotCopy:ClusterSnapshotCopy", {}, [REFUSED]),
+    ],
+    ids=str,
+)
+def test_snapshots_are_encrypted(
+    kind: str, properties: dict[str, Any], expected: list[Kind]
+) -> None:
+    assert kinds(SNAPSHOTS, made(f"aws:rds/{kind}", "s", **properties)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "property_name", "source", "identity"),
+    [
+        ("snapshot:Snapshot", "dbInstanceIdentifier", INSTANCE, "identifier"),
+        ("clusterSnapshot:ClusterSnapshot", "dbClusterIdentifier", CLUSTER, "clusterIdentifier"),
+    ],
+)
+def test_snapshots_of_what_is_not_encrypted(
+    kind: str, property_name: str, source: str, identity: str
+) -> None:
+    snapshot = made(f"aws:rds/{kind}", "s", **{property_name: "main"})
+
+    def judged(**properties: Any) -> list[tuple[Kind, str]]:
+        return found(SNAPSHOTS, snapshot, made(source, "db", **{identity: "main", **properties}))
+
+    assert judged(storageEncrypted=True) == []
+    assert judged() == judged(storageEncrypted=False) == [(REFUSED, "s")]
+    assert judged(storageEncrypted=UNKNOWN) == [(NOTED, "db")]
+    # A replica has its source's encryption.
+    assert judged(replicateSourceDb="x") == []
+    assert judged(**{identity: "other"}) == []

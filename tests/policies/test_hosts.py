@@ -1,0 +1,114 @@
+"""Hosts, their disks and images, target groups: which property counts for which type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policies.coverage import concern, not_covered
+from policies.evaluation import Kind
+from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
+from tests.policies.one_rule import NOTED, REFUSED, kinds, made
+
+HOST, TEMPLATE = "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate"
+VOLUME, TARGETS = "aws:ebs/volume:Volume", "aws:lb/targetGroup:TargetGroup"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"httpTokens": "required"}, []),
+        ({"httpTokens": "optional"}, [REFUSED]),
+        ({"httpEndpoint": "disabled"}, []),
+        ({"httpEndpoint": "enabled"}, [REFUSED]),
+        ("disabled", [REFUSED]),
+        (None, [REFUSED]),
+        (UNKNOWN, [NOTED]),
+    ],
+    ids=str,
+)
+def test_the_metadata_service_asks_for_a_token(options: Any, expected: list[Kind]) -> None:
+    assert kinds("ec2-metadata-needs-token", made(HOST, "h", metadataOptions=options)) == expected
+
+
+def test_addresses_are_those_of_a_host_or_of_a_template_s_interfaces() -> None:
+    rule, public = "ec2-no-public-address", {"associatePublicIpAddress": True}
+    assert kinds(rule, made(HOST, "h", **public)) == [REFUSED]
+    assert kinds(rule, made(HOST, "h", networkInterfaces=[public])) == []
+    assert kinds(rule, made(TEMPLATE, "t", networkInterfaces=[{}, public])) == [REFUSED]
+    assert kinds(rule, made(TEMPLATE, "t", **public)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "expected"),
+    [
+        (TEMPLATE, {"blockDeviceMappings": [{"ebs": {"encrypted": True}}]}, []),
+        (TEMPLATE, {"blockDeviceMappings": [{"ebs": {}}]}, [REFUSED]),
+        (TEMPLATE, {"rootBlockDevice": {"encrypted": True}}, [REFUSED]),
+        (VOLUME, {"encrypted": True}, []),
+        (VOLUME, {"rootBlockDevice": {"encrypted": True}}, [REFUSED]),
+        (HOST, {"rootBlockDevice": {"encrypted": True}}, []),
+        (HOST, {"encrypted": True}, [REFUSED]),
+        (HOST, {"rootBlockDevice": {"encrypted": True}, "ebsBlockDevices": [{}]}, [REFUSED]),
+    ],
+    ids=str,
+)
+def test_disks_are_encrypted(kind: str, properties: dict[str, Any], expected: list[Kind]) -> None:
+    assert kinds("ec2-encrypted-disks", made(kind, "h", **properties)) == expected
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        ({"path": "/"}, []),
+        ({"enabled": True}, []),
+        ({"enabled": False}, [REFUSED]),
+        ({}, [REFUSED]),
+        (None, [REFUSED]),
+        (UNKNOWN, [NOTED]),
+    ],
+    ids=str,
+)
+def test_targets_are_checked(check: Any, expected: list[Kind]) -> None:
+    assert kinds("lb-health-check", made(TARGETS, "t", healthCheck=check)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "expected"),
+    [
+        ("ami:Ami", {"ebsBlockDevices": [{"encrypted": True}]}, []),
+        ("ami:Ami", {"ebsBlockDevices": [{}]}, [REFUSED]),
+        ("ami:Ami", {"ebsBlockDevices": [{"snapshotId": ""}]}, [REFUSED]),
+        ("ami:Ami", {"ebsBlockDevices": [{"snapshotId": "snap-1"}]}, []),
+        ("ami:Ami", {"encrypted": True}, []),
+        ("amiCopy:AmiCopy", {"encrypted": True}, []),
+        ("amiCopy:AmiCopy", {}, [REFUSED]),
+    ],
+    ids=str,
+)
+def test_images_are_encrypted(kind: str, properties: dict[str, Any], expected: list[Kind]) -> None:
+    assert kinds("ec2-images-encrypted", made(f"aws:ec2/{kind}", "i", **properties)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("aws:dynamodb/table:Table", "holds data"),
+        ("aws:dynamodb/tables:Tables", ""),
+        ("aws:sqs/queuePolicy:QueuePolicy", "opens access"),
+        ("aws:ec2/subnet:Subnet", ""),
+        ("aws:nothing/thing:Thing", ""),
+        ("aws:nothing", ""),
+        ("random:index/randomPassword:RandomPassword", ""),
+        ("cloudflare:index/record:Record", "is of the provider cloudflare"),
+    ],
+)
+def test_what_no_rule_judges_and_matters(kind: str, words: str) -> None:
+    assert words in concern(kind)
+    assert bool(concern(kind)) == bool(words)
+    one = made(kind, "one")
+    assert [found.reason for found in not_covered([one], rules=[])] == (
+        [concern(kind)] * bool(words)
+    )
+    assert not_covered([made("aws:s3/bucketPolicy:BucketPolicy", "p")]) == []
