@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from policies import bucket_protection
-from policies.inventory import Resource
+from policies.evaluation import Judge
+from policies.inventory import Resource, Stack
+from policies.rules import Context
 from tests.policies import good_stack
 from tests.policies.good_stack import UNKNOWN_STRING, notes, resource, urn, violations
+from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made
 
 KEY = "s3-customer-key"
 S3_ITSELF = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
@@ -57,5 +60,28 @@ def test_an_unknown_target_is_named() -> None:
 
 @pytest.mark.parametrize("rules", [[], [S3_ITSELF, {}], [{**S3_ITSELF, "x": 1}]])
 def test_a_bucket_of_logs_needs_some_encryption(rules: list[Any]) -> None:
-    found = violations(resource("encryption", rules=rules), logging(targetBucket="backups"))
-    assert found[0][0] == KEY
+    told = violations(resource("encryption", rules=rules), logging(targetBucket="backups"))
+    assert told[0][0] == KEY
+
+
+def test_whose_encryption_it_is() -> None:
+    bucket = made("aws:s3/bucket:Bucket", "b", bucket="b")
+    logs = made(bucket_protection.LOGGING, "l", bucket="c", targetBucket="b")
+
+    def encryption(name: str, *rules: Any) -> Resource:
+        return made(bucket_protection.ENCRYPTION, "e", bucket=name, rules=list(rules))
+
+    by_default = {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": "arn"}
+    good = {"applyServerSideEncryptionByDefault": by_default}
+    assert kinds(KEY, bucket, encryption("b", good)) == []
+    # Only what is about the bucket counts, also for a bucket of logs.
+    assert found(KEY, bucket, logs) == [(REFUSED, "b")]
+    assert found(KEY, bucket, logs, encryption("c", S3_ITSELF)) == [(REFUSED, "b")]
+    unknown = encryption(UNKNOWN_STRING, S3_ITSELF)
+    assert found(KEY, bucket, logs, unknown) == [(NOTED, "b")]
+    # A bad one is told of its bucket as well.
+    rules = [one for one in bucket_protection.RULES if one.id == KEY]
+    judge = Judge(Context(), rules=rules, repeats=True)
+    told = judge.joins(Stack([bucket, logs, encryption("b", S3_ITSELF, {})]))
+    assert {(one.kind, one.urn) for one in told} == {(REFUSED, bucket.urn)}
+    assert judge.joins(Stack([bucket, logs, encryption("b", S3_ITSELF)])) == []

@@ -243,3 +243,45 @@ def test_snapshots_of_what_is_not_encrypted(
     # A replica has its source's encryption.
     assert judged(replicateSourceDb="x") == []
     assert judged(**{identity: "other"}) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ([{"name": "rds.force_ssl", "value": "1"}], []),
+        (["x", {"name": "rds.force_ssl", "value": "1"}], [REFUSED]),
+        ([UNKNOWN, {"name": "rds.force_ssl", "value": "1"}], []),
+        ([UNKNOWN], [NOTED]),
+    ],
+    ids=str,
+)
+def test_an_entry_that_is_no_parameter(parameters: Any, expected: list[Kind]) -> None:
+    group = made(GROUP, "group", family="postgres17", parameters=parameters)
+    assert kinds("rds-ssl-enforced", group) == expected
+
+
+@pytest.mark.parametrize(
+    ("engine", "family", "expected"),
+    [
+        (None, "mysql8.0", []),
+        ("", "mysql8.0", []),
+        ("postgres", "mysql8.0", [(REFUSED, "db")]),
+        (None, 5, [(REFUSED, "group")]),
+        (None, "postgres17", [(REFUSED, "group")]),
+    ],
+)
+def test_a_silent_engine_is_its_group_s(
+    engine: Any, family: Any, expected: list[tuple[Kind, str]]
+) -> None:
+    group = made(GROUP, "group", name="mine", family=family)
+    database = instance(engine=engine, parameterGroupName="mine")
+    assert found("rds-ssl-enforced", group, database) == expected
+
+
+def test_a_global_cluster_may_have_the_encryption_of_its_source() -> None:
+    rule, source = "rds-storage-encrypted", {"sourceDbClusterIdentifier": "arn"}
+    kind = "aws:rds/globalCluster:GlobalCluster"
+    assert kinds(rule, made(kind, "g")) == [REFUSED]
+    assert kinds(rule, made(kind, "g", storageEncrypted=True)) == []
+    assert kinds(rule, made(kind, "g", **source)) == []
+    assert kinds(rule, made(CLUSTER, "c", **source)) == [REFUSED]

@@ -93,7 +93,10 @@ def test_what_undoes_a_migration_gives_no_rights() -> None:
         assert bool(ways(migrations([up, back], None))) == expected
     both = [("1.up.sql", f"{TABLE}GRANT DELETE ON t TO w_app;"), ("1.down.sql", down)]
     assert len(ways(migrations(both, None))) == 1
+    # What else goes back is no finding of the way forward.
     assert kinds("db-migrations-keep-data", migrations([up, ("1.down.sql", down)], None)) == []
+    extension = ("1.down.sql", "CREATE EXTENSION dblink;")
+    assert kinds("db-extensions-allowed", migrations([up, extension], None)) == []
 
 
 @pytest.mark.parametrize("rule", [DELETE, "db-grants-named", "db-extensions-allowed"])

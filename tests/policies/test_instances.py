@@ -10,7 +10,7 @@ import pytest
 from policies.evaluation import Kind
 from policies.inventory import Resource
 from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, kinds, made
+from tests.policies.one_rule import NOTED, REFUSED, kinds, made, verdicts
 
 SUPPORTED, FILES, USERNAME = "rds-supported-version", "rds-no-file-read", "rds-master-username"
 TODAY = datetime.date(2026, 1, 1)
@@ -51,7 +51,10 @@ def test_support_ends_with_its_last_day() -> None:
     last = datetime.date(2027, 2, 28)
     database = instance(engineVersion="14.9")
     assert kinds(SUPPORTED, database, today=last) == []
-    assert kinds(SUPPORTED, database, today=last + datetime.timedelta(days=1)) == [REFUSED]
+    (verdict,) = verdicts(SUPPORTED, database, today=last + datetime.timedelta(days=1))
+    assert "whose standard support ended on 2027-02-28" in verdict.message
+    (verdict,) = verdicts(SUPPORTED, instance(engineVersion="12.7"), today=last)
+    assert "whose standard support ended long ago" in verdict.message
 
 
 @pytest.mark.parametrize(
