@@ -66,16 +66,16 @@ def found(rule: str, *resources: Resource, **of_context: Any) -> list[tuple[Kind
 
 def broken(rule: str, control: str, *resources: Resource) -> list[str]:
     """The resources that break a source's demand."""
-    found = _RULES[rule]
-    if control in found.exact:
+    whole = _RULES[rule]
+    if control in whole.exact:
         outcomes = [
             one
             for resource in resources
-            if resource.type in found.types
-            for one in found.exact[control](resource, Context())
+            if resource.type in whole.types
+            for one in whole.exact[control](resource, Context())
         ]
     else:
-        outcomes = list(found.exact_joins[control](Stack(resources), Context()))
+        outcomes = list(whole.exact_joins[control](Stack(resources), Context()))
     return list(dict.fromkeys(one.resource.name for one in outcomes if isinstance(one, Violation)))
 
 

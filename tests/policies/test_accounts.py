@@ -8,8 +8,7 @@ import pytest
 
 from policies.evaluation import Kind
 from tests.policies.good_scenes import document
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made, verdicts
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made, verdicts
 
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 TOPIC = "aws:sns/topic:Topic"
@@ -45,19 +44,19 @@ def trusts(condition: Any, principal: Any = None, effect: str = "Allow") -> list
         (subject("repo:acme/app:*"), None, []),
         (subject("repo:acme/app:*", operator="StringEquals"), None, []),
         (subject("repo:acme/app:*"), {"federated": provider(GITHUB)}, []),
-        (None, None, [REFUSED]),
-        ("text", None, [REFUSED]),
-        ({"StringLike": "text"}, None, [REFUSED]),
-        ({"StringLike": {f"{GITHUB}:aud": "repo:acme/app:*"}}, None, [REFUSED]),
-        (subject("repo:acme/app:*", operator="StringNotEquals"), None, [REFUSED]),
-        (subject("repo:acme/app:*", operator="StringLikeIfExists"), None, [REFUSED]),
-        (subject("acme"), None, [REFUSED]),
-        (subject("repo:*/app:*"), None, [REFUSED]),
-        (subject(UNKNOWN), None, [NOTED]),
+        (None, None, [REFUSAL]),
+        ("text", None, [REFUSAL]),
+        ({"StringLike": "text"}, None, [REFUSAL]),
+        ({"StringLike": {f"{GITHUB}:aud": "repo:acme/app:*"}}, None, [REFUSAL]),
+        (subject("repo:acme/app:*", operator="StringNotEquals"), None, [REFUSAL]),
+        (subject("repo:acme/app:*", operator="StringLikeIfExists"), None, [REFUSAL]),
+        (subject("acme"), None, [REFUSAL]),
+        (subject("repo:*/app:*"), None, [REFUSAL]),
+        (subject(UNKNOWN), None, [NOTE]),
         # Only GitHub's subjects begin with a repository.
         (subject("acme"), {"Federated": provider(ELSEWHERE)}, []),
-        (subject("*?"), {"Federated": provider(ELSEWHERE)}, [REFUSED]),
-        (subject("acme"), {"Federated": [provider(ELSEWHERE), provider(GITHUB)]}, [REFUSED]),
+        (subject("*?"), {"Federated": provider(ELSEWHERE)}, [REFUSAL]),
+        (subject("acme"), {"Federated": [provider(ELSEWHERE), provider(GITHUB)]}, [REFUSAL]),
         # No OIDC provider: another rule speaks about the principal.
         (None, {"Federated": "arn:aws:iam::1:saml-provider/a"}, []),
         (None, {"Federated": "cognito-identity.amazonaws.com"}, []),
@@ -74,9 +73,9 @@ def test_subjects_are_bound(condition: Any, principal: Any, expected: list[Kind]
 
 def test_a_document_that_cannot_be_read_is_refused_where_it_is_a_trust() -> None:
     rule = "iam-oidc-subject"
-    assert kinds(rule, made(ROLE, "r", assumeRolePolicy="{")) == [REFUSED]
-    assert kinds(rule, made(ROLE, "r", assumeRolePolicy=UNKNOWN)) == [NOTED]
-    assert kinds(rule, made(POLICY, "p", policy=UNKNOWN)) == [NOTED]
+    assert kinds(rule, made(ROLE, "r", assumeRolePolicy="{")) == [REFUSAL]
+    assert kinds(rule, made(ROLE, "r", assumeRolePolicy=UNKNOWN)) == [NOTE]
+    assert kinds(rule, made(POLICY, "p", policy=UNKNOWN)) == [NOTE]
     # (The rules about policies refuse it.)
     assert kinds(rule, made(POLICY, "p", policy="{")) == []
 
@@ -85,24 +84,24 @@ def test_a_document_that_cannot_be_read_is_refused_where_it_is_a_trust() -> None
     ("statement", "expected"),
     [
         ({"Resource": KEY}, []),
-        ({"Resource": "*"}, [REFUSED]),
-        ({"Resource": "arn:aws:kms:*:*:*"}, [REFUSED]),
+        ({"Resource": "*"}, [REFUSAL]),
+        ({"Resource": "arn:aws:kms:*:*:*"}, [REFUSAL]),
         ({"Resource": "arn:aws:kms:*:*:alias/*"}, []),
-        ({}, [REFUSED]),
-        ({"Resource": 5}, [REFUSED]),
-        ({"NotResource": KEY}, [REFUSED]),
+        ({}, [REFUSAL]),
+        ({"Resource": 5}, [REFUSAL]),
+        ({"NotResource": KEY}, [REFUSAL]),
         ({"Resource": "*", "Action": "kms:Encrypt"}, []),
-        ({"Resource": "*", "Action": "kms:ReEncryptFrom"}, [REFUSED]),
+        ({"Resource": "*", "Action": "kms:ReEncryptFrom"}, [REFUSAL]),
         ({"Resource": "*", "Action": 5}, []),
         ({"Resource": "*", "Effect": "Deny"}, []),
-        ({"Resource": UNKNOWN}, [NOTED]),
-        ({"Resource": [UNKNOWN, KEY]}, [NOTED]),
-        ({"Resource": [UNKNOWN, "*"]}, [NOTED, REFUSED]),
-        ({"Resource": UNKNOWN, "Action": UNKNOWN}, [NOTED]),
+        ({"Resource": UNKNOWN}, [NOTE]),
+        ({"Resource": [UNKNOWN, KEY]}, [NOTE]),
+        ({"Resource": [UNKNOWN, "*"]}, [NOTE, REFUSAL]),
+        ({"Resource": UNKNOWN, "Action": UNKNOWN}, [NOTE]),
         ({"Resource": UNKNOWN, "Action": "kms:Encrypt"}, []),
         ({"Resource": KEY, "Action": UNKNOWN}, []),
-        ({"Resource": "*", "Action": UNKNOWN}, [NOTED]),
-        ({"Resource": "*", "Action": [UNKNOWN, "kms:Decrypt"]}, [NOTED, REFUSED]),
+        ({"Resource": "*", "Action": UNKNOWN}, [NOTE]),
+        ({"Resource": "*", "Action": [UNKNOWN, "kms:Decrypt"]}, [NOTE, REFUSAL]),
     ],
     ids=str,
 )
@@ -114,8 +113,8 @@ def test_keys_are_named(statement: dict[str, Any], expected: list[Kind]) -> None
 
 def test_an_unreadable_document_does_not_pass_for_one_without_keys() -> None:
     rule = "iam-no-decrypt-all-keys"
-    assert kinds(rule, made(POLICY, "p", policy="{")) == [REFUSED]
-    assert kinds(rule, made(POLICY, "p", policy=UNKNOWN)) == [NOTED]
+    assert kinds(rule, made(POLICY, "p", policy="{")) == [REFUSAL]
+    assert kinds(rule, made(POLICY, "p", policy=UNKNOWN)) == [NOTE]
 
 
 def test_the_note_names_what_is_missing() -> None:
@@ -134,24 +133,24 @@ def test_the_note_names_what_is_missing() -> None:
     [
         ({"Principal": {"AWS": "arn:aws:iam::111122223333:root"}}, {}, []),
         ({"Principal": {"AWS": "111122223333"}}, {}, []),
-        ({}, {}, [REFUSED]),
-        ({"Principal": {"aws": "444455556666"}}, {}, [REFUSED]),
+        ({}, {}, [REFUSAL]),
+        ({"Principal": {"aws": "444455556666"}}, {}, [REFUSAL]),
         ({"Principal": {"Service": "444455556666"}}, {}, []),
         ({"Principal": {"AWS": "*"}}, {}, []),
         ({"Principal": {"AWS": 5}}, {}, []),
         ({"Effect": "Deny"}, {}, []),
         ({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}, {}, []),
-        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, {}, [REFUSED]),
-        ({"Condition": {"Bool": {"aws:SecureTransport": UNKNOWN}}}, {}, [NOTED]),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, {}, [REFUSAL]),
+        ({"Condition": {"Bool": {"aws:SecureTransport": UNKNOWN}}}, {}, [NOTE]),
         # Whose account the topic is in, its ARN says, or the statement's resource.
-        ({"Resource": "*"}, {}, [REFUSED]),
+        ({"Resource": "*"}, {}, [REFUSAL]),
         ({"Resource": "*"}, {"arn": "arn:aws:sns:eu-west-1:444455556666:alarms"}, []),
-        ({"Resource": "arn:aws:sqs:eu-west-1:444455556666:alarms"}, {}, [REFUSED]),
-        ({"Resource": "arn:aws:sns:eu-west-1:444455556666"}, {}, [REFUSED]),
+        ({"Resource": "arn:aws:sqs:eu-west-1:444455556666:alarms"}, {}, [REFUSAL]),
+        ({"Resource": "arn:aws:sns:eu-west-1:444455556666"}, {}, [REFUSAL]),
         ({"Resource": "arn:aws:sns:eu-west-1:444455556666:alarms"}, {}, []),
-        ({"Resource": UNKNOWN}, {}, [NOTED]),
-        ({"Resource": UNKNOWN}, {"arn": ALARMS}, [REFUSED]),
-        ({"Resource": [UNKNOWN, ALARMS]}, {}, [REFUSED]),
+        ({"Resource": UNKNOWN}, {}, [NOTE]),
+        ({"Resource": UNKNOWN}, {"arn": ALARMS}, [REFUSAL]),
+        ({"Resource": [UNKNOWN, ALARMS]}, {}, [REFUSAL]),
     ],
     ids=str,
 )
@@ -165,6 +164,6 @@ def test_topics_are_for_their_own_account(
 
 
 def test_a_topic_s_policy_that_cannot_be_read_is_refused() -> None:
-    assert found("sns-own-account", made(TOPIC, "t", policy="{")) == [(REFUSED, "t")]
-    assert found("sns-own-account", made(TOPIC, "t", policy=UNKNOWN)) == [(NOTED, "t")]
+    assert found("sns-own-account", made(TOPIC, "t", policy="{")) == [(REFUSAL, "t")]
+    assert found("sns-own-account", made(TOPIC, "t", policy=UNKNOWN)) == [(NOTE, "t")]
     assert found("sns-own-account", made(TOPIC, "t", policy=document())) == []

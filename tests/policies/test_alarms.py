@@ -8,8 +8,7 @@ import pytest
 
 from policies.evaluation import Kind
 from policies.inventory import Resource
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made, verdicts
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made, verdicts
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 INSTANCE = "aws:rds/instance:Instance"
@@ -20,7 +19,7 @@ AGE = "logs-backup-age-alarm"
 
 @pytest.mark.parametrize(
     ("actions", "expected"),
-    [(["arn"], []), ([], [REFUSED]), (None, [REFUSED]), ("arn", [REFUSED]), (UNKNOWN, [NOTED])],
+    [(["arn"], []), ([], [REFUSAL]), (None, [REFUSAL]), ("arn", [REFUSAL]), (UNKNOWN, [NOTE])],
     ids=str,
 )
 def test_alarms_reach_somebody(actions: Any, expected: list[Kind]) -> None:
@@ -42,23 +41,23 @@ def alarms(*metrics: Any, of: Any = "main", namespace: Any = "AWS/RDS") -> list[
 
 def test_a_database_has_every_alarm() -> None:
     assert found(WATCHED, database(), *alarms(*METRICS)) == []
-    assert found(WATCHED, database()) == [(REFUSED, "db")]
+    assert found(WATCHED, database()) == [(REFUSAL, "db")]
     (verdict,) = verdicts(WATCHED, database(), *alarms(*METRICS[:2]))
-    assert verdict.kind is REFUSED
+    assert verdict.kind is REFUSAL
     assert "no alarm for DatabaseConnections in" in verdict.message
 
 
 def test_a_replica_has_one_on_its_lag_too() -> None:
     replica = database(replicateSourceDb="other")
-    assert found(WATCHED, replica, *alarms(*METRICS)) == [(REFUSED, "db")]
+    assert found(WATCHED, replica, *alarms(*METRICS)) == [(REFUSAL, "db")]
     assert found(WATCHED, replica, *alarms(*METRICS, "ReplicaLag")) == []
 
 
 def test_alarms_of_other_databases_and_services_do_not_count() -> None:
-    assert found(WATCHED, database(), *alarms(*METRICS, of="other")) == [(REFUSED, "db")]
-    assert found(WATCHED, database(), *alarms(*METRICS, namespace="AWS/EC2")) == [(REFUSED, "db")]
+    assert found(WATCHED, database(), *alarms(*METRICS, of="other")) == [(REFUSAL, "db")]
+    assert found(WATCHED, database(), *alarms(*METRICS, namespace="AWS/EC2")) == [(REFUSAL, "db")]
     assert found(WATCHED, database(), *alarms(*METRICS, namespace="AWS/EC2", of=UNKNOWN)) == [
-        (REFUSED, "db")
+        (REFUSAL, "db")
     ]
 
 
@@ -67,12 +66,12 @@ def test_an_alarm_s_reference_decides_where_the_name_is_not_known() -> None:
     other = made(INSTANCE, "other", identifier="other", replicateSourceDb="main")
     assert found(WATCHED, main, *alarms(*METRICS, of=(main,))) == []
     assert found(WATCHED, main, other, *alarms(*METRICS, "ReplicaLag", of=(other,))) == [
-        (REFUSED, "db")
+        (REFUSAL, "db")
     ]
 
 
 @pytest.mark.parametrize(
-    ("identifier", "expected"), [(None, []), (UNKNOWN, []), ("main", [(REFUSED, "db")])]
+    ("identifier", "expected"), [(None, []), (UNKNOWN, []), ("main", [(REFUSAL, "db")])]
 )
 def test_a_known_dimension_of_a_referred_database(
     identifier: Any, expected: list[tuple[Kind, str]]
@@ -116,17 +115,17 @@ def test_what_may_be_an_alarm_of_the_database_is_noted(
         **alarm,
     }
     one = made(ALARM, "a", **whole)
-    assert found(WATCHED, database(identifier), one) == [(NOTED, "db")]
+    assert found(WATCHED, database(identifier), one) == [(NOTE, "db")]
     if identifier == "main":
         # With every alarm there is nothing left to know.
         assert found(WATCHED, database(), one, *alarms(*METRICS)) == []
 
 
 def test_a_name_made_up_by_aws_and_no_alarm_is_refused() -> None:
-    assert found(WATCHED, database(UNKNOWN)) == [(REFUSED, "db")]
+    assert found(WATCHED, database(UNKNOWN)) == [(REFUSAL, "db")]
     replica = made(INSTANCE, "r", identifier="r", replicateSourceDb="x")
     of_another = alarms(*METRICS, "ReplicaLag", of=(replica,))
-    assert found(WATCHED, database(UNKNOWN), replica, *of_another) == [(REFUSED, "db")]
+    assert found(WATCHED, database(UNKNOWN), replica, *of_another) == [(REFUSAL, "db")]
 
 
 @pytest.mark.parametrize(
@@ -134,10 +133,10 @@ def test_a_name_made_up_by_aws_and_no_alarm_is_refused() -> None:
     [
         ("BackupAgeHours", []),
         ("HoursSinceBackup", []),
-        ("BackupErrors", [(REFUSED, "db")]),
-        (5, [(REFUSED, "db")]),
-        (None, [(REFUSED, "db")]),
-        (UNKNOWN, [(NOTED, "db")]),
+        ("BackupErrors", [(REFUSAL, "db")]),
+        (5, [(REFUSAL, "db")]),
+        (None, [(REFUSAL, "db")]),
+        (UNKNOWN, [(NOTE, "db")]),
     ],
 )
 def test_somebody_hears_when_backups_stop(metric: Any, expected: list[tuple[Kind, str]]) -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from policies.evaluation import Kind
 from policies.inventory import Resource
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made, verdicts
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made, verdicts
 
 BALANCER, LISTENER = "aws:lb/loadBalancer:LoadBalancer", "aws:lb/listener:Listener"
 TARGETS = "aws:lb/targetGroup:TargetGroup"
@@ -35,49 +34,49 @@ def listeners(of: Resource, *protocols: Any) -> list[Resource]:
     ],
 )
 def test_what_only_some_kinds_have(rule: str, flag: str) -> None:
-    application = [REFUSED] if rule == "lb-drops-invalid-headers" else []
-    others = [] if application else [REFUSED]
+    application = [REFUSAL] if rule == "lb-drops-invalid-headers" else []
+    others = [] if application else [REFUSAL]
     for kind, expected in (
         (None, application),
         ("application", application),
         ("network", others),
         ("gateway", others),
-        (UNKNOWN, [NOTED]),
+        (UNKNOWN, [NOTE]),
     ):
         assert kinds(rule, balancer(kind)) == expected
         assert kinds(rule, balancer(kind, **{flag: True})) == [
-            one for one in expected if one is NOTED
+            one for one in expected if one is NOTE
         ]
 
 
 def test_zones_are_those_of_the_subnets_or_of_the_mappings() -> None:
     rule, mapping = "lb-several-zones", [{"subnetId": "a"}, {"subnetId": "b"}]
     assert kinds(rule, balancer(subnets=["a", "b"])) == []
-    assert kinds(rule, balancer(subnets=["a"])) == [REFUSED]
+    assert kinds(rule, balancer(subnets=["a"])) == [REFUSAL]
     assert kinds(rule, balancer(subnetMappings=mapping)) == []
     assert kinds(rule, balancer(subnets=["a"], subnetMappings=mapping)) == []
-    assert kinds(rule, balancer(subnets=["a", "b"], subnetMappings=mapping[:1])) == [REFUSED]
+    assert kinds(rule, balancer(subnets=["a", "b"], subnetMappings=mapping[:1])) == [REFUSAL]
 
 
 @pytest.mark.parametrize(
     ("kind", "protocols", "expected"),
     [
         ("gateway", [], []),
-        ("application", ["HTTPS"], [REFUSED]),
-        ("application", [UNKNOWN], [REFUSED]),
-        ("application", ["TCP"], [REFUSED]),
-        (None, ["TCP"], [REFUSED]),
-        (5, ["TCP"], [REFUSED]),
-        ("network", [], [REFUSED]),
+        ("application", ["HTTPS"], [REFUSAL]),
+        ("application", [UNKNOWN], [REFUSAL]),
+        ("application", ["TCP"], [REFUSAL]),
+        (None, ["TCP"], [REFUSAL]),
+        (5, ["TCP"], [REFUSAL]),
+        ("network", [], [REFUSAL]),
         ("network", ["TCP"], []),
         ("network", ["tcp", "UDP"], []),
-        ("network", ["TLS"], [REFUSED]),
-        ("network", ["TCP", "TLS"], [REFUSED]),
-        ("network", [UNKNOWN], [NOTED]),
-        ("network", ["TCP", UNKNOWN], [NOTED]),
-        (UNKNOWN, ["TCP"], [NOTED]),
-        (UNKNOWN, ["TLS"], [NOTED]),
-        (UNKNOWN, [UNKNOWN], [NOTED]),
+        ("network", ["TLS"], [REFUSAL]),
+        ("network", ["TCP", "TLS"], [REFUSAL]),
+        ("network", [UNKNOWN], [NOTE]),
+        ("network", ["TCP", UNKNOWN], [NOTE]),
+        (UNKNOWN, ["TCP"], [NOTE]),
+        (UNKNOWN, ["TLS"], [NOTE]),
+        (UNKNOWN, [UNKNOWN], [NOTE]),
     ],
     ids=str,
 )
@@ -89,7 +88,7 @@ def test_access_is_logged_where_aws_does(
     logged = balancer(kind, accessLogs={"enabled": True})
     assert kinds(LOGS, logged, *listeners(logged, *protocols)) == []
     unknown = balancer(kind, accessLogs={"enabled": UNKNOWN})
-    noted = [] if kind == "gateway" else [NOTED]
+    noted = [] if kind == "gateway" else [NOTE]
     assert kinds(LOGS, unknown, *listeners(unknown, "TCP")) == noted
 
 
@@ -103,8 +102,8 @@ def test_the_note_on_access_logs_says_what_is_missing() -> None:
 
 def test_a_listener_whose_balancer_is_not_known_may_be_the_balancer_s() -> None:
     somewhere = made(LISTENER, "l", protocol="TCP", loadBalancerArn=UNKNOWN)
-    assert kinds(LOGS, balancer("network"), somewhere) == [NOTED]
-    assert kinds(LOGS, balancer("application"), somewhere) == [REFUSED]
+    assert kinds(LOGS, balancer("network"), somewhere) == [NOTE]
+    assert kinds(LOGS, balancer("application"), somewhere) == [REFUSAL]
 
 
 def redirect(to: Any = "HTTPS", kind: Any = "redirect") -> dict[str, Any]:
@@ -117,33 +116,33 @@ def redirect(to: Any = "HTTPS", kind: Any = "redirect") -> dict[str, Any]:
         ({"protocol": "HTTPS"}, []),
         ({"protocol": "tcp"}, []),
         ({}, []),
-        ({"port": 80}, [REFUSED]),
-        ({"protocol": 5}, [REFUSED]),
-        ({"protocol": UNKNOWN}, [NOTED]),
-        ({"protocol": "HTTP"}, [REFUSED]),
-        ({"protocol": "HTTP", "defaultActions": []}, [REFUSED]),
+        ({"port": 80}, [REFUSAL]),
+        ({"protocol": 5}, [REFUSAL]),
+        ({"protocol": UNKNOWN}, [NOTE]),
+        ({"protocol": "HTTP"}, [REFUSAL]),
+        ({"protocol": "HTTP", "defaultActions": []}, [REFUSAL]),
         ({"protocol": "HTTP", "defaultActions": [redirect()]}, []),
         ({"protocol": "http", "defaultActions": [redirect("https", "Redirect")]}, []),
         ({"protocol": "HTTP", "defaultActions": redirect()}, []),
-        ({"protocol": "SCTP", "defaultActions": [redirect()]}, [REFUSED]),
-        ({"protocol": 5, "defaultActions": [redirect()]}, [REFUSED]),
-        ({"protocol": "HTTP", "defaultActions": [redirect("HTTP")]}, [REFUSED]),
-        ({"protocol": "HTTP", "defaultActions": [redirect(kind="forward")]}, [REFUSED]),
-        ({"protocol": "HTTP", "defaultActions": [redirect(), {"type": "forward"}]}, [REFUSED]),
-        ({"protocol": "HTTP", "defaultActions": ["redirect"]}, [REFUSED]),
-        ({"protocol": "HTTP", "defaultActions": [{"type": "redirect"}]}, [REFUSED]),
+        ({"protocol": "SCTP", "defaultActions": [redirect()]}, [REFUSAL]),
+        ({"protocol": 5, "defaultActions": [redirect()]}, [REFUSAL]),
+        ({"protocol": "HTTP", "defaultActions": [redirect("HTTP")]}, [REFUSAL]),
+        ({"protocol": "HTTP", "defaultActions": [redirect(kind="forward")]}, [REFUSAL]),
+        ({"protocol": "HTTP", "defaultActions": [redirect(), {"type": "forward"}]}, [REFUSAL]),
+        ({"protocol": "HTTP", "defaultActions": ["redirect"]}, [REFUSAL]),
+        ({"protocol": "HTTP", "defaultActions": [{"type": "redirect"}]}, [REFUSAL]),
         (
             {"protocol": "HTTP", "defaultActions": [{"type": "redirect", "redirect": "HTTPS"}]},
-            [REFUSED],
+            [REFUSAL],
         ),
-        ({"protocol": "HTTP", "defaultActions": UNKNOWN}, [NOTED]),
-        ({"protocol": "HTTP", "defaultActions": [UNKNOWN]}, [NOTED]),
-        ({"protocol": "HTTP", "defaultActions": [redirect(), UNKNOWN]}, [NOTED]),
-        ({"protocol": "HTTP", "defaultActions": [redirect(UNKNOWN)]}, [NOTED]),
-        ({"protocol": "HTTP", "defaultActions": [redirect(kind=UNKNOWN)]}, [NOTED]),
+        ({"protocol": "HTTP", "defaultActions": UNKNOWN}, [NOTE]),
+        ({"protocol": "HTTP", "defaultActions": [UNKNOWN]}, [NOTE]),
+        ({"protocol": "HTTP", "defaultActions": [redirect(), UNKNOWN]}, [NOTE]),
+        ({"protocol": "HTTP", "defaultActions": [redirect(UNKNOWN)]}, [NOTE]),
+        ({"protocol": "HTTP", "defaultActions": [redirect(kind=UNKNOWN)]}, [NOTE]),
         (
             {"protocol": "HTTP", "defaultActions": [{"type": "redirect", "redirect": UNKNOWN}]},
-            [NOTED],
+            [NOTE],
         ),
     ],
     ids=str,
@@ -157,14 +156,14 @@ def test_plain_http_only_sends_to_https(properties: Any, expected: list[Kind]) -
     [
         ({"protocol": "TLS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}, []),
         ({"protocol": "https", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}, []),
-        ({"protocol": "https", "sslPolicy": "ELBSecurityPolicy-2016-08"}, [REFUSED]),
-        ({"protocol": "TLS"}, [REFUSED]),
-        ({"protocol": "TLS", "sslPolicy": 5}, [REFUSED]),
-        ({"protocol": "TLS", "sslPolicy": UNKNOWN}, [NOTED]),
-        ({"protocol": UNKNOWN}, [NOTED]),
+        ({"protocol": "https", "sslPolicy": "ELBSecurityPolicy-2016-08"}, [REFUSAL]),
+        ({"protocol": "TLS"}, [REFUSAL]),
+        ({"protocol": "TLS", "sslPolicy": 5}, [REFUSAL]),
+        ({"protocol": "TLS", "sslPolicy": UNKNOWN}, [NOTE]),
+        ({"protocol": UNKNOWN}, [NOTE]),
         ({"protocol": "TCP"}, []),
-        ({"protocol": 5}, [REFUSED]),
-        ({"protocol": "HTTP", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}, [REFUSED]),
+        ({"protocol": 5}, [REFUSAL]),
+        ({"protocol": "HTTP", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}, [REFUSAL]),
     ],
     ids=str,
 )
@@ -177,13 +176,13 @@ def test_tls_is_modern(properties: dict[str, Any], expected: list[Kind]) -> None
     [
         ("HTTPS", [], []),
         (None, [], []),
-        (UNKNOWN, [], [NOTED]),
-        ("HTTP", [], [REFUSED]),
+        (UNKNOWN, [], [NOTE]),
+        ("HTTP", [], [REFUSAL]),
         ("http", ["HTTPS"], []),
         ("HTTP", ["HTTPS", "https"], []),
-        ("HTTP", ["HTTPS", "HTTP"], [REFUSED]),
-        ("HTTP", ["HTTPS", UNKNOWN], [NOTED]),
-        ("HTTP", ["HTTPS", None], [REFUSED]),
+        ("HTTP", ["HTTPS", "HTTP"], [REFUSAL]),
+        ("HTTP", ["HTTPS", UNKNOWN], [NOTE]),
+        ("HTTP", ["HTTPS", None], [REFUSAL]),
     ],
     ids=str,
 )
@@ -201,6 +200,6 @@ def test_targets_get_plain_http_behind_https_only(
 def test_a_listener_whose_targets_are_not_known_may_forward_to_them() -> None:
     group = made(TARGETS, "t", protocol="HTTP")
     somewhere = made(LISTENER, "x", protocol="HTTP", defaultActions=UNKNOWN)
-    assert found("lb-targets-encrypted", group, somewhere) == [(NOTED, "t")]
+    assert found("lb-targets-encrypted", group, somewhere) == [(NOTE, "t")]
     decrypting = made(LISTENER, "l", protocol="HTTPS", defaultActions=(group,))
     assert found("lb-targets-encrypted", group, decrypting, somewhere) == []

@@ -10,8 +10,7 @@ from policies.bucket_protection import RULES
 from policies.evaluation import Judge, Kind
 from policies.inventory import Resource, Stack
 from policies.rules import Context
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, kinds, made
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, kinds, made
 
 BUCKET, ACL = "aws:s3/bucket:Bucket", "aws:s3/bucketAcl:BucketAcl"
 LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
@@ -35,12 +34,12 @@ LOGS = grant("s3/LogDelivery", "WRITE")
     [
         (None, [], []),
         ("private", [], []),
-        ("public-read", [REFUSED], [REFUSED]),
-        ("authenticated-read", [REFUSED], [REFUSED]),
-        ("website", [REFUSED], [REFUSED]),
-        (5, [REFUSED], [REFUSED]),
+        ("public-read", [REFUSAL], [REFUSAL]),
+        ("authenticated-read", [REFUSAL], [REFUSAL]),
+        ("website", [REFUSAL], [REFUSAL]),
+        (5, [REFUSAL], [REFUSAL]),
         # A bucket's own is an output too.
-        (UNKNOWN, [NOTED], []),
+        (UNKNOWN, [NOTE], []),
     ],
 )
 def test_no_canned_acl_is_public(acl: Any, in_an_acl: list[Kind], in_a_bucket: list[Kind]) -> None:
@@ -53,11 +52,11 @@ def test_no_canned_acl_is_public(acl: Any, in_an_acl: list[Kind], in_a_bucket: l
     [
         ([], [], []),
         ([LOGS], [], []),
-        ([LOGS, ALL], [REFUSED], [REFUSED]),
-        (AUTHENTICATED, [REFUSED], [REFUSED]),
-        ([UNKNOWN, ALL], [NOTED, REFUSED], [REFUSED]),
-        ([grant("s3/LogDelivery", UNKNOWN)], [NOTED], []),
-        (UNKNOWN, [NOTED], []),
+        ([LOGS, ALL], [REFUSAL], [REFUSAL]),
+        (AUTHENTICATED, [REFUSAL], [REFUSAL]),
+        ([UNKNOWN, ALL], [NOTE, REFUSAL], [REFUSAL]),
+        ([grant("s3/LogDelivery", UNKNOWN)], [NOTE], []),
+        (UNKNOWN, [NOTE], []),
     ],
     ids=str,
 )
@@ -70,7 +69,7 @@ def test_no_grant_is_for_everybody(
 
 
 def test_an_acl_that_is_not_known_is_noted() -> None:
-    assert kinds(PUBLIC, made(ACL, "a", accessControlPolicy=UNKNOWN)) == [NOTED]
+    assert kinds(PUBLIC, made(ACL, "a", accessControlPolicy=UNKNOWN)) == [NOTE]
     assert kinds(PUBLIC, made(ACL, "a", accessControlPolicy="x")) == []
 
 
@@ -83,7 +82,7 @@ def beside(*resources: Resource) -> list[tuple[Kind, str]]:
 
 def test_a_bucket_is_open_through_its_acl() -> None:
     bucket = made(BUCKET, "b", bucket="b")
-    assert beside(bucket, made(ACL, "a", bucket="b", acl="public-read")) == [(REFUSED, "b")]
+    assert beside(bucket, made(ACL, "a", bucket="b", acl="public-read")) == [(REFUSAL, "b")]
     for harmless in (
         made(ACL, "a", bucket="b", acl="private"),
         made(ACL, "a", bucket="b", acl=UNKNOWN),
@@ -109,9 +108,9 @@ TLS = {
     [
         ({"acl": "private"}, []),
         ({"acl": 5}, []),
-        ({"acl": "public-read"}, [REFUSED]),
-        ({"accessControlPolicy": {"grants": [ALL]}}, [REFUSED]),
-        ({"acl": "private", "accessControlPolicy": {"grants": [LOGS, ALL]}}, [REFUSED]),
+        ({"acl": "public-read"}, [REFUSAL]),
+        ({"accessControlPolicy": {"grants": [ALL]}}, [REFUSAL]),
+        ({"acl": "private", "accessControlPolicy": {"grants": [LOGS, ALL]}}, [REFUSAL]),
         ({"accessControlPolicy": {"grants": [AUTHENTICATED]}}, []),
     ],
     ids=str,
@@ -146,18 +145,18 @@ def aborting(days: Any = 1, **more: Any) -> dict[str, Any]:
         ([{"status": "Enabled"}, aborting()], []),
         (["x", aborting()], []),
         ([UNKNOWN, aborting()], []),
-        ([aborting(0)], [REFUSED]),
-        ([aborting("soon")], [REFUSED]),
-        ([aborting(status="Disabled")], [REFUSED]),
-        ([aborting(prefix="logs/")], [REFUSED]),
-        ([aborting(filter={"prefix": "logs/"})], [REFUSED]),
-        ([{"status": "Enabled", "abortIncompleteMultipartUpload": "x"}], [REFUSED]),
-        (["x"], [REFUSED]),
-        ("x", [REFUSED]),
-        ([], [REFUSED]),
-        ([UNKNOWN], [NOTED]),
-        ([aborting(UNKNOWN)], [NOTED]),
-        (UNKNOWN, [NOTED]),
+        ([aborting(0)], [REFUSAL]),
+        ([aborting("soon")], [REFUSAL]),
+        ([aborting(status="Disabled")], [REFUSAL]),
+        ([aborting(prefix="logs/")], [REFUSAL]),
+        ([aborting(filter={"prefix": "logs/"})], [REFUSAL]),
+        ([{"status": "Enabled", "abortIncompleteMultipartUpload": "x"}], [REFUSAL]),
+        (["x"], [REFUSAL]),
+        ("x", [REFUSAL]),
+        ([], [REFUSAL]),
+        ([UNKNOWN], [NOTE]),
+        ([aborting(UNKNOWN)], [NOTE]),
+        (UNKNOWN, [NOTE]),
     ],
     ids=str,
 )
@@ -167,7 +166,7 @@ def test_uploads_are_aborted_for_every_object(rules: Any, expected: list[Kind]) 
 
 @pytest.mark.parametrize(
     ("rules", "expected"),
-    [([{}], []), ([], [REFUSED]), (None, [REFUSED]), ("x", [REFUSED]), (UNKNOWN, [NOTED])],
+    [([{}], []), ([], [REFUSAL]), (None, [REFUSAL]), ("x", [REFUSAL]), (UNKNOWN, [NOTE])],
 )
 def test_a_lifecycle_has_rules(rules: Any, expected: list[Kind]) -> None:
     assert kinds("s3-lifecycle", made(LIFECYCLE, "l", rules=rules)) == expected
@@ -179,11 +178,11 @@ def test_a_lifecycle_has_rules(rules: Any, expected: list[Kind]) -> None:
         (None, []),
         ({}, []),
         ({"blockPublicAcls": True}, []),
-        ({"blockPublicAcls": False}, [REFUSED]),
-        ({"blockPublicAcls": "x"}, [REFUSED]),
-        ({"blockPublicAcls": UNKNOWN}, [NOTED]),
-        ("x", [REFUSED]),
-        (UNKNOWN, [NOTED]),
+        ({"blockPublicAcls": False}, [REFUSAL]),
+        ({"blockPublicAcls": "x"}, [REFUSAL]),
+        ({"blockPublicAcls": UNKNOWN}, [NOTE]),
+        ("x", [REFUSAL]),
+        (UNKNOWN, [NOTE]),
     ],
     ids=str,
 )
@@ -198,4 +197,4 @@ def test_an_account_s_block_says_every_flag() -> None:
     flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     kind = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
     assert kinds(BLOCKED, made(kind, "a", **dict.fromkeys(flags, True))) == []
-    assert kinds(BLOCKED, made(kind, "a", **dict.fromkeys(flags[1:], True))) == [REFUSED]
+    assert kinds(BLOCKED, made(kind, "a", **dict.fromkeys(flags[1:], True))) == [REFUSAL]

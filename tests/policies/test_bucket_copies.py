@@ -9,8 +9,7 @@ import pytest
 from policies.evaluation import Kind
 from policies.inventory import Resource
 from policies.rules import Environment
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made, verdicts
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made, verdicts
 
 BUCKET = "aws:s3/bucket:Bucket"
 LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
@@ -36,9 +35,9 @@ def retention(**fields: Any) -> dict[str, Any]:
         (None, []),
         (UNKNOWN, []),
         ({"objectLockEnabled": "Enabled"}, []),
-        ({"objectLockEnabled": UNKNOWN}, [NOTED]),
-        ({"objectLockEnabled": "Disabled"}, [REFUSED]),
-        ({}, [REFUSED]),
+        ({"objectLockEnabled": UNKNOWN}, [NOTE]),
+        ({"objectLockEnabled": "Disabled"}, [REFUSAL]),
+        ({}, [REFUSAL]),
     ],
     ids=str,
 )
@@ -51,16 +50,16 @@ def test_a_lock_in_the_bucket_is_on(given: Any, expected: list[Kind]) -> None:
     [
         ({}, []),
         ({"mode": "COMPLIANCE"}, []),
-        ({"mode": "NONE"}, [REFUSED]),
-        ({"mode": UNKNOWN}, [NOTED]),
-        ({"days": 29}, [REFUSED]),
-        ({"days": None}, [REFUSED]),
-        ({"days": UNKNOWN}, [NOTED]),
+        ({"mode": "NONE"}, [REFUSAL]),
+        ({"mode": UNKNOWN}, [NOTE]),
+        ({"days": 29}, [REFUSAL]),
+        ({"days": None}, [REFUSAL]),
+        ({"days": UNKNOWN}, [NOTE]),
         ({"days": None, "years": 1}, []),
-        ({"days": None, "years": UNKNOWN}, [NOTED]),
-        ({"days": "many"}, [REFUSED]),
-        ({"days": "many", "years": 1}, [REFUSED]),
-        ({"years": "many"}, [REFUSED]),
+        ({"days": None, "years": UNKNOWN}, [NOTE]),
+        ({"days": "many"}, [REFUSAL]),
+        ({"days": "many", "years": 1}, [REFUSAL]),
+        ({"years": "many"}, [REFUSAL]),
     ],
     ids=str,
 )
@@ -73,7 +72,7 @@ def test_a_lock_keeps_long_enough(fields: dict[str, Any], expected: list[Kind]) 
 
 @pytest.mark.parametrize(("environment", "days"), [("dev", 1), ("staging", 7), ("prod", 30)])
 def test_how_long_says_the_environment(environment: str, days: int) -> None:
-    for kept, expected in ((days, []), (days - 1, [REFUSED])):
+    for kept, expected in ((days, []), (days - 1, [REFUSAL])):
         lock = made(LOCK, "l", bucket="b", rule=retention(days=kept))
         judged = kinds("s3-object-lock", bucket(), lock, environment=Environment(environment))
         assert judged == expected
@@ -81,16 +80,16 @@ def test_how_long_says_the_environment(environment: str, days: int) -> None:
 
 def test_whose_lock_it_is() -> None:
     good = retention()
-    assert kinds("s3-object-lock", bucket()) == [REFUSED]
-    assert kinds("s3-object-lock", bucket(objectLockConfiguration="on")) == [REFUSED]
-    assert kinds("s3-object-lock", bucket(objectLockConfiguration=UNKNOWN)) == [REFUSED]
-    assert kinds("s3-object-lock", bucket(), made(LOCK, "l", bucket="c", rule=good)) == [REFUSED]
+    assert kinds("s3-object-lock", bucket()) == [REFUSAL]
+    assert kinds("s3-object-lock", bucket(objectLockConfiguration="on")) == [REFUSAL]
+    assert kinds("s3-object-lock", bucket(objectLockConfiguration=UNKNOWN)) == [REFUSAL]
+    assert kinds("s3-object-lock", bucket(), made(LOCK, "l", bucket="c", rule=good)) == [REFUSAL]
     somewhere = made(LOCK, "l", bucket=UNKNOWN, rule=good)
-    assert kinds("s3-object-lock", bucket(), somewhere) == [NOTED]
+    assert kinds("s3-object-lock", bucket(), somewhere) == [NOTE]
     # What stands in the bucket itself is judged, whatever else may come.
     short = {"objectLockEnabled": "Enabled", "rule": retention(days=1)}
     inline = bucket(objectLockConfiguration=short)
-    assert sorted(kinds("s3-object-lock", inline, somewhere), key=str) == [NOTED, REFUSED]
+    assert sorted(kinds("s3-object-lock", inline, somewhere), key=str) == [NOTE, REFUSAL]
     # The lock beside the bucket is the one that holds.
     beside = made(LOCK, "l", bucket="b", rule=good)
     assert kinds("s3-object-lock", inline, beside) == []
@@ -107,12 +106,12 @@ RESOURCES_BESIDE = [
 @pytest.mark.parametrize(("rule", "kind", "inline"), RESOURCES_BESIDE, ids=str)
 def test_what_stands_beside_a_bucket(rule: str, kind: str, inline: dict[str, Any]) -> None:
     assert found(rule, bucket(), made(kind, "x", bucket="b")) == []
-    assert found(rule, bucket(), made(kind, "x", bucket="c")) == [(REFUSED, "b")]
-    assert found(rule, bucket(), made(kind, "x", bucket=UNKNOWN)) == [(NOTED, "b")]
+    assert found(rule, bucket(), made(kind, "x", bucket="c")) == [(REFUSAL, "b")]
+    assert found(rule, bucket(), made(kind, "x", bucket=UNKNOWN)) == [(NOTE, "b")]
     for key, value in inline.items():
         assert found(rule, bucket(**inline)) == []
         for nothing in (None, UNKNOWN, type(value)()):
-            assert found(rule, bucket(**{key: nothing})) == [(REFUSED, "b")]
+            assert found(rule, bucket(**{key: nothing})) == [(REFUSAL, "b")]
 
 
 @pytest.mark.parametrize("rule", ["s3-replicated", "s3-notifies"])
@@ -124,25 +123,25 @@ def test_a_copy_is_what_another_bucket_s_replication_writes(rule: str) -> None:
     # One that names itself, and is its own source, is no copy.
     notification = made(NOTIFICATION, "n", bucket="z")
     itself = made(REPLICATION, "r", bucket="b", rules=rules)
-    refused = [] if rule == "s3-replicated" else [(REFUSED, "b")]
+    refused = [] if rule == "s3-replicated" else [(REFUSAL, "b")]
     assert found(rule, bucket(), itself, notification) == refused
 
 
 @pytest.mark.parametrize(
     ("rules", "expected"),
     [
-        (UNKNOWN, [NOTED]),
-        ([], [REFUSED]),
-        ([UNKNOWN], [NOTED]),
-        ([5], [REFUSED, REFUSED]),
+        (UNKNOWN, [NOTE]),
+        ([], [REFUSAL]),
+        ([UNKNOWN], [NOTE]),
+        ([5], [REFUSAL, REFUSAL]),
         ([{"status": "Enabled", "key": "arn"}], []),
         ({"status": "Enabled", "key": "arn"}, []),
-        ([{"status": "Disabled", "key": "arn"}], [REFUSED]),
-        ([{"status": UNKNOWN, "key": "arn"}], [NOTED]),
-        ([{"status": "Enabled", "key": UNKNOWN}], [NOTED]),
-        ([{"status": "Enabled", "key": " "}], [REFUSED]),
-        ([{"status": "Enabled", "key": 5}], [REFUSED]),
-        ([{"status": "Enabled"}], [REFUSED]),
+        ([{"status": "Disabled", "key": "arn"}], [REFUSAL]),
+        ([{"status": UNKNOWN, "key": "arn"}], [NOTE]),
+        ([{"status": "Enabled", "key": UNKNOWN}], [NOTE]),
+        ([{"status": "Enabled", "key": " "}], [REFUSAL]),
+        ([{"status": "Enabled", "key": 5}], [REFUSAL]),
+        ([{"status": "Enabled"}], [REFUSAL]),
     ],
     ids=str,
 )
@@ -163,17 +162,17 @@ FOREIGN = {"AWS": "arn:aws:iam::2:root"}
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ({}, [REFUSED]),
+        ({}, [REFUSAL]),
         ({"Effect": "Deny"}, []),
         ({"Principal": None}, []),
-        ({"Principal": None, "NotPrincipal": FOREIGN}, [REFUSED]),
+        ({"Principal": None, "NotPrincipal": FOREIGN}, [REFUSAL]),
         ({"Principal": {"Service": "logging.s3.amazonaws.com"}}, []),
         ({"Principal": {"service": "logging.s3.amazonaws.com"}}, []),
-        ({"Principal": {"Service": "logging.s3.amazonaws.com", **FOREIGN}}, [REFUSED]),
+        ({"Principal": {"Service": "logging.s3.amazonaws.com", **FOREIGN}}, [REFUSAL]),
         ({"Action": "s3:GetObject"}, []),
-        ({"Action": "s3:*Acl"}, [REFUSED]),
-        ({"Action": 5}, [REFUSED]),
-        ({"Action": UNKNOWN}, [NOTED]),
+        ({"Action": "s3:*Acl"}, [REFUSAL]),
+        ({"Action": 5}, [REFUSAL]),
+        ({"Action": UNKNOWN}, [NOTE]),
     ],
     ids=str,
 )
@@ -186,8 +185,8 @@ def test_others_do_not_administer_a_bucket(statement: dict[str, Any], expected: 
 
 def test_a_bucket_policy_that_cannot_be_read_may_let_them() -> None:
     rule = "s3-no-foreign-administration"
-    assert kinds(rule, made(POLICY, "p", policy="{")) == [REFUSED]
-    assert kinds(rule, made(POLICY, "p", policy=UNKNOWN)) == [NOTED]
+    assert kinds(rule, made(POLICY, "p", policy="{")) == [REFUSAL]
+    assert kinds(rule, made(POLICY, "p", policy=UNKNOWN)) == [NOTE]
 
 
 def grant(group: str = "AllUsers", permission: Any = "FULL_CONTROL") -> dict[str, Any]:
@@ -200,14 +199,14 @@ def grant(group: str = "AllUsers", permission: Any = "FULL_CONTROL") -> dict[str
     [
         (None, []),
         ("x", []),
-        (UNKNOWN, [NOTED]),
-        ({"grants": UNKNOWN}, [NOTED]),
-        ({"grants": [grant()]}, [REFUSED]),
-        ({"grants": grant()}, [REFUSED]),
-        ({"grants": ["x", grant("AuthenticatedUsers", "WRITE_ACP")]}, [REFUSED]),
+        (UNKNOWN, [NOTE]),
+        ({"grants": UNKNOWN}, [NOTE]),
+        ({"grants": [grant()]}, [REFUSAL]),
+        ({"grants": grant()}, [REFUSAL]),
+        ({"grants": ["x", grant("AuthenticatedUsers", "WRITE_ACP")]}, [REFUSAL]),
         ({"grants": [grant(permission="READ")]}, []),
         ({"grants": [grant("LogDelivery")]}, []),
-        ({"grants": [grant(permission=UNKNOWN), grant(permission="READ_ACP")]}, [NOTED, REFUSED]),
+        ({"grants": [grant(permission=UNKNOWN), grant(permission="READ_ACP")]}, [NOTE, REFUSAL]),
     ],
     ids=str,
 )
@@ -217,8 +216,8 @@ def test_nobody_unknown_changes_permissions(policy: Any, expected: list[Kind]) -
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("Enabled", []), (True, []), ("true", []), (UNKNOWN, [NOTED])]
-    + [("Disabled", [REFUSED]), (False, [REFUSED]), (None, [REFUSED])],
+    [("Enabled", []), (True, []), ("true", []), (UNKNOWN, [NOTE])]
+    + [("Disabled", [REFUSAL]), (False, [REFUSAL]), (None, [REFUSAL])],
 )
 def test_versions_are_deleted_with_a_second_factor(value: Any, expected: list[Kind]) -> None:
     kind = "aws:s3/bucketVersioning:BucketVersioning"

@@ -10,8 +10,7 @@ from policies.buckets import RULES
 from policies.evaluation import Judge, Kind, Verdict
 from policies.inventory import Resource, Stack
 from policies.rules import Context
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made, verdicts
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made, verdicts
 
 BUCKET, POLICY = "aws:s3/bucket:Bucket", "aws:s3/bucketPolicy:BucketPolicy"
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
@@ -34,25 +33,25 @@ def policy(bucket: Any = "b", **changes: Any) -> Resource:
     [
         ({}, []),
         ({"Action": ["s3:GetObject", 5, "s3:*"]}, []),
-        ({"Action": [5]}, [REFUSED]),
-        ({"Action": UNKNOWN}, [NOTED]),
+        ({"Action": [5]}, [REFUSAL]),
+        ({"Action": UNKNOWN}, [NOTE]),
         ({"Resource": [5, *DENIAL["Resource"]]}, []),
-        ({"Resource": UNKNOWN}, [NOTED]),
-        ({"Principal": UNKNOWN}, [NOTED]),
+        ({"Resource": UNKNOWN}, [NOTE]),
+        ({"Principal": UNKNOWN}, [NOTE]),
         ({"Principal": {"AWS": ["a", "*"]}}, []),
-        ({"Principal": {"Service": "*"}}, [REFUSED]),
-        ({"Principal": "*", "NotPrincipal": {"AWS": "a"}}, [REFUSED]),
-        ({"Condition": UNKNOWN}, [NOTED]),
-        ({"Condition": {"Bool": {"aws:SecureTransport": UNKNOWN}}}, [NOTED]),
+        ({"Principal": {"Service": "*"}}, [REFUSAL]),
+        ({"Principal": "*", "NotPrincipal": {"AWS": "a"}}, [REFUSAL]),
+        ({"Condition": UNKNOWN}, [NOTE]),
+        ({"Condition": {"Bool": {"aws:SecureTransport": UNKNOWN}}}, [NOTE]),
         ({"Condition": {"Bool": {"aws:SecureTransport": [5, False]}}}, []),
-        ({"Condition": {"Bool": {"aws:SecureTransport": [5, "true"]}}}, [REFUSED]),
-        ({"Condition": "x"}, [REFUSED]),
-        ({"Condition": {}}, [REFUSED]),
-        ({"Condition": {"Bool": "x"}}, [REFUSED]),
-        ({"Condition": {"Bool": {}}}, [REFUSED]),
-        ({"Condition": {"Bool": {"aws:ViaAWSService": "false"}}}, [REFUSED]),
-        ({"Effect": "Allow", "Condition": UNKNOWN}, [REFUSED]),
-        ({"Effect": UNKNOWN}, [NOTED]),
+        ({"Condition": {"Bool": {"aws:SecureTransport": [5, "true"]}}}, [REFUSAL]),
+        ({"Condition": "x"}, [REFUSAL]),
+        ({"Condition": {}}, [REFUSAL]),
+        ({"Condition": {"Bool": "x"}}, [REFUSAL]),
+        ({"Condition": {"Bool": {}}}, [REFUSAL]),
+        ({"Condition": {"Bool": {"aws:ViaAWSService": "false"}}}, [REFUSAL]),
+        ({"Effect": "Allow", "Condition": UNKNOWN}, [REFUSAL]),
+        ({"Effect": UNKNOWN}, [NOTE]),
     ],
     ids=str,
 )
@@ -61,10 +60,10 @@ def test_plain_http_is_denied(changes: dict[str, Any], expected: list[Kind]) -> 
 
 
 def test_a_policy_for_a_bucket_that_is_not_known() -> None:
-    assert kinds(TLS, policy(UNKNOWN)) == [NOTED]
-    assert kinds(TLS, policy(UNKNOWN, Effect="Allow")) == [REFUSED]
-    assert kinds(TLS, policy(UNKNOWN, Resource="*")) == [NOTED]
-    assert kinds(TLS, policy(5)) == [REFUSED]
+    assert kinds(TLS, policy(UNKNOWN)) == [NOTE]
+    assert kinds(TLS, policy(UNKNOWN, Effect="Allow")) == [REFUSAL]
+    assert kinds(TLS, policy(UNKNOWN, Resource="*")) == [NOTE]
+    assert kinds(TLS, policy(5)) == [REFUSAL]
 
 
 @pytest.mark.parametrize(
@@ -88,10 +87,10 @@ def test_the_near_miss_is_named(changes: dict[str, Any], words: str) -> None:
 def test_a_bucket_has_a_policy_beside_it_or_its_own() -> None:
     bucket, document = made(BUCKET, "b", bucket="b"), {"Statement": DENIAL}
     assert found(TLS, bucket, policy()) == []
-    assert found(TLS, bucket) == [(REFUSED, "b")]
-    assert found(TLS, bucket, policy("c")) == [(REFUSED, "p"), (REFUSED, "b")]
-    assert found(TLS, bucket, policy(UNKNOWN)) == [(NOTED, "p"), (NOTED, "b")]
-    for own, expected in ((document, []), ("", [REFUSED]), (UNKNOWN, [REFUSED]), ("{", [REFUSED])):
+    assert found(TLS, bucket) == [(REFUSAL, "b")]
+    assert found(TLS, bucket, policy("c")) == [(REFUSAL, "p"), (REFUSAL, "b")]
+    assert found(TLS, bucket, policy(UNKNOWN)) == [(NOTE, "p"), (NOTE, "b")]
+    for own, expected in ((document, []), ("", [REFUSAL]), (UNKNOWN, [REFUSAL]), ("{", [REFUSAL])):
         assert kinds(TLS, made(BUCKET, "b", bucket="b", policy=own)) == expected
     # The one beside it is the one that holds.
     assert kinds(TLS, made(BUCKET, "b", bucket="b", policy="{}"), policy()) == []
@@ -106,8 +105,8 @@ def beside(rule: str, *resources: Resource) -> list[Verdict]:
 def test_a_bucket_is_open_through_what_stands_beside_it() -> None:
     bucket = made(BUCKET, "b", bucket="b")
     for effect, kind, words in (
-        ("Allow", REFUSED, "is open through "),
-        (UNKNOWN, NOTED, f'policy of {POLICY} "p"'),
+        ("Allow", REFUSAL, "is open through "),
+        (UNKNOWN, NOTE, f'policy of {POLICY} "p"'),
     ):
         (verdict,) = beside(TLS, bucket, policy(Effect=effect))
         assert verdict.kind is kind
@@ -115,8 +114,8 @@ def test_a_bucket_is_open_through_what_stands_beside_it() -> None:
         assert words in verdict.message
     flags = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls")
     for last, kind, words in (
-        (False, REFUSED, "is open through "),
-        (UNKNOWN, NOTED, f'restrictPublicBuckets of {BLOCK} "k"'),
+        (False, REFUSAL, "is open through "),
+        (UNKNOWN, NOTE, f'restrictPublicBuckets of {BLOCK} "k"'),
     ):
         whole = {**dict.fromkeys(flags, True), "restrictPublicBuckets": last}
         (verdict,) = beside(BLOCKED, bucket, made(BLOCK, "k", bucket="b", **whole))

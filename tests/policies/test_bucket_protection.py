@@ -12,7 +12,7 @@ from policies.inventory import Resource, Stack
 from policies.rules import Context
 from tests.policies import good_stack
 from tests.policies.good_stack import UNKNOWN_STRING, notes, resource, urn, violations
-from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made
+from tests.policies.one_rule import NOTE, REFUSAL, found, kinds, made
 
 KEY = "s3-customer-key"
 S3_ITSELF = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
@@ -75,13 +75,13 @@ def test_whose_encryption_it_is() -> None:
     good = {"applyServerSideEncryptionByDefault": by_default}
     assert kinds(KEY, bucket, encryption("b", good)) == []
     # Only what is about the bucket counts, also for a bucket of logs.
-    assert found(KEY, bucket, logs) == [(REFUSED, "b")]
-    assert found(KEY, bucket, logs, encryption("c", S3_ITSELF)) == [(REFUSED, "b")]
+    assert found(KEY, bucket, logs) == [(REFUSAL, "b")]
+    assert found(KEY, bucket, logs, encryption("c", S3_ITSELF)) == [(REFUSAL, "b")]
     unknown = encryption(UNKNOWN_STRING, S3_ITSELF)
-    assert found(KEY, bucket, logs, unknown) == [(NOTED, "b")]
+    assert found(KEY, bucket, logs, unknown) == [(NOTE, "b")]
     # A bad one is told of its bucket as well.
     rules = [one for one in bucket_protection.RULES if one.id == KEY]
     judge = Judge(Context(), rules=rules, repeats=True)
     told = judge.joins(Stack([bucket, logs, encryption("b", S3_ITSELF, {})]))
-    assert {(one.kind, one.urn) for one in told} == {(REFUSED, bucket.urn)}
+    assert {(one.kind, one.urn) for one in told} == {(REFUSAL, bucket.urn)}
     assert judge.joins(Stack([bucket, logs, encryption("b", S3_ITSELF)])) == []

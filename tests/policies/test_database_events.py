@@ -8,8 +8,7 @@ import pytest
 
 from policies.evaluation import Kind
 from policies.inventory import Resource
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, found, made
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, made
 
 ALL = ["maintenance", "configuration change", "failure"]
 INSTANCES, PARAMETERS = "rds-instance-events", "rds-parameter-group-events"
@@ -30,24 +29,24 @@ def subscription(**properties: Any) -> Resource:
         ({}, [], []),
         ({"eventCategories": ALL}, [], []),
         ({"eventCategories": ["Maintenance", "Configuration change", "Failure"]}, [], []),
-        ({"eventCategories": ["failure"]}, [REFUSED], [REFUSED]),
-        ({"eventCategories": ["configuration change"]}, [REFUSED], []),
-        ({"eventCategories": [UNKNOWN]}, [NOTED], [NOTED]),
-        ({"eventCategories": UNKNOWN}, [NOTED], [NOTED]),
+        ({"eventCategories": ["failure"]}, [REFUSAL], [REFUSAL]),
+        ({"eventCategories": ["configuration change"]}, [REFUSAL], []),
+        ({"eventCategories": [UNKNOWN]}, [NOTE], [NOTE]),
+        ({"eventCategories": UNKNOWN}, [NOTE], [NOTE]),
         ({"enabled": True}, [], []),
-        ({"enabled": False}, [REFUSED], [REFUSED]),
-        ({"enabled": UNKNOWN}, [NOTED], [NOTED]),
+        ({"enabled": False}, [REFUSAL], [REFUSAL]),
+        ({"enabled": UNKNOWN}, [NOTE], [NOTE]),
         ({"sourceType": ""}, [], []),
-        ({"sourceType": "db-instance"}, [], [REFUSED]),
-        ({"sourceType": "db-parameter-group"}, [REFUSED], []),
-        ({"sourceType": "db-cluster"}, [REFUSED], [REFUSED]),
-        ({"sourceType": UNKNOWN}, [NOTED], [NOTED]),
+        ({"sourceType": "db-instance"}, [], [REFUSAL]),
+        ({"sourceType": "db-parameter-group"}, [REFUSAL], []),
+        ({"sourceType": "db-cluster"}, [REFUSAL], [REFUSAL]),
+        ({"sourceType": UNKNOWN}, [NOTE], [NOTE]),
         ({"sourceIds": []}, [], []),
         ({"sourceIds": ["db"]}, [], []),
-        ({"sourceIds": ["other"]}, [REFUSED], []),
-        ({"sourceIds": [UNKNOWN]}, [NOTED], []),
-        ({"sourceIds": ["db"], "eventCategories": UNKNOWN}, [NOTED], [NOTED]),
-        ({"sourceIds": ["other"], "eventCategories": UNKNOWN}, [REFUSED], [NOTED]),
+        ({"sourceIds": ["other"]}, [REFUSAL], []),
+        ({"sourceIds": [UNKNOWN]}, [NOTE], []),
+        ({"sourceIds": ["db"], "eventCategories": UNKNOWN}, [NOTE], [NOTE]),
+        ({"sourceIds": ["other"], "eventCategories": UNKNOWN}, [REFUSAL], [NOTE]),
     ],
     ids=str,
 )
@@ -63,19 +62,19 @@ def test_somebody_hears_of_a_database(
 
 def test_nobody_hears_without_a_subscription() -> None:
     for rule in BOTH:
-        assert found(rule, instance("db")) == [(REFUSED, "db")]
+        assert found(rule, instance("db")) == [(REFUSAL, "db")]
 
 
 def test_several_subscriptions_add_up() -> None:
     two = [subscription(eventCategories=ALL[:1]), subscription(eventCategories=ALL[1:])]
     assert found(INSTANCES, instance("db"), *two) == []
     one = [two[0], subscription(eventCategories=ALL[1:], sourceIds=["db"])]
-    assert found(INSTANCES, instance("db"), instance("other"), *one) == [(REFUSED, "other")]
+    assert found(INSTANCES, instance("db"), instance("other"), *one) == [(REFUSAL, "other")]
 
 
 def test_a_replica_has_events_of_its_own_and_the_groups_of_its_source() -> None:
     replica = instance("r", replicateSourceDb="x")
-    assert found(INSTANCES, replica) == [(REFUSED, "r")]
+    assert found(INSTANCES, replica) == [(REFUSAL, "r")]
     assert found(PARAMETERS, replica) == []
 
 

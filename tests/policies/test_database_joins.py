@@ -8,8 +8,7 @@ import pytest
 
 from policies.evaluation import Kind
 from policies.inventory import Resource
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made, verdicts
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made, verdicts
 
 INSTANCE, CLUSTER = "aws:rds/instance:Instance", "aws:rds/cluster:Cluster"
 GROUP, CLUSTER_GROUP = (
@@ -31,14 +30,14 @@ def instance(name: str = "db", **properties: Any) -> Resource:
     ("properties", "expected"),
     [
         ({"port": 5433}, []),
-        ({"port": 5432}, [REFUSED]),
-        ({}, [REFUSED]),
-        ({"port": "x"}, [REFUSED]),
-        ({"port": UNKNOWN}, [NOTED]),
-        ({"engine": UNKNOWN, "port": 5432}, [NOTED]),
+        ({"port": 5432}, [REFUSAL]),
+        ({}, [REFUSAL]),
+        ({"port": "x"}, [REFUSAL]),
+        ({"port": UNKNOWN}, [NOTE]),
+        ({"engine": UNKNOWN, "port": 5432}, [NOTE]),
         ({"engine": "Oracle-ee", "port": 5432}, []),
-        ({"engine": "oracle-ee", "port": 1521}, [REFUSED]),
-        ({"engine": "aurora-mysql", "port": 3306}, [REFUSED]),
+        ({"engine": "oracle-ee", "port": 1521}, [REFUSAL]),
+        ({"engine": "aurora-mysql", "port": 3306}, [REFUSAL]),
         ({"replicateSourceDb": "main"}, []),
     ],
     ids=str,
@@ -52,15 +51,15 @@ def test_the_port_is_not_the_engine_s(properties: dict[str, Any], expected: list
     [
         ("17.4", "postgres17", []),
         ("17", "postgres17", []),
-        ("17.4", "postgres16", [(REFUSED, "db")]),
+        ("17.4", "postgres16", [(REFUSAL, "db")]),
         ("9.6.24", "postgres9.6", []),
-        ("9.5.24", "postgres9.6", [(REFUSED, "db")]),
+        ("9.5.24", "postgres9.6", [(REFUSAL, "db")]),
         (None, "postgres17", []),
         (17, "postgres17", []),
         ("17.4", 17, []),
-        ("17.4", UNKNOWN, [(NOTED, "group")]),
-        (UNKNOWN, "postgres17", [(NOTED, "db")]),
-        (UNKNOWN, UNKNOWN, [(NOTED, "group")]),
+        ("17.4", UNKNOWN, [(NOTE, "group")]),
+        (UNKNOWN, "postgres17", [(NOTE, "db")]),
+        (UNKNOWN, UNKNOWN, [(NOTE, "group")]),
     ],
     ids=str,
 )
@@ -79,7 +78,7 @@ def test_the_group_fits_the_version(
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [(None, []), ("", []), ("other", []), (UNKNOWN, [NOTED]), ("default.postgres17", [REFUSED])],
+    [(None, []), ("", []), ("other", []), (UNKNOWN, [NOTE]), ("default.postgres17", [REFUSAL])],
 )
 def test_the_group_is_one_s_own(name: Any, expected: list[Kind]) -> None:
     assert kinds(FAMILY, instance(engineVersion="17", parameterGroupName=name)) == expected
@@ -88,25 +87,25 @@ def test_the_group_is_one_s_own(name: Any, expected: list[Kind]) -> None:
 @pytest.mark.parametrize(
     ("selection", "tags", "expected"),
     [
-        ({}, None, [REFUSED]),
+        ({}, None, [REFUSAL]),
         ({"resources": ["arn:aws:rds:eu-west-1:1:db:db"]}, None, []),
         ({"resources": ["arn:aws:rds:*:*:db:*"]}, None, []),
         ({"resources": ["arn:aws-cn:rds:*:*:db:d*"]}, None, []),
         ({"resources": "*"}, None, []),
-        ({"resources": ["arn:aws:rds:*:*:cluster:*"]}, None, [REFUSED]),
-        ({"resources": ["arn:aws:rds:*:*:db:e*"]}, None, [REFUSED]),
-        ({"resources": [5]}, None, [REFUSED]),
-        ({"resources": UNKNOWN}, None, [NOTED]),
+        ({"resources": ["arn:aws:rds:*:*:cluster:*"]}, None, [REFUSAL]),
+        ({"resources": ["arn:aws:rds:*:*:db:e*"]}, None, [REFUSAL]),
+        ({"resources": [5]}, None, [REFUSAL]),
+        ({"resources": UNKNOWN}, None, [NOTE]),
         ({"resources": [UNKNOWN, "*"]}, None, []),
         ({"selectionTags": [{"key": "k", "value": "v"}]}, {"k": "v"}, []),
         ({"selectionTags": {"key": "aws:ResourceTag/k", "value": "v"}}, {"k": "v"}, []),
-        ({"selectionTags": [{"key": "k", "value": "v"}]}, {"k": "w"}, [REFUSED]),
-        ({"selectionTags": [{"key": "k", "value": "v"}]}, None, [REFUSED]),
-        ({"selectionTags": [{"key": "k"}]}, None, [REFUSED]),
-        ({"selectionTags": [{"key": 5, "value": "v"}]}, {"k": "v"}, [REFUSED]),
-        ({"selectionTags": ["k"]}, {"k": "v"}, [REFUSED]),
-        ({"selectionTags": [{"key": "k", "value": UNKNOWN}]}, {"k": "v"}, [NOTED]),
-        ({"selectionTags": [{"key": "k", "value": "v"}]}, UNKNOWN, [NOTED]),
+        ({"selectionTags": [{"key": "k", "value": "v"}]}, {"k": "w"}, [REFUSAL]),
+        ({"selectionTags": [{"key": "k", "value": "v"}]}, None, [REFUSAL]),
+        ({"selectionTags": [{"key": "k"}]}, None, [REFUSAL]),
+        ({"selectionTags": [{"key": 5, "value": "v"}]}, {"k": "v"}, [REFUSAL]),
+        ({"selectionTags": ["k"]}, {"k": "v"}, [REFUSAL]),
+        ({"selectionTags": [{"key": "k", "value": UNKNOWN}]}, {"k": "v"}, [NOTE]),
+        ({"selectionTags": [{"key": "k", "value": "v"}]}, UNKNOWN, [NOTE]),
     ],
     ids=str,
 )
@@ -122,8 +121,8 @@ def test_a_selection_takes_a_database(
     [
         ("arn:aws:rds:*:*:cluster:*", []),
         ("arn:aws:rds:*:*:cluster:m*", []),
-        ("arn:aws:rds:*:*:cluster:d*", [REFUSED]),
-        ("arn:aws:rds:*:*:db:*", [REFUSED]),
+        ("arn:aws:rds:*:*:cluster:d*", [REFUSAL]),
+        ("arn:aws:rds:*:*:db:*", [REFUSAL]),
     ],
 )
 def test_a_selection_takes_a_cluster(pattern: str, expected: list[Kind]) -> None:
@@ -139,9 +138,9 @@ def test_a_pattern_is_compared_with_the_logical_name_where_aws_makes_the_name() 
 def test_copies_in_another_region() -> None:
     arn = "arn:aws:rds:eu-west-1:1:db:"
     database, replica = instance(), instance("replica", replicateSourceDb="db")
-    assert found(ELSEWHERE, database, replica) == [(REFUSED, "db")]
+    assert found(ELSEWHERE, database, replica) == [(REFUSAL, "db")]
     assert found(ELSEWHERE, database, made(REPLICATION, "r", sourceDbInstanceArn=f"{arn}db")) == []
-    for name, expected in ((f"{arn}other", REFUSED), (UNKNOWN, NOTED)):
+    for name, expected in ((f"{arn}other", REFUSAL), (UNKNOWN, NOTE)):
         copying = made(REPLICATION, "r", sourceDbInstanceArn=name)
         assert found(ELSEWHERE, database, copying) == [(expected, "db")]
 
@@ -150,33 +149,33 @@ def test_copies_in_another_region() -> None:
     ("replica", "source", "expected"),
     [
         ({}, {}, []),
-        ({"availabilityZone": None}, {}, [REFUSED]),
-        ({"availabilityZone": ""}, {}, [REFUSED]),
-        ({"availabilityZone": 5}, {}, [REFUSED]),
-        ({"availabilityZone": "a"}, {"availabilityZone": "a"}, [REFUSED]),
+        ({"availabilityZone": None}, {}, [REFUSAL]),
+        ({"availabilityZone": ""}, {}, [REFUSAL]),
+        ({"availabilityZone": 5}, {}, [REFUSAL]),
+        ({"availabilityZone": "a"}, {"availabilityZone": "a"}, [REFUSAL]),
         ({"availabilityZone": "a"}, {"availabilityZone": "b"}, []),
-        ({"availabilityZone": UNKNOWN}, {}, [NOTED]),
-        ({"availabilityZone": "a"}, {"availabilityZone": UNKNOWN}, [NOTED]),
+        ({"availabilityZone": UNKNOWN}, {}, [NOTE]),
+        ({"availabilityZone": "a"}, {"availabilityZone": UNKNOWN}, [NOTE]),
         # Another region's zones are others anyway.
         ({"availabilityZone": None, "region": "eu-west-2"}, {}, []),
         ({"storageEncrypted": True}, {}, []),
-        ({"storageEncrypted": False}, {}, [REFUSED]),
-        ({"storageEncrypted": UNKNOWN}, {}, [NOTED]),
+        ({"storageEncrypted": False}, {}, [REFUSAL]),
+        ({"storageEncrypted": UNKNOWN}, {}, [NOTE]),
         ({"storageEncrypted": "x"}, {}, []),
-        ({}, {"copyTagsToSnapshot": True}, [REFUSED]),
-        ({"copyTagsToSnapshot": False}, {"copyTagsToSnapshot": True}, [REFUSED]),
-        ({"copyTagsToSnapshot": UNKNOWN}, {"copyTagsToSnapshot": True}, [NOTED]),
+        ({}, {"copyTagsToSnapshot": True}, [REFUSAL]),
+        ({"copyTagsToSnapshot": False}, {"copyTagsToSnapshot": True}, [REFUSAL]),
+        ({"copyTagsToSnapshot": UNKNOWN}, {"copyTagsToSnapshot": True}, [NOTE]),
         ({"copyTagsToSnapshot": True}, {"copyTagsToSnapshot": True}, []),
         ({"copyTagsToSnapshot": UNKNOWN}, {"copyTagsToSnapshot": False}, []),
         ({"logs": ["a", "b"]}, {"logs": ["a"]}, []),
-        ({"logs": ["b"]}, {"logs": ["a"]}, [REFUSED]),
-        ({"logs": ["b", 5]}, {"logs": ["a", 5]}, [REFUSED]),
-        ({"logs": [UNKNOWN]}, {"logs": ["a"]}, [NOTED]),
-        ({"logs": UNKNOWN}, {"logs": ["a"]}, [NOTED]),
-        ({"logs": ["a"]}, {"logs": ["a", UNKNOWN]}, [NOTED]),
+        ({"logs": ["b"]}, {"logs": ["a"]}, [REFUSAL]),
+        ({"logs": ["b", 5]}, {"logs": ["a", 5]}, [REFUSAL]),
+        ({"logs": [UNKNOWN]}, {"logs": ["a"]}, [NOTE]),
+        ({"logs": UNKNOWN}, {"logs": ["a"]}, [NOTE]),
+        ({"logs": ["a"]}, {"logs": ["a", UNKNOWN]}, [NOTE]),
         ({"logs": [UNKNOWN]}, {"logs": []}, []),
         ({"replicateSourceDb": "elsewhere", "storageEncrypted": False}, {}, []),
-        ({"replicateSourceDb": UNKNOWN, "storageEncrypted": False}, {}, [NOTED]),
+        ({"replicateSourceDb": UNKNOWN, "storageEncrypted": False}, {}, [NOTE]),
     ],
     ids=str,
 )
@@ -204,15 +203,15 @@ def test_what_differs_is_said() -> None:
     [
         ("snapshot:Snapshot", {}, []),
         ("snapshot:Snapshot", {"encrypted": True}, []),
-        ("snapshot:Snapshot", {"encrypted": False}, [REFUSED]),
-        ("snapshot:Snapshot", {"encrypted": "x"}, [REFUSED]),
-        ("snapshot:Snapshot", {"encrypted": UNKNOWN}, [NOTED]),
-        ("clusterSnapshot:ClusterSnapshot", {"storageEncrypted": False}, [REFUSED]),
-        ("snapshotCopy:SnapshotCopy", {}, [REFUSED]),
-        ("snapshotCopy:SnapshotCopy", {"kmsKeyId": ""}, [REFUSED]),
+        ("snapshot:Snapshot", {"encrypted": False}, [REFUSAL]),
+        ("snapshot:Snapshot", {"encrypted": "x"}, [REFUSAL]),
+        ("snapshot:Snapshot", {"encrypted": UNKNOWN}, [NOTE]),
+        ("clusterSnapshot:ClusterSnapshot", {"storageEncrypted": False}, [REFUSAL]),
+        ("snapshotCopy:SnapshotCopy", {}, [REFUSAL]),
+        ("snapshotCopy:SnapshotCopy", {"kmsKeyId": ""}, [REFUSAL]),
         ("snapshotCopy:SnapshotCopy", {"kmsKeyId": "arn"}, []),
-        ("snapshotCopy:SnapshotCopy", {"kmsKeyId": UNKNOWN}, [NOTED]),
-        ("clusterSnapshotCopy:ClusterSnapshotCopy", {}, [REFUSED]),
+        ("snapshotCopy:SnapshotCopy", {"kmsKeyId": UNKNOWN}, [NOTE]),
+        ("clusterSnapshotCopy:ClusterSnapshotCopy", {}, [REFUSAL]),
     ],
     ids=str,
 )
@@ -238,8 +237,8 @@ def test_snapshots_of_what_is_not_encrypted(
         return found(SNAPSHOTS, snapshot, made(source, "db", **{identity: "main", **properties}))
 
     assert judged(storageEncrypted=True) == []
-    assert judged() == judged(storageEncrypted=False) == [(REFUSED, "s")]
-    assert judged(storageEncrypted=UNKNOWN) == [(NOTED, "db")]
+    assert judged() == judged(storageEncrypted=False) == [(REFUSAL, "s")]
+    assert judged(storageEncrypted=UNKNOWN) == [(NOTE, "db")]
     # A replica has its source's encryption.
     assert judged(replicateSourceDb="x") == []
     assert judged(**{identity: "other"}) == []
@@ -249,9 +248,9 @@ def test_snapshots_of_what_is_not_encrypted(
     ("parameters", "expected"),
     [
         ([{"name": "rds.force_ssl", "value": "1"}], []),
-        (["x", {"name": "rds.force_ssl", "value": "1"}], [REFUSED]),
+        (["x", {"name": "rds.force_ssl", "value": "1"}], [REFUSAL]),
         ([UNKNOWN, {"name": "rds.force_ssl", "value": "1"}], []),
-        ([UNKNOWN], [NOTED]),
+        ([UNKNOWN], [NOTE]),
     ],
     ids=str,
 )
@@ -265,9 +264,9 @@ def test_an_entry_that_is_no_parameter(parameters: Any, expected: list[Kind]) ->
     [
         (None, "mysql8.0", []),
         ("", "mysql8.0", []),
-        ("postgres", "mysql8.0", [(REFUSED, "db")]),
-        (None, 5, [(REFUSED, "group")]),
-        (None, "postgres17", [(REFUSED, "group")]),
+        ("postgres", "mysql8.0", [(REFUSAL, "db")]),
+        (None, 5, [(REFUSAL, "group")]),
+        (None, "postgres17", [(REFUSAL, "group")]),
     ],
 )
 def test_a_silent_engine_is_its_group_s(
@@ -281,7 +280,7 @@ def test_a_silent_engine_is_its_group_s(
 def test_a_global_cluster_may_have_the_encryption_of_its_source() -> None:
     rule, source = "rds-storage-encrypted", {"sourceDbClusterIdentifier": "arn"}
     kind = "aws:rds/globalCluster:GlobalCluster"
-    assert kinds(rule, made(kind, "g")) == [REFUSED]
+    assert kinds(rule, made(kind, "g")) == [REFUSAL]
     assert kinds(rule, made(kind, "g", storageEncrypted=True)) == []
     assert kinds(rule, made(kind, "g", **source)) == []
-    assert kinds(rule, made(CLUSTER, "c", **source)) == [REFUSED]
+    assert kinds(rule, made(CLUSTER, "c", **source)) == [REFUSAL]

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from policies.evaluation import Kind
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, kinds, made
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, kinds, made
 
 INSTANCE, CLUSTER = "aws:rds/instance:Instance", "aws:rds/cluster:Cluster"
 
@@ -17,15 +16,15 @@ INSTANCE, CLUSTER = "aws:rds/instance:Instance", "aws:rds/cluster:Cluster"
     ("kind", "engine", "exports", "expected"),
     [
         (INSTANCE, "postgres", ["postgresql", "upgrade"], []),
-        (INSTANCE, None, ["postgresql"], [REFUSED]),
-        (INSTANCE, "postgres", UNKNOWN, [NOTED]),
+        (INSTANCE, None, ["postgresql"], [REFUSAL]),
+        (INSTANCE, "postgres", UNKNOWN, [NOTE]),
         (CLUSTER, "aurora-postgresql", ["postgresql"], []),
-        (CLUSTER, "aurora-postgresql", ["upgrade"], [REFUSED]),
+        (CLUSTER, "aurora-postgresql", ["upgrade"], [REFUSAL]),
         (INSTANCE, "mysql", ["audit"], []),
-        (INSTANCE, "mysql", [], [REFUSED]),
-        (INSTANCE, "mysql", None, [REFUSED]),
-        (INSTANCE, "mysql", "audit", [REFUSED]),
-        (INSTANCE, "mysql", UNKNOWN, [NOTED]),
+        (INSTANCE, "mysql", [], [REFUSAL]),
+        (INSTANCE, "mysql", None, [REFUSAL]),
+        (INSTANCE, "mysql", "audit", [REFUSAL]),
+        (INSTANCE, "mysql", UNKNOWN, [NOTE]),
     ],
 )
 def test_logs_leave_the_instance(
@@ -37,25 +36,25 @@ def test_logs_leave_the_instance(
 
 @pytest.mark.parametrize(
     ("enabled", "expected"),
-    [(None, []), (False, []), (True, [REFUSED]), ("x", [REFUSED]), (UNKNOWN, [NOTED])],
+    [(None, []), (False, []), (True, [REFUSAL]), ("x", [REFUSAL]), (UNKNOWN, [NOTE])],
 )
 def test_insights_are_under_a_key(enabled: Any, expected: list[Kind]) -> None:
     database = made(INSTANCE, "db", performanceInsightsEnabled=enabled)
     assert kinds("rds-performance-insights-key", database) == expected
     keyed = {"performanceInsightsEnabled": enabled, "performanceInsightsKmsKeyId": "arn"}
-    noted = [one for one in expected if one is NOTED]
+    noted = [one for one in expected if one is NOTE]
     assert kinds("rds-performance-insights-key", made(INSTANCE, "db", **keyed)) == noted
 
 
 @pytest.mark.parametrize(
     ("interval", "expected"),
-    [(None, []), (0, []), ("0", []), (60, [REFUSED]), ("x", [REFUSED]), (UNKNOWN, [NOTED])],
+    [(None, []), (0, []), ("0", []), (60, [REFUSAL]), ("x", [REFUSAL]), (UNKNOWN, [NOTE])],
 )
 def test_monitoring_has_a_role(interval: Any, expected: list[Kind]) -> None:
     rule = "rds-monitoring-role"
     assert kinds(rule, made(INSTANCE, "db", monitoringInterval=interval)) == expected
     with_role = made(INSTANCE, "db", monitoringInterval=interval, monitoringRoleArn="arn")
-    assert kinds(rule, with_role) == [one for one in expected if one is NOTED]
+    assert kinds(rule, with_role) == [one for one in expected if one is NOTE]
 
 
 @pytest.mark.parametrize(
@@ -65,10 +64,10 @@ def test_monitoring_has_a_role(interval: Any, expected: list[Kind]) -> None:
         ([], []),
         ("123456789012", []),
         (["123456789012"], []),
-        (["123456789012", "all"], [REFUSED]),
-        ([""], [REFUSED]),
-        ([UNKNOWN, "all"], [NOTED]),
-        (UNKNOWN, [NOTED]),
+        (["123456789012", "all"], [REFUSAL]),
+        ([""], [REFUSAL]),
+        ([UNKNOWN, "all"], [NOTE]),
+        (UNKNOWN, [NOTE]),
     ],
     ids=str,
 )

@@ -8,8 +8,7 @@ import pytest
 
 from policies.evaluation import Kind
 from policies.inventory import Resource
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, found, made
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, made
 
 RULE = "rds-private-subnets"
 INSTANCE = "aws:rds/instance:Instance"
@@ -32,7 +31,7 @@ def judged(
     return found(RULE, *stack)
 
 
-OPEN, UNDECIDED = [(REFUSED, "db")], [(NOTED, "subnet")]
+OPEN, UNDECIDED = [(REFUSAL, "db")], [(NOTE, "subnet")]
 
 
 @pytest.mark.parametrize(
@@ -69,12 +68,12 @@ def test_no_way_to_the_internet(
 @pytest.mark.parametrize(
     ("properties", "expected"),
     [
-        ({}, [REFUSED]),
-        ({"dbSubnetGroupName": ""}, [REFUSED]),
+        ({}, [REFUSAL]),
+        ({"dbSubnetGroupName": ""}, [REFUSAL]),
         ({"dbSubnetGroupName": "elsewhere"}, []),
-        ({"dbSubnetGroupName": UNKNOWN}, [NOTED]),
+        ({"dbSubnetGroupName": UNKNOWN}, [NOTE]),
         ({"replicateSourceDb": "main"}, []),
-        ({"replicateSourceDb": "main", "dbSubnetGroupName": UNKNOWN}, [NOTED]),
+        ({"replicateSourceDb": "main", "dbSubnetGroupName": UNKNOWN}, [NOTE]),
     ],
     ids=str,
 )

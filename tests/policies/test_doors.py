@@ -10,8 +10,7 @@ import pytest
 from policies.database.migrations import migrations
 from policies.inventory import Resource
 from tests.policies.good_stack import INVOCATION
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, kinds, made, verdicts
+from tests.policies.one_rule import NOTE, UNKNOWN, kinds, made, verdicts
 
 DELETE, SCHEMA = "db-app-cannot-delete", "w"
 TABLE = "CREATE TABLE t (a int);\n"
@@ -102,5 +101,5 @@ def test_what_undoes_a_migration_gives_no_rights() -> None:
 @pytest.mark.parametrize("rule", [DELETE, "db-grants-named", "db-extensions-allowed"])
 def test_an_unknown_value_is_noted_for_every_rule(rule: str) -> None:
     grant = {"objectType": "table", "schema": "s", "objects": ["t"], "privileges": ["SELECT"]}
-    assert kinds(rule, made("postgresql:index/grant:Grant", "g", role=UNKNOWN, **grant)) == [NOTED]
+    assert kinds(rule, made("postgresql:index/grant:Grant", "g", role=UNKNOWN, **grant)) == [NOTE]
     assert kinds(rule, made("postgresql:index/grant:Grant", "g", role="w_app", **grant)) == []

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from policies.evaluation import Kind
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, found, kinds, made
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made
 
 FUNCTION, URL = "aws:lambda/function:Function", "aws:lambda/functionUrl:FunctionUrl"
 PERMISSION = "aws:lambda/permission:Permission"
@@ -19,12 +18,12 @@ PERMISSION = "aws:lambda/permission:Permission"
     ("properties", "expected"),
     [
         ({"runtime": "python3.13"}, []),
-        ({"runtime": "python3.8"}, [REFUSED]),
-        ({"runtime": 5}, [REFUSED]),
-        ({"runtime": UNKNOWN}, [NOTED]),
+        ({"runtime": "python3.8"}, [REFUSAL]),
+        ({"runtime": 5}, [REFUSAL]),
+        ({"runtime": UNKNOWN}, [NOTE]),
         ({}, []),
         ({"packageType": "Image", "runtime": 5}, []),
-        ({"packageType": "Zip", "runtime": "python3.8"}, [REFUSED]),
+        ({"packageType": "Zip", "runtime": "python3.8"}, [REFUSAL]),
     ],
     ids=str,
 )
@@ -36,12 +35,12 @@ def test_support_ends_after_its_last_day() -> None:
     function, last = made(FUNCTION, "f", runtime="nodejs20.x"), datetime.date(2026, 4, 30)
     assert kinds("lambda-runtime", function, today=last) == []
     later = last + datetime.timedelta(days=1)
-    assert kinds("lambda-runtime", function, today=later) == [REFUSED]
+    assert kinds("lambda-runtime", function, today=later) == [REFUSAL]
 
 
 @pytest.mark.parametrize(
     ("properties", "expected"),
-    [({}, [REFUSED]), ({"codeSigningConfigArn": "arn"}, []), ({"packageType": "Image"}, [])],
+    [({}, [REFUSAL]), ({"codeSigningConfigArn": "arn"}, []), ({"packageType": "Image"}, [])],
     ids=str,
 )
 def test_archives_are_signed(properties: dict[str, Any], expected: list[Kind]) -> None:
@@ -50,7 +49,7 @@ def test_archives_are_signed(properties: dict[str, Any], expected: list[Kind]) -
 
 @pytest.mark.parametrize(
     ("network", "expected"),
-    [(None, []), ({"subnetIds": ["a", "b"]}, []), ({"subnetIds": ["a"]}, [REFUSED])],
+    [(None, []), ({"subnetIds": ["a", "b"]}, []), ({"subnetIds": ["a"]}, [REFUSAL])],
     ids=str,
 )
 def test_what_is_in_a_vpc_spans_two_zones(network: Any, expected: list[Kind]) -> None:
@@ -64,14 +63,14 @@ def test_what_is_in_a_vpc_spans_two_zones(network: Any, expected: list[Kind]) ->
         ({}, []),
         ({"variables": {}}, []),
         ({"variables": {"MODE": "fast"}}, []),
-        ({"variables": {"DB_PASSWORD": "hunter2"}}, [REFUSED]),
-        ({"variables": {"DB_PASSWORD": UNKNOWN}}, [NOTED]),
-        ({"variables": {"MODE": "fast", "DB_PASSWORD": "hunter2"}}, [REFUSED]),
-        ({"variables": UNKNOWN}, [NOTED]),
-        (UNKNOWN, [NOTED]),
-        ("x", [REFUSED]),
-        ({"variables": "x"}, [REFUSED]),
-        ({"DB_PASSWORD": "hunter2"}, [REFUSED]),
+        ({"variables": {"DB_PASSWORD": "hunter2"}}, [REFUSAL]),
+        ({"variables": {"DB_PASSWORD": UNKNOWN}}, [NOTE]),
+        ({"variables": {"MODE": "fast", "DB_PASSWORD": "hunter2"}}, [REFUSAL]),
+        ({"variables": UNKNOWN}, [NOTE]),
+        (UNKNOWN, [NOTE]),
+        ("x", [REFUSAL]),
+        ({"variables": "x"}, [REFUSAL]),
+        ({"DB_PASSWORD": "hunter2"}, [REFUSAL]),
     ],
     ids=str,
 )
@@ -86,10 +85,10 @@ def test_variables_hold_no_secret(environment: Any, expected: list[Kind]) -> Non
         (None, []),
         ("x", []),
         ({"allowOrigins": ["https://a.example"]}, []),
-        ({"allowOrigins": "*"}, [REFUSED]),
-        ({"allowOrigins": [UNKNOWN, "*"]}, [REFUSED]),
-        ({"allowOrigins": [UNKNOWN]}, [NOTED]),
-        (UNKNOWN, [NOTED]),
+        ({"allowOrigins": "*"}, [REFUSAL]),
+        ({"allowOrigins": [UNKNOWN, "*"]}, [REFUSAL]),
+        ({"allowOrigins": [UNKNOWN]}, [NOTE]),
+        (UNKNOWN, [NOTE]),
     ],
     ids=str,
 )
@@ -100,23 +99,23 @@ def test_urls_answer_named_origins(cors: Any, expected: list[Kind]) -> None:
 def test_the_function_of_a_url_is_named() -> None:
     function = made(FUNCTION, "f", name="jobs")
     url = made(URL, "u", cors={"allowOrigins": ["*"]}, functionName=(function,))
-    assert found("lambda-url-origins", function, url) == [(REFUSED, "f")]
+    assert found("lambda-url-origins", function, url) == [(REFUSAL, "f")]
     alone = made(URL, "u", cors={"allowOrigins": ["*"]}, functionName="elsewhere")
-    assert found("lambda-url-origins", function, alone) == [(REFUSED, "u")]
+    assert found("lambda-url-origins", function, alone) == [(REFUSAL, "u")]
 
 
 @pytest.mark.parametrize(
     ("properties", "expected"),
     [
         ({"principal": "123456789012"}, []),
-        ({"principal": "*"}, [REFUSED]),
-        ({"principal": " ?* "}, [REFUSED]),
-        ({"principal": 5}, [REFUSED]),
-        ({}, [REFUSED]),
-        ({"principal": "*", "principalOrgId": ""}, [REFUSED]),
+        ({"principal": "*"}, [REFUSAL]),
+        ({"principal": " ?* "}, [REFUSAL]),
+        ({"principal": 5}, [REFUSAL]),
+        ({}, [REFUSAL]),
+        ({"principal": "*", "principalOrgId": ""}, [REFUSAL]),
         ({"principal": "*", "principalOrgId": "o-1"}, []),
-        ({"principal": UNKNOWN}, [NOTED]),
-        ({"principal": "*", "principalOrgId": UNKNOWN}, [NOTED]),
+        ({"principal": UNKNOWN}, [NOTE]),
+        ({"principal": "*", "principalOrgId": UNKNOWN}, [NOTE]),
     ],
     ids=str,
 )
@@ -127,17 +126,17 @@ def test_callers_are_known(properties: dict[str, Any], expected: list[Kind]) -> 
 @pytest.mark.parametrize(
     ("properties", "expected"),
     [
-        ({}, [REFUSED]),
-        ({"principal": "S3.AmazonAWS.com"}, [REFUSED]),
+        ({}, [REFUSAL]),
+        ({"principal": "S3.AmazonAWS.com"}, [REFUSAL]),
         ({"principal": "123456789012"}, []),
         ({"principal": 5}, []),
-        ({"principal": UNKNOWN}, [NOTED]),
-        ({"sourceArn": "*"}, [REFUSED]),
-        ({"sourceArn": 5}, [REFUSED]),
+        ({"principal": UNKNOWN}, [NOTE]),
+        ({"sourceArn": "*"}, [REFUSAL]),
+        ({"sourceArn": 5}, [REFUSAL]),
         ({"sourceArn": "arn:aws:s3:::a"}, []),
         ({"sourceAccount": "1"}, []),
         ({"principalOrgId": "o-1"}, []),
-        ({"sourceArn": UNKNOWN}, [NOTED]),
+        ({"sourceArn": UNKNOWN}, [NOTE]),
         ({"sourceArn": UNKNOWN, "sourceAccount": "1"}, []),
     ],
     ids=str,

@@ -8,8 +8,7 @@ import pytest
 
 from policies.coverage import concern, not_covered
 from policies.evaluation import Kind
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, kinds, made
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, kinds, made
 
 HOST, TEMPLATE = "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate"
 VOLUME, TARGETS = "aws:ebs/volume:Volume", "aws:lb/targetGroup:TargetGroup"
@@ -19,12 +18,12 @@ VOLUME, TARGETS = "aws:ebs/volume:Volume", "aws:lb/targetGroup:TargetGroup"
     ("options", "expected"),
     [
         ({"httpTokens": "required"}, []),
-        ({"httpTokens": "optional"}, [REFUSED]),
+        ({"httpTokens": "optional"}, [REFUSAL]),
         ({"httpEndpoint": "disabled"}, []),
-        ({"httpEndpoint": "enabled"}, [REFUSED]),
-        ("disabled", [REFUSED]),
-        (None, [REFUSED]),
-        (UNKNOWN, [NOTED]),
+        ({"httpEndpoint": "enabled"}, [REFUSAL]),
+        ("disabled", [REFUSAL]),
+        (None, [REFUSAL]),
+        (UNKNOWN, [NOTE]),
     ],
     ids=str,
 )
@@ -34,9 +33,9 @@ def test_the_metadata_service_asks_for_a_token(options: Any, expected: list[Kind
 
 def test_addresses_are_those_of_a_host_or_of_a_template_s_interfaces() -> None:
     rule, public = "ec2-no-public-address", {"associatePublicIpAddress": True}
-    assert kinds(rule, made(HOST, "h", **public)) == [REFUSED]
+    assert kinds(rule, made(HOST, "h", **public)) == [REFUSAL]
     assert kinds(rule, made(HOST, "h", networkInterfaces=[public])) == []
-    assert kinds(rule, made(TEMPLATE, "t", networkInterfaces=[{}, public])) == [REFUSED]
+    assert kinds(rule, made(TEMPLATE, "t", networkInterfaces=[{}, public])) == [REFUSAL]
     assert kinds(rule, made(TEMPLATE, "t", **public)) == []
 
 
@@ -44,13 +43,13 @@ def test_addresses_are_those_of_a_host_or_of_a_template_s_interfaces() -> None:
     ("kind", "properties", "expected"),
     [
         (TEMPLATE, {"blockDeviceMappings": [{"ebs": {"encrypted": True}}]}, []),
-        (TEMPLATE, {"blockDeviceMappings": [{"ebs": {}}]}, [REFUSED]),
-        (TEMPLATE, {"rootBlockDevice": {"encrypted": True}}, [REFUSED]),
+        (TEMPLATE, {"blockDeviceMappings": [{"ebs": {}}]}, [REFUSAL]),
+        (TEMPLATE, {"rootBlockDevice": {"encrypted": True}}, [REFUSAL]),
         (VOLUME, {"encrypted": True}, []),
-        (VOLUME, {"rootBlockDevice": {"encrypted": True}}, [REFUSED]),
+        (VOLUME, {"rootBlockDevice": {"encrypted": True}}, [REFUSAL]),
         (HOST, {"rootBlockDevice": {"encrypted": True}}, []),
-        (HOST, {"encrypted": True}, [REFUSED]),
-        (HOST, {"rootBlockDevice": {"encrypted": True}, "ebsBlockDevices": [{}]}, [REFUSED]),
+        (HOST, {"encrypted": True}, [REFUSAL]),
+        (HOST, {"rootBlockDevice": {"encrypted": True}, "ebsBlockDevices": [{}]}, [REFUSAL]),
     ],
     ids=str,
 )
@@ -63,10 +62,10 @@ def test_disks_are_encrypted(kind: str, properties: dict[str, Any], expected: li
     [
         ({"path": "/"}, []),
         ({"enabled": True}, []),
-        ({"enabled": False}, [REFUSED]),
-        ({}, [REFUSED]),
-        (None, [REFUSED]),
-        (UNKNOWN, [NOTED]),
+        ({"enabled": False}, [REFUSAL]),
+        ({}, [REFUSAL]),
+        (None, [REFUSAL]),
+        (UNKNOWN, [NOTE]),
     ],
     ids=str,
 )
@@ -78,12 +77,12 @@ def test_targets_are_checked(check: Any, expected: list[Kind]) -> None:
     ("kind", "properties", "expected"),
     [
         ("ami:Ami", {"ebsBlockDevices": [{"encrypted": True}]}, []),
-        ("ami:Ami", {"ebsBlockDevices": [{}]}, [REFUSED]),
-        ("ami:Ami", {"ebsBlockDevices": [{"snapshotId": ""}]}, [REFUSED]),
+        ("ami:Ami", {"ebsBlockDevices": [{}]}, [REFUSAL]),
+        ("ami:Ami", {"ebsBlockDevices": [{"snapshotId": ""}]}, [REFUSAL]),
         ("ami:Ami", {"ebsBlockDevices": [{"snapshotId": "snap-1"}]}, []),
         ("ami:Ami", {"encrypted": True}, []),
         ("amiCopy:AmiCopy", {"encrypted": True}, []),
-        ("amiCopy:AmiCopy", {}, [REFUSED]),
+        ("amiCopy:AmiCopy", {}, [REFUSAL]),
     ],
     ids=str,
 )

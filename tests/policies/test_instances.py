@@ -9,8 +9,7 @@ import pytest
 
 from policies.evaluation import Kind
 from policies.inventory import Resource
-from tests.policies.good_stack import UNKNOWN_STRING as UNKNOWN
-from tests.policies.one_rule import NOTED, REFUSED, kinds, made, verdicts
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, kinds, made, verdicts
 
 SUPPORTED, FILES, USERNAME = "rds-supported-version", "rds-no-file-read", "rds-master-username"
 TODAY = datetime.date(2026, 1, 1)
@@ -28,16 +27,16 @@ def instance(**properties: Any) -> Resource:
         ("17", "postgres", []),
         ("17.4", None, []),
         ("19.1", "postgres", []),
-        ("12.7", "postgres", [REFUSED]),
-        ("12.7", None, [REFUSED]),
-        ("12.7", "", [REFUSED]),
-        ("12.7", 5, [REFUSED]),
-        ("12.7", "Aurora-PostgreSQL", [REFUSED]),
+        ("12.7", "postgres", [REFUSAL]),
+        ("12.7", None, [REFUSAL]),
+        ("12.7", "", [REFUSAL]),
+        ("12.7", 5, [REFUSAL]),
+        ("12.7", "Aurora-PostgreSQL", [REFUSAL]),
         ("8.0", "mysql", []),
-        ("8.0", UNKNOWN, [NOTED]),
-        ("seventeen", "postgres", [REFUSED]),
-        (17, "postgres", [REFUSED]),
-        (UNKNOWN, "postgres", [NOTED]),
+        ("8.0", UNKNOWN, [NOTE]),
+        ("seventeen", "postgres", [REFUSAL]),
+        (17, "postgres", [REFUSAL]),
+        (UNKNOWN, "postgres", [NOTE]),
         (UNKNOWN, "mysql", []),
     ],
     ids=str,
@@ -60,22 +59,22 @@ def test_support_ends_with_its_last_day() -> None:
 @pytest.mark.parametrize(
     ("version", "engine", "expected"),
     [
-        ("13.2", "postgres", [REFUSED]),
-        ("13.2-R1", "postgres", [REFUSED]),
-        ("13.2", None, [REFUSED]),
-        ("13.2", "", [REFUSED]),
-        ("13.2", UNKNOWN, [NOTED]),
+        ("13.2", "postgres", [REFUSAL]),
+        ("13.2-R1", "postgres", [REFUSAL]),
+        ("13.2", None, [REFUSAL]),
+        ("13.2", "", [REFUSAL]),
+        ("13.2", UNKNOWN, [NOTE]),
         ("13.3", "postgres", []),
         ("13", "postgres", []),
-        ("9.6.21", "postgres", [REFUSED]),
+        ("9.6.21", "postgres", [REFUSAL]),
         ("9.6.22", "postgres", []),
-        ("11.8", "aurora-postgresql", [REFUSED]),
+        ("11.8", "aurora-postgresql", [REFUSAL]),
         ("11.9", "Aurora-PostgreSQL", []),
         ("13.2", "aurora-postgresql", []),
         ("17.4", "postgres", []),
         (None, "postgres", []),
         ("x", "postgres", []),
-        (UNKNOWN, "postgres", [NOTED]),
+        (UNKNOWN, "postgres", [NOTE]),
         ("10.1", "mysql", []),
     ],
     ids=str,
@@ -88,13 +87,13 @@ def test_no_version_reads_the_host_s_files(version: Any, engine: Any, expected: 
     ("properties", "expected"),
     [
         ({"username": "owner"}, []),
-        ({"username": "Postgres"}, [REFUSED]),
-        ({}, [REFUSED]),
-        ({"username": ""}, [REFUSED]),
+        ({"username": "Postgres"}, [REFUSAL]),
+        ({}, [REFUSAL]),
+        ({"username": ""}, [REFUSAL]),
         ({"replicateSourceDb": "main"}, []),
         ({"snapshotIdentifier": "s"}, []),
-        ({"snapshotIdentifier": ""}, [REFUSED]),
-        ({"username": UNKNOWN}, [NOTED]),
+        ({"snapshotIdentifier": ""}, [REFUSAL]),
+        ({"username": UNKNOWN}, [NOTE]),
     ],
     ids=str,
 )
@@ -103,7 +102,7 @@ def test_the_first_user_has_a_name_of_its_own(properties: Any, expected: list[Ki
 
 
 @pytest.mark.parametrize(
-    ("replica", "expected"), [({}, [REFUSED] * 2), ({"replicateSourceDb": "main"}, [])]
+    ("replica", "expected"), [({}, [REFUSAL] * 2), ({"replicateSourceDb": "main"}, [])]
 )
 def test_a_replica_leaves_no_snapshot(replica: dict[str, Any], expected: list[Kind]) -> None:
     assert kinds("rds-final-snapshot", instance(**replica)) == expected

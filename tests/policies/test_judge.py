@@ -14,7 +14,7 @@ from policies.evaluation import Judge, Kind, Verdict, crash_message, evaluate
 from policies.exemptions import Exemption
 from policies.inventory import Resource, Stack
 from policies.rules import Context, Enforcement, Outcome, Phase, Rule, Unverified, Violation
-from tests.policies.one_rule import NOTED, REFUSED, made
+from tests.policies.one_rule import NOTE, REFUSAL, made
 
 THING = "aws:x/thing:Thing"
 TODAY = datetime.date(2026, 1, 1)
@@ -79,8 +79,8 @@ def test_what_the_cause_was_told_is_not_repeated(repeats: bool) -> None:
     stack = Stack([cause, other])
     through = Violation(other, "is bad through cause", "", cause=cause)
     judge = Judge(Context(), rules=[joining(through)], repeats=repeats)
-    assert names(judge.resource(cause)) == [(REFUSED, "cause")]
-    again = [(REFUSED, "other")]
+    assert names(judge.resource(cause)) == [(REFUSAL, "cause")]
+    again = [(REFUSAL, "other")]
     assert names(judge.joins(stack)) == (again if repeats else [])
     # What was never said is.
     fresh = Judge(Context(), rules=[joining(through)], repeats=repeats)
@@ -93,12 +93,12 @@ def test_doubt_after_a_violation_is_not_told_and_changes_nothing() -> None:
     violation = Violation(other, "is bad", "", cause=cause)
     judge = Judge(Context(), rules=[joining(Unverified(cause, "y"), violation, doubt)])
     judge.resource(cause)
-    assert names(judge.joins(Stack([cause, other]))) == [(NOTED, "cause")]
+    assert names(judge.joins(Stack([cause, other]))) == [(NOTE, "cause")]
     # A violation after a doubt is news; a second doubt is not.
-    for outcomes, told in (([violation], [(REFUSED, "other")]), ([doubt], [])):
+    for outcomes, told in (([violation], [(REFUSAL, "other")]), ([doubt], [])):
         later = replace(joining(*outcomes), check_resource=doubts)
         judge = Judge(Context(), rules=[later])
-        assert names(judge.resource(cause)) == [(NOTED, "cause")]
+        assert names(judge.resource(cause)) == [(NOTE, "cause")]
         assert names(judge.joins(Stack([cause, other]))) == told
 
 
@@ -122,9 +122,9 @@ def test_a_rule_that_is_switched_off_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("phase", "kind", "words"),
     [
-        (Phase.PREVIEW, NOTED, "could not be verified before apply: "),
-        (Phase.STATE, NOTED, "could not be verified: "),
-        (Phase.APPLY, REFUSED, "has goodness still unknown at apply"),
+        (Phase.PREVIEW, NOTE, "could not be verified before apply: "),
+        (Phase.STATE, NOTE, "could not be verified: "),
+        (Phase.APPLY, REFUSAL, "has goodness still unknown at apply"),
     ],
 )
 def test_what_is_not_known_by_phase(phase: Phase, kind: Kind, words: str) -> None:
@@ -157,12 +157,12 @@ def exempted(check: Any, name: str = "name", phase: Phase = Phase.PREVIEW) -> li
 
 def test_an_exemption_is_used_by_what_it_is_for() -> None:
     assert exempted(refuses) == [Kind.EXEMPTED]
-    assert exempted(doubts) == [NOTED]
+    assert exempted(doubts) == [NOTE]
     assert exempted(doubts, phase=Phase.APPLY) == [Kind.EXEMPTED]
     # Unused, it is a violation itself.
-    assert exempted(nothing) == [REFUSED]
-    assert exempted(refuses, name="other") == [REFUSED, REFUSED]
-    assert exempted(doubts, name="other") == [NOTED, REFUSED]
+    assert exempted(nothing) == [REFUSAL]
+    assert exempted(refuses, name="other") == [REFUSAL, REFUSAL]
+    assert exempted(doubts, name="other") == [NOTE, REFUSAL]
 
 
 def test_an_exemption_may_name_the_type_as_the_program_does() -> None:
