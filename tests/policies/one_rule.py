@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from policies.catalogue import RULES
@@ -17,14 +16,7 @@ REFUSAL, NOTE = Kind.VIOLATION, Kind.NOT_VERIFIED
 REFUSED, NOTED = [REFUSAL], [NOTE]
 
 
-def made(
-    kind: str,
-    name: str = "x",
-    /,
-    *,
-    outputs: Mapping[str, object] | None = None,
-    **properties: Any,
-) -> Resource:
+def made(kind: str, name: str = "x", /, **properties: Any) -> Resource:
     """A resource; a property given as a tuple of resources is unknown and refers to them."""
     references = {key: value for key, value in properties.items() if isinstance(value, tuple)}
     return Resource.of(
@@ -36,7 +28,6 @@ def made(
         property_dependencies={
             key: [one.urn for one in value] for key, value in references.items()
         },
-        outputs=outputs,
     )
 
 

@@ -115,7 +115,7 @@ def test_who_refers_to_a_resource() -> None:
     ("outputs", "expected"), [({}, "n"), ({"name": ""}, "n"), ({"name": "m"}, "m")]
 )
 def test_what_aws_made_is_the_name(outputs: dict[str, str], expected: str) -> None:
-    target = made(TARGET, "t", outputs=outputs, name="n")
+    target = Resource.of(type=TARGET, name="t", properties={"name": "n"}, outputs=outputs)
     assert target.identity("name") == expected
     assert Stack([target]).known_as(TARGET, "name", expected) == [target]
 

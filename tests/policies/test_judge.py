@@ -70,7 +70,11 @@ def test_outside_ids_are_named_where_they_are_not_held() -> None:
 
 def joining(*outcomes: Outcome) -> Rule:
     """A rule whose stack check yields these."""
-    return rule(check_resource=refuses, check_stack=lambda _stack, _context: outcomes)
+
+    def joined(_stack: Stack, _context: Context) -> tuple[Outcome, ...]:
+        return outcomes
+
+    return rule(check_resource=refuses, check_stack=joined)
 
 
 @pytest.mark.parametrize("repeats", [False, True])
