@@ -86,7 +86,7 @@ def _family_matches(stack: Stack, _context: Context) -> Iterator[Outcome]:
             elif isinstance(family, str) and isinstance(version, str) and version:
                 numbers = version.split(".")
                 major = ".".join(numbers[:2]) if numbers[0] == "9" else numbers[0]
-                if not re.fullmatch(rf"\D*{re.escape(major)}", family):
+                if re.sub(r"^\D*", "", family) != major:
                     fits = f"{group.label} of family {shown(family)}"
                     found = f"has engineVersion {shown(version)} with {fits}"
                     yield Violation(database, found, "have a group of its own version")

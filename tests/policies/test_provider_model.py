@@ -86,7 +86,7 @@ def test_privileges_are_keywords() -> None:
     assert held(filled(grant("usage", objectType="sequence"))) == {"USAGE sequence s.t"}
     assert held(filled(grant(objectType="sequence"))) == NOTHING
     unknown = list(resources.fill(database := Database(), [grant("SELECT", UNKNOWN_STRING)]))
-    assert [note.needs for _, note in unknown] == ["privileges"]
+    assert [note.needs for note in unknown] == ["privileges"]
     assert held(database) == {"SELECT table s.t"}
 
 
