@@ -77,10 +77,12 @@ def _destinations(plan: Resource, context: Context) -> Iterator[object]:
     """The vault of every copy; what is not known yet may be one."""
     for part in _rules(plan, context):
         actions = part.read("copyActions") if isinstance(part, Part) else None
-        if isinstance(part, Unverified) or actions is UNKNOWN:
+        if isinstance(part, Unverified):
             yield UNKNOWN
         for action in one_or_many(actions):
-            if isinstance(action, dict):
+            if action is UNKNOWN:
+                yield UNKNOWN
+            elif isinstance(action, dict):
                 yield cast("dict[str, object]", action).get("destinationVaultArn")
 
 

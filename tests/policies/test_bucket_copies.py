@@ -96,7 +96,11 @@ def test_whose_lock_it_is() -> None:
 
 
 RESOURCES_BESIDE = [
-    ("s3-replicated", REPLICATION, {"replicationConfiguration": {"role": "r"}}),
+    (
+        "s3-replicated",
+        REPLICATION,
+        {"replicationConfiguration": {"rules": [{"status": "Enabled"}]}},
+    ),
     ("s3-access-logged", LOGGING, {"logging": {"targetBucket": "x"}}),
     ("s3-access-logged", LOGGING, {"loggings": [{"targetBucket": "x"}]}),
     ("s3-notifies", NOTIFICATION, {}),
@@ -105,13 +109,40 @@ RESOURCES_BESIDE = [
 
 @pytest.mark.parametrize(("rule", "kind", "inline"), RESOURCES_BESIDE, ids=str)
 def test_what_stands_beside_a_bucket(rule: str, kind: str, inline: dict[str, Any]) -> None:
-    assert found(rule, bucket(), made(kind, "x", bucket="b")) == []
-    assert found(rule, bucket(), made(kind, "x", bucket="c")) == [(REFUSAL, "b")]
+    rules = [{"status": "Enabled"}]
+    assert found(rule, bucket(), made(kind, "x", bucket="b", rules=rules)) == []
+    assert found(rule, bucket(), made(kind, "x", bucket="c", rules=rules)) == [(REFUSAL, "b")]
     assert found(rule, bucket(), made(kind, "x", bucket=UNKNOWN)) == [(NOTE, "b")]
     for key, value in inline.items():
         assert found(rule, bucket(**inline)) == []
         for nothing in (None, UNKNOWN, type(value)()):
             assert found(rule, bucket(**{key: nothing})) == [(REFUSAL, "b")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ([{"status": "Enabled"}], []),
+        ({"status": "Enabled"}, []),
+        (["x", {"status": "Disabled"}, {"status": "Enabled"}], []),
+        ([{"status": UNKNOWN}], []),
+        ([UNKNOWN], []),
+        (UNKNOWN, []),
+        ([{"status": "Disabled"}], [(REFUSAL, "b")]),
+        (["x"], [(REFUSAL, "b")]),
+        ([], [(REFUSAL, "b")]),
+        (None, [(REFUSAL, "b")]),
+    ],
+    ids=str,
+)
+def test_a_replication_has_a_rule_that_is_on(rules: Any, expected: list[tuple[Kind, str]]) -> None:
+    assert found("s3-replicated", bucket(), made(REPLICATION, "r", bucket="b", rules=rules)) == (
+        expected
+    )
+    inline = {"role": "r", "rules": rules}
+    assert found("s3-replicated", bucket(replicationConfiguration=inline)) == expected
+    text = bucket(replicationConfiguration="on")
+    assert found("s3-replicated", text) == [(REFUSAL, "b")]
 
 
 @pytest.mark.parametrize("rule", ["s3-replicated", "s3-notifies"])

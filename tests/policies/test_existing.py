@@ -67,8 +67,9 @@ def test_what_cannot_be_read_is_noted_once() -> None:
     assert found(instance({"publiclyAccessible": UNKNOWN}, publiclyAccessible=True)) == [VIOLATION]
 
 
-def test_empty_texts_of_outputs_are_no_values() -> None:
-    assert found(instance({"kmsKeyId": "", "port": 5432}, kmsKeyId="arn"), KEY) == []
+def test_what_is_blank_in_the_outputs_is_gone() -> None:
+    assert found(instance({"kmsKeyId": "", "port": 5432}, kmsKeyId="arn"), KEY) == [VIOLATION]
+    assert found(instance({"endpoint": "", "port": 5432}, kmsKeyId="arn"), KEY) == []
     assert found(instance({"kmsKeyId": "arn"}), KEY) == [VIOLATION]
 
 
@@ -100,7 +101,8 @@ def test_ids_and_repeated_inputs_are_nothing_new() -> None:
     assert new({}) is None
     assert new({"id": "db-1", "arn": "arn:aws:rds:eu-west-1:1:db:db-1"}) is None
     assert new({"port": 5432}, port=5432) is None
-    assert new({"port": ""}, port=5432) is None
+    assert new({"port": ""}, port=5432) == {}
+    assert new({"name": ""}, port=5432) is None
     assert new({"port": 5433}, port=5432) == {"port": 5433}
     assert new({"id": "db-2"}, id="db-1") == {"id": "db-2"}
     assert new({"address": "db"}) == {"address": "db"}

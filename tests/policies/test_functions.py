@@ -116,6 +116,15 @@ def test_the_function_of_a_url_is_named() -> None:
         ({"principal": "*", "principalOrgId": "o-1"}, []),
         ({"principal": UNKNOWN}, [NOTE]),
         ({"principal": "*", "principalOrgId": UNKNOWN}, [NOTE]),
+        # A bucket's ARN has no account.
+        ({"principal": "s3.amazonaws.com"}, [REFUSAL]),
+        ({"principal": "S3.AmazonAWS.com.cn"}, [REFUSAL]),
+        ({"principal": "s3.amazonaws.com", "sourceAccount": " *"}, [REFUSAL]),
+        ({"principal": "s3.amazonaws.com", "sourceAccount": 5}, [REFUSAL]),
+        ({"principal": "s3.amazonaws.com", "sourceAccount": "1"}, []),
+        ({"principal": "s3.amazonaws.com", "sourceAccount": UNKNOWN}, [NOTE]),
+        ({"principal": "s3.amazonaws.com", "principalOrgId": "o-1"}, []),
+        ({"principal": "sns.amazonaws.com"}, []),
     ],
     ids=str,
 )
