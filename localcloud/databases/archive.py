@@ -101,6 +101,14 @@ class Archive:
             if path.suffix != ".history" and _modified(path) < first:
                 path.unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Remove everything: what is archived from now on is another cluster's."""
+        with self._lock:
+            self.latest = None
+            shutil.rmtree(self.base_backups, ignore_errors=True)
+            for path in [*self.wal.iterdir()] if self.wal.is_dir() else []:
+                path.unlink()
+
     def _segments(self) -> list[Path]:
         """Archived files that are whole."""
         if not self.wal.is_dir():

@@ -18,6 +18,7 @@ from localcloud.databases.instance import LocalDBInstance, new_instance
 from localcloud.databases.modification import modify
 from localcloud.databases.node import Node
 from localcloud.databases.not_emulated import NotEmulated
+from localcloud.databases.parameters import family_of
 from localcloud.databases.restores import Restores
 from localcloud.databases.validation import (
     choose_subnet,
@@ -33,10 +34,11 @@ class LocalRDSBackend(Restores, BlueGreenDeployments, Events, NotEmulated):
         """Answer at once with status creating; the server boots in the background."""
         inputs = dict(db_kwargs)
         identifier = self.new_identifier(inputs)
-        validate_create(inputs, self.plane.engine.version)
+        validate_create(inputs)
+        inputs["engine_version"] = version = self.choose_version(inputs.get("engine_version"))
         subnet_id, zone, vpc_id = choose_subnet(self, inputs)
-        validate_references(self, inputs, vpc_id)
-        inputs |= {"availability_zone": zone, "engine_version": self.plane.engine.version}
+        validate_references(self, inputs, vpc_id, family_of(version))
+        inputs["availability_zone"] = zone
         if inputs.get("storage_encrypted"):
             inputs["kms_key_id"] = self.storage_key(inputs.get("kms_key_id"))
         instance = new_instance(self, inputs)

@@ -1,7 +1,7 @@
 """Blue/green deployments: a green copy that follows, and a switchover that loses no commit.
 
 RDS for PostgreSQL replicates physically unless the major version changes (AWS RDS user guide,
-"PostgreSQL replication methods for blue/green deployments"); this cloud has one major version.
+"PostgreSQL replication methods for blue/green deployments"); then blue_green_major.py does it.
 """
 
 import datetime
@@ -10,17 +10,19 @@ import secrets
 import string
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
 from moto.rds.models import DBInstance
 
-from localcloud.databases import backups, standby
+from localcloud.databases import backups, blue_green_major, logical_replication, standby
+from localcloud.databases.deployment import Deployment
 from localcloud.databases.instance import KEPT_ATTRIBUTES, LocalDBInstance
 from localcloud.databases.node import Node
+from localcloud.databases.parameters import default_group, family_of
 from localcloud.databases.read_replicas import ReadReplicas
-from localcloud.databases.validation import validate_version
+from localcloud.databases.validation import validate_references
+from localcloud.errors import LocalCloudError
 
 _LOG = logging.getLogger(__name__)
 # AWS, SwitchoverBlueGreenDeployment: "Default: 300 seconds".
@@ -39,53 +41,6 @@ _COPIED = (
 )
 
 
-@dataclass
-class Deployment:
-    """One blue/green deployment."""
-
-    identifier: str
-    name: str
-    blue: LocalDBInstance
-    green: LocalDBInstance
-    created: datetime.datetime
-    tags: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    # Of the switchover, once it has been asked for.
-    phase: str | None = None
-    details: str | None = None
-
-    @property
-    def status(self) -> str:
-        """As the API names it."""
-        if self.phase is not None:
-            return self.phase
-        if self.green.status == "available":
-            return "AVAILABLE"
-        broken = self.green.status in ("failed", "incompatible-parameters")
-        return "INVALID_CONFIGURATION" if broken else "PROVISIONING"
-
-    def describe(self) -> dict[str, Any]:
-        """The BlueGreenDeployment of the API; ARNs follow the names that a switchover changes."""
-        done = "COMPLETED" if self.green.listening else "IN_PROGRESS"
-        described = {
-            "BlueGreenDeploymentIdentifier": self.identifier,
-            "BlueGreenDeploymentName": self.name,
-            "Source": self.blue.arn,
-            "Target": self.green.arn,
-            "SwitchoverDetails": [
-                {
-                    "SourceMember": self.blue.arn,
-                    "TargetMember": self.green.arn,
-                    "Status": self.status,
-                }
-            ],
-            "Tasks": [{"Name": "CREATING_READ_REPLICA_OF_SOURCE", "Status": done}],
-            "Status": self.status,
-            "CreateTime": self.created,
-            "TagList": self.tags,
-        }
-        return {**described, "StatusDetails": self.details} if self.details else described
-
-
 class BlueGreenDeployments(ReadReplicas):
     """The blue/green deployments of one region."""
 
@@ -97,12 +52,18 @@ class BlueGreenDeployments(ReadReplicas):
         """CreateBlueGreenDeployment: answer at once, green is copied in the background."""
         blue = self.instance_anywhere(str(inputs["Source"]))
         name = str(inputs["BlueGreenDeploymentName"])
-        self._check_blue(blue, name, inputs.get("TargetEngineVersion"))
+        self._check_blue(blue, name)
+        version = self._version_of_green(blue, inputs.get("TargetEngineVersion"))
+        group = inputs.get("TargetDBParameterGroupName")
+        if major := version != blue.engine_version:
+            group = group or default_group(family_of(version))
+            checked = {"db_parameter_group_name": group}
+            validate_references(self, checked, str(blue.vpc_id), family_of(version))
         suffix = "".join(secrets.choice(string.ascii_lowercase) for _ in range(6))
         targets = {
             "allocated_storage": inputs.get("TargetAllocatedStorage"),
             "db_instance_class": inputs.get("TargetDBInstanceClass"),
-            "db_parameter_group_name": inputs.get("TargetDBParameterGroupName"),
+            "db_parameter_group_name": None if major else group,
             "iops": inputs.get("TargetIops"),
             "storage_throughput": inputs.get("TargetStorageThroughput"),
             "storage_type": inputs.get("TargetStorageType"),
@@ -127,18 +88,53 @@ class BlueGreenDeployments(ReadReplicas):
             green=green,
             created=datetime.datetime.now(datetime.UTC),
             tags=list(inputs.get("Tags") or []),
+            major=major,
         )
         self.deployments[deployment.identifier] = deployment
+        if major:
+            self._upgrade_green(deployment, version, str(group))
         return deployment
 
-    def _check_blue(self, blue: LocalDBInstance, name: str, version: str | None) -> None:
+    def _version_of_green(self, blue: LocalDBInstance, asked: str | None) -> str:
+        current = str(blue.engine_version)
+        version = self.choose_version(asked or current)
+        versions = self.plane.versions
+        if versions.index(version) < versions.index(current):
+            raise InvalidParameterCombination(
+                f"Cannot upgrade postgres from {current} to {version}"
+            )
+        return version
+
+    def _upgrade_green(self, deployment: Deployment, version: str, group: str) -> None:
+        """Green is a replica by then; on its worker it becomes one of the later version."""
+        blue = self.plane.node_of(deployment.blue)
+
+        def work(green: Node) -> None:
+            deployment.green.status = "upgrading"
+            try:
+                deployment.slots = blue_green_major.make_green(
+                    self.plane, blue, green, version, group
+                )
+            except LocalCloudError as error:
+                deployment.phase, deployment.details = "INVALID_CONFIGURATION", str(error)
+                _LOG.error("%s: %s", deployment.name, error)
+                raise
+            self._end_replica(deployment.green)
+
+        self.plane.change(deployment.green, "creating", work)
+
+    def _end_replica(self, green: LocalDBInstance) -> None:
+        self.forget_source(green)
+        green.is_replica = False
+        green.source_db_instance_identifier = None
+
+    def _check_blue(self, blue: LocalDBInstance, name: str) -> None:
         if any(each.name == name for each in self.deployments.values()):
             raise RDSClientError(
                 "BlueGreenDeploymentAlreadyExistsFault",
                 f"A blue/green deployment named {name} exists.",
             )
         self.require(blue, ("available",))
-        validate_version(version, blue.engine_version)
         if blue.is_replica or blue.replicas:
             raise InvalidParameterCombination(
                 f"{blue.db_instance_identifier} is a read replica or has some: the local cloud "
@@ -172,7 +168,8 @@ class BlueGreenDeployments(ReadReplicas):
         def switch(blue: Node) -> None:
             try:
                 green.worker.submit(lambda: None).result()
-                self._switch(deployment, blue, green, time.monotonic() + limit)
+                switch_by = self._switch_major if deployment.major else self._switch
+                switch_by(deployment, blue, green, time.monotonic() + limit)
             except SwitchoverError as error:
                 deployment.phase, deployment.details = "SWITCHOVER_FAILED", str(error)
             except Exception:
@@ -194,13 +191,36 @@ class BlueGreenDeployments(ReadReplicas):
             raise SwitchoverError("green did not receive all of blue's last commits")
         green.server.query("SELECT pg_promote(true, 60)")
         green.source = None
+        self._end_replica(deployment.green)
+        self._put_into_production(deployment, blue, green)
+        blue.server.drop_slot(green.slot)
+
+    def _switch_major(
+        self, deployment: Deployment, blue: Node, green: Node, deadline: float
+    ) -> None:
+        position = logical_replication.written(blue.server)
+        lag = blue_green_major.wait_for(blue, position, _SMALL_LAG_BYTES, deadline)
+        if lag > _SMALL_LAG_BYTES:
+            raise SwitchoverError(f"green is {lag} bytes behind blue, too far within the timeout")
+        slots, missing = deployment.slots or {}, None
+        try:
+            missing = blue_green_major.hand_over(self.plane, blue, green, slots, deadline)
+        finally:
+            blue.closed = False
+            if missing != 0:  # Clients come in again.
+                self.plane.restart_unchanged(blue)
+                standby.adapt(self.plane, blue)
+        if missing:
+            raise SwitchoverError(f"green did not receive blue's last {missing} bytes in time")
+        self._put_into_production(deployment, blue, green)
+
+    def _put_into_production(self, deployment: Deployment, blue: Node, green: Node) -> None:
         self._exchange_names(deployment)
         blue.read_only = True
         for node in (green, blue):
             self.plane.renew_certificate(node)
             self.plane.restart_unchanged(node)
             self.plane.announce(node)
-        blue.server.drop_slot(green.slot)
         standby.adapt(self.plane, green)
         deployment.phase = "SWITCHOVER_COMPLETED"
         if deployment.green.backup_retention_period:
@@ -208,9 +228,6 @@ class BlueGreenDeployments(ReadReplicas):
 
     def _exchange_names(self, deployment: Deployment) -> None:
         blue, green = deployment.blue, deployment.green
-        self.forget_source(green)
-        green.is_replica = False
-        green.source_db_instance_identifier = None
         green.backup_retention_period = (
             green.backup_retention_period or blue.backup_retention_period
         )
@@ -243,6 +260,10 @@ class BlueGreenDeployments(ReadReplicas):
             target: Any = self
             target.delete_db_instance(
                 deployment.green.db_instance_identifier, skip_final_snapshot=True
+            )
+        if deployment.major and deployment.status != "SWITCHOVER_COMPLETED":
+            self.plane.in_background(
+                deployment.blue, lambda node: logical_replication.unpublish(node.server)
             )
         del self.deployments[identifier]
         deployment.phase = "DELETING"

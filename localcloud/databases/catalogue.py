@@ -3,31 +3,37 @@
 from typing import Any
 
 from localcloud.databases.certificates import CERTIFICATE_AUTHORITIES
-from localcloud.databases.engine import MAJOR_VERSION
 from localcloud.databases.instance import ENGINE
 from localcloud.databases.instance_classes import all_classes
-from localcloud.databases.parameters import FAMILY
+from localcloud.databases.parameters import family_of
 
 _STORAGE_TYPES = ("gp2", "gp3", "io1", "io2")
 
 
 def engine_versions(
-    version: str, engine: str | None, wanted: str | None, family: str | None
+    versions: tuple[str, ...], engine: str | None, wanted: str | None, family: str | None
 ) -> list[dict[str, Any]]:
-    """The DBEngineVersions of DescribeDBEngineVersions: the one engine of the base image."""
-    if engine not in (None, ENGINE) or family not in (None, FAMILY):
-        return []
-    if wanted not in (None, str(MAJOR_VERSION), version):
+    """The DBEngineVersions of DescribeDBEngineVersions."""
+    if engine not in (None, ENGINE):
         return []
     return [
         {
             "Engine": ENGINE,
-            "MajorEngineVersion": str(MAJOR_VERSION),
+            "MajorEngineVersion": version.partition(".")[0],
             "EngineVersion": version,
-            "DBParameterGroupFamily": FAMILY,
+            "DBParameterGroupFamily": family_of(version),
             "DBEngineDescription": "PostgreSQL",
             "DBEngineVersionDescription": f"PostgreSQL {version}",
-            "ValidUpgradeTarget": [],
+            "ValidUpgradeTarget": [
+                {
+                    "Engine": ENGINE,
+                    "EngineVersion": later,
+                    "Description": f"PostgreSQL {later}",
+                    "AutoUpgrade": False,
+                    "IsMajorVersionUpgrade": True,
+                }
+                for later in versions[number:]
+            ],
             "ExportableLogTypes": ["postgresql", "upgrade"],
             "SupportsLogExportsToCloudwatchLogs": True,
             "SupportsReadReplica": True,
@@ -40,14 +46,21 @@ def engine_versions(
             "SupportedCACertificateIdentifiers": list(CERTIFICATE_AUTHORITIES),
             "SupportsLocalWriteForwarding": False,
         }
+        for number, version in enumerate(versions, 1)
+        if wanted in (None, version, version.partition(".")[0])
+        and family in (None, family_of(version))
     ]
 
 
 def orderable_options(
-    version: str, region: str, engine: str | None, wanted: str | None, class_name: str | None
+    versions: tuple[str, ...],
+    region: str,
+    engine: str | None,
+    wanted: str | None,
+    class_name: str | None,
 ) -> list[dict[str, Any]]:
     """The OrderableDBInstanceOptions: every class with every storage type."""
-    if engine != ENGINE or wanted not in (None, str(MAJOR_VERSION), version):
+    if engine != ENGINE:
         return []
     zones = [{"Name": f"{region}{letter}"} for letter in "abc"]
     return [
@@ -73,6 +86,8 @@ def orderable_options(
             "SupportedNetworkTypes": ["IPV4"],
             "SupportsClusters": False,
         }
+        for version in versions
+        if wanted in (None, version, version.partition(".")[0])
         for instance_class in all_classes()
         if class_name in (None, instance_class.name)
         for storage_type in _STORAGE_TYPES

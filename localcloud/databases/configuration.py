@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from localcloud.databases.instance_classes import InstanceClass
-from localcloud.databases.parameters import catalogue, resolve
+from localcloud.databases.parameters import catalogue, family_of, resolve
 from localcloud.databases.server import (
     ADMINISTRATOR,
     CONFIGURATION,
@@ -56,6 +56,8 @@ class Recovery:
 
     # Where the replay of archived WAL stops; None for a snapshot, which has all it needs.
     target: datetime.datetime | None = None
+    # Where in the source's WAL a streaming copy stops following and becomes a server of its own.
+    position: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Configuration:
     """Everything the files depend on."""
 
     identifier: str
+    major: int
     instance_class: InstanceClass
     storage_gibibytes: int
     port: int
@@ -76,12 +79,19 @@ class Configuration:
     synchronous_standby: str | None = None
     # Sessions begin read-only.
     read_only: bool = False
+    subscribed: bool = False
     hidden: bool = False  # the standby itself: it takes no connections
+    # What a parameter group may name and this engine has not.
+    lacking_libraries: frozenset[str] = frozenset()
 
     def resolved(self) -> dict[str, str]:
         """All set parameters, computed and capped. Raises IncompatibleParametersError."""
         values = resolve(
-            self.parameters, self.instance_class, self.port, self.storage_gibibytes * 1024**3
+            family_of(self.major),
+            self.parameters,
+            self.instance_class,
+            self.port,
+            self.storage_gibibytes * 1024**3,
         )
         wanted_bytes = int(values["shared_buffers"]) * 8192
         if wanted_bytes > self.instance_class.memory_bytes:
@@ -105,11 +115,13 @@ class Configuration:
         }
 
     def _postgresql_conf(self, values: Mapping[str, str]) -> str:
-        known = catalogue()
+        known = catalogue(family_of(self.major))
         settings = {name: value for name, value in values.items() if not known[name].managed}
+        settings["shared_preload_libraries"] = ",".join(
+            library for library in preloaded(values) if library not in self.lacking_libraries
+        )
         archive = f"/bin/sh {CONFIGURATION / ARCHIVE_SCRIPT_NAME} %p %f"
         settings |= {
-            "allow_alter_system": "off",  # parameters come from the parameter group alone
             # "on" archives on a primary only; a read replica's automated backups are its own.
             "archive_mode": "always"
             if self.upstream and self.archiving and not self.hidden
@@ -131,6 +143,8 @@ class Configuration:
             "unix_socket_directories": "/rdsdbdata/socket",
             "wal_level": "logical" if _on(values["rds.logical_replication"]) else "replica",
         }
+        if self.major >= 17:
+            settings["allow_alter_system"] = "off"  # parameters come from the group alone
         if self.upstream is not None:
             settings |= {
                 "primary_conninfo": f"host={PRIMARY} port={self.upstream.port} "
@@ -141,6 +155,8 @@ class Configuration:
             settings["synchronous_standby_names"] = f'"{self.synchronous_standby}"'
         if self.hidden:
             settings |= {"hot_standby": "off", "wal_retrieve_retry_interval": "200ms"}
+        if self.subscribed:
+            settings["wal_retrieve_retry_interval"] = "200ms"
         if self.read_only:
             settings["default_transaction_read_only"] = "on"
         if self.recovery is not None:
@@ -167,12 +183,25 @@ class Configuration:
         return "\n".join([*lines, ""])
 
 
+def preloaded(values: Mapping[str, str]) -> list[str]:
+    """The names in `shared_preload_libraries`."""
+    listed = values.get("shared_preload_libraries", "").split(",")
+    return [library.strip() for library in listed if library.strip()]
+
+
 def _recovery_settings(recovery: Recovery) -> dict[str, str]:
     settings = {
         "archive_command": "/bin/true",  # what is replayed is in the source's archive
         "fsync": "off",  # as for every new copy (see server.py); the next start has it on
         "hot_standby": "off",
     }
+    if recovery.position is not None:
+        settings |= {
+            "recovery_target_action": "promote",
+            # What is committed there comes by logical replication.
+            "recovery_target_inclusive": "off",
+            "recovery_target_lsn": recovery.position,
+        }
     if recovery.target is not None:
         settings |= {
             "recovery_target_action": "promote",

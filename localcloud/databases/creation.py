@@ -26,19 +26,32 @@ class Origin:
     archive: Archive | None = None
     moment: datetime.datetime | None = None
 
+    def major_version(self) -> str:
+        """Major version of the data: a backup of before an upgrade needs the engine of before.
+
+        Raises LocalCloudError.
+        """
+        folder = self.snapshot if self.snapshot is not None else self._base_backup()
+        return (folder / "PG_VERSION").read_text().strip()
+
     def prepare(self, folder: Path) -> None:
         """Put the data into `folder`; from then on the origin is not needed any more."""
         if self.snapshot is not None:
             folder.mkdir(mode=0o755)
             link_tree(self.snapshot, folder / "base")
-        elif self.archive is not None and self.moment is not None:
-            backup = self.archive.start_for(self.moment)
-            if backup is None:
-                raise LocalCloudError(
-                    f"Restore to {self.moment} refused: the base backup before it has just been "
-                    "pruned; restore to a later time."
-                )
-            self.archive.link_from(backup, folder)
+        elif self.archive is not None:
+            self.archive.link_from(self._base_backup(), folder)
+
+    def _base_backup(self) -> Path:
+        found = None
+        if self.archive is not None and self.moment is not None:
+            found = self.archive.start_for(self.moment)
+        if found is None:
+            raise LocalCloudError(
+                f"Restore to {self.moment} refused: the base backup before it has just been "
+                "pruned; restore to a later time."
+            )
+        return found
 
 
 def create(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from localcloud.errors import LocalCloudError
 
+# What an instance gets that asks for no version; earlier_engine.py has the other one.
 MAJOR_VERSION = 17
 BINARIES = Path(f"/usr/lib/postgresql/{MAJOR_VERSION}/bin")
 _EXTENSIONS = Path(f"usr/share/postgresql/{MAJOR_VERSION}/extension")
@@ -63,8 +64,37 @@ class Engine:
     folder: Path  # this module's own folder in the home
 
     @property
+    def major(self) -> int:
+        """Major version of the server."""
+        return MAJOR_VERSION
+
+    @property
+    def extensions(self) -> frozenset[str]:
+        """What CREATE EXTENSION makes."""
+        return SUPPORTED_EXTENSIONS
+
+    @property
+    def preload_libraries(self) -> frozenset[str]:
+        """What the server can load at its start, of what a parameter group may name."""
+        return PRELOAD_LIBRARIES
+
+    @property
+    def layers(self) -> tuple[Path, ...]:
+        """Folders that a server's root is made of, the upper ones first."""
+        return self._layer, self.image
+
+    @property
     def _layer(self) -> Path:
         return self.folder / "layer"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that the engine's programs need."""
+        return {}
+
+    def program(self, name: str) -> Path:
+        """Path of one of PostgreSQL's programs in a server's root."""
+        return BINARIES / name
 
     @cached_property
     def version(self) -> str:
@@ -106,36 +136,41 @@ class Engine:
         shutil.rmtree(self._layer, ignore_errors=True)
         for mount_point in ("rdsdbdata", "rdsprimary", "dev/shm", "tmp"):
             (self._layer / mount_point).mkdir(parents=True)
-        target = self._layer / _EXTENSIONS
-        target.mkdir(parents=True)
-        for control in sorted((self.image / _EXTENSIONS).glob("*.control")):
-            if control.stem == "plpgsql":
-                continue  # Part of every database from initdb on.
-            if control.stem in SUPPORTED_EXTENSIONS:
-                self._support(control, target)
-            else:
-                # An overlayfs whiteout hides the file: CREATE EXTENSION says "not available".
-                _whiteout(target / control.name)
+        adapt_extensions(self.image / _EXTENSIONS, self._layer / _EXTENSIONS, self.extensions)
 
     def mount(self, root: Path) -> None:
         """Mount the engine, read-only, at `root`."""
         root.mkdir(parents=True, exist_ok=True)
         # Colons and commas would end an option; the paths of a home and an image hold none.
-        layers = f"lowerdir={self._layer}:{self.image}"
+        layers = f"lowerdir={':'.join(map(str, self.layers))}"
         _run("mount", "-t", "overlay", "-o", f"ro,{layers}", "overlay", str(root))
 
-    def _support(self, control: Path, target: Path) -> None:
-        extension, text = control.stem, control.read_text()
-        lines = [line for line in text.splitlines() if not line.startswith("trusted")]
-        (target / control.name).write_text("\n".join([*lines, "trusted = true", ""]))
-        found = re.search(r"^default_version\s*=\s*'([^']+)'", text, re.MULTILINE)
-        if found is None:
-            return
-        # The scripts that end at the default version, the last ones CREATE EXTENSION runs.
-        for script in control.parent.glob(f"{extension}--*.sql"):
-            if script.stem.endswith(f"--{found.group(1)}"):
-                grant = _GRANT_TO_RDS_SUPERUSER.format(extension=extension)
-                (target / script.name).write_text(script.read_text() + grant)
+
+def adapt_extensions(source: Path, target: Path, supported: frozenset[str]) -> None:
+    """Write to `target`, a layer above `source`, what makes RDS's extensions and hides the rest."""
+    target.mkdir(parents=True)
+    for control in sorted(source.glob("*.control")):
+        if control.stem == "plpgsql":
+            continue  # Part of every database from initdb on.
+        if control.stem in supported:
+            _support(control, target)
+        else:
+            # An overlayfs whiteout hides the file: CREATE EXTENSION says "not available".
+            _whiteout(target / control.name)
+
+
+def _support(control: Path, target: Path) -> None:
+    extension, text = control.stem, control.read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("trusted")]
+    (target / control.name).write_text("\n".join([*lines, "trusted = true", ""]))
+    found = re.search(r"^default_version\s*=\s*'([^']+)'", text, re.MULTILINE)
+    if found is None:
+        return
+    # The scripts that end at the default version, the last ones CREATE EXTENSION runs.
+    for script in control.parent.glob(f"{extension}--*.sql"):
+        if script.stem.endswith(f"--{found.group(1)}"):
+            grant = _GRANT_TO_RDS_SUPERUSER.format(extension=extension)
+            (target / script.name).write_text(script.read_text() + grant)
 
 
 def bind(source: Path, target: Path) -> None:

@@ -98,6 +98,20 @@ KINDS: Mapping[str, Kind] = {
         60, "notification", "Finished copy of snapshot {name} from region {region}"
     ),
     "automated-snapshot-started": Kind(90, "creation", "Creating automated snapshot"),
+    "precheck-started": Kind(
+        264, "maintenance", "The pre-check started for the DB engine version upgrade."
+    ),
+    "precheck-finished": Kind(
+        265, "maintenance", "The pre-check finished for the DB engine version upgrade."
+    ),
+    "downtime-started": Kind(266, "maintenance", "The downtime started for the DB instance."),
+    "upgrade-started": Kind(267, "maintenance", "The engine version upgrade started."),
+    "upgrade-finished": Kind(268, "maintenance", "The engine version upgrade finished."),
+    "upgrade-failed": Kind(
+        270,
+        "maintenance",
+        "The DB engine version upgrade failed. The DB engine version upgrade rollback succeeded.",
+    ),
     "automated-snapshot-finished": Kind(91, "creation", "Automated snapshot created"),
 }  # fmt: skip
 

@@ -11,8 +11,7 @@ from moto.rds.exceptions import InvalidParameterCombination
 from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
 
 from localcloud.databases.archive import Archive
-from localcloud.databases.engine import MAJOR_VERSION
-from localcloud.databases.parameters import DEFAULT_GROUP, FAMILY
+from localcloud.databases.parameters import default_group, family_of
 
 ENGINE = "postgres"
 DEFAULT_CA = "rds-ca-rsa2048-g1"
@@ -74,9 +73,9 @@ class LocalDBInstance(DBInstance):
         # Equal to the storage means "no autoscaling", and is not shown.
         self._max_allocated_storage = maximum_storage or self.allocated_storage
         if not inputs.get("option_group_name"):
-            self.option_group_name = f"default:{ENGINE}-{MAJOR_VERSION}"
+            self.option_group_name = default_option_group(str(self.engine_version))
         self.dbi_resource_id = "db-" + _base32(26)
-        self.db_parameter_group_name = self.db_parameter_group_name or DEFAULT_GROUP
+        self.db_parameter_group_name = self.db_parameter_group_name or default_group(self.family)
         self.publicly_accessible = bool(inputs.get("publicly_accessible", False))
         self.read_replica_db_cluster_identifiers: list[str] = []
         self.backup_target = "region"
@@ -108,6 +107,8 @@ class LocalDBInstance(DBInstance):
         self.standby_zone: str | None = None
         # A replica whose source, in another region, is gone.
         self.replication_terminated = False
+        # The parameter group of an upgrade that waits for the maintenance window.
+        self.pending_parameter_group: str | None = None
         self.dns_name = ""
         self.listening = False
         self.keep(inputs)
@@ -163,9 +164,11 @@ class LocalDBInstance(DBInstance):
         """Record an event of the instance, and tell its subscribers."""
         cast(Any, self.backend).record(kind, self, **details)
 
-    def automated_snapshot(self, data: Path, started: datetime.datetime) -> None:
-        """Make the automated snapshot of a base backup."""
-        cast(Any, self.backend).create_automated_snapshot(self, data, started)
+    def automated_snapshot(
+        self, data: Path, started: datetime.datetime, name: str | None = None
+    ) -> None:
+        """Make the automated snapshot of a base backup, by RDS's usual name if none is given."""
+        cast(Any, self.backend).create_automated_snapshot(self, data, started, name)
 
     def forget_automated_snapshots(self, before: datetime.datetime) -> None:
         """Remove the automated snapshots that began before a moment."""
@@ -197,7 +200,12 @@ class LocalDBInstance(DBInstance):
         ]
 
     def default_db_parameter_group_details(self) -> tuple[str, str]:
-        return FAMILY, DEFAULT_GROUP
+        return self.family, default_group(self.family)
+
+    @property
+    def family(self) -> str:
+        """Parameter group family of its engine version."""
+        return family_of(str(self.engine_version))
 
     @property
     def latest_restorable_time(self) -> Any:
@@ -278,6 +286,11 @@ class _ManagedSecret(MasterUserSecret):
         return json.dumps(
             {"username": instance.master_username, "password": instance.initial_password}
         )
+
+
+def default_option_group(version: str) -> str:
+    """RDS's own option group of an engine version."""
+    return f"default:{ENGINE}-{version.partition('.')[0]}"
 
 
 def new_instance(backend: RDSBackend, inputs: Mapping[str, Any]) -> LocalDBInstance:

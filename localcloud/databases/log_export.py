@@ -1,4 +1,4 @@
-"""EnableCloudwatchLogsExports: the server's log in `/aws/rds/instance/<id>/postgresql`."""
+"""EnableCloudwatchLogsExports: server and upgrade logs in `/aws/rds/instance/<id>/<type>`."""
 
 import datetime
 import re
@@ -7,10 +7,13 @@ from typing import Any
 
 from moto.logs.models import logs_backends
 
+from localcloud.databases import pg_upgrade
 from localcloud.databases.node import Node
 
 # Each entry begins with log_line_prefix `%t`; other lines continue the entry before.
 _BEGIN = re.compile(rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC:")
+# Log type -> its files in the folder of log files.
+_FILES = {"postgresql": "error/postgresql.log.*", "upgrade": f"{pg_upgrade.LOGS}/*.log"}
 # CloudWatch Logs takes at most 1 MiB an event.
 _LONGEST_EVENT_BYTES = 1024 * 1024
 _READ_BYTES = 4 * 1024 * 1024
@@ -24,16 +27,19 @@ class Exporter:
         self._positions: dict[Path, int] = {}
 
     def export(self) -> None:
-        """Send what is new, if the instance exports its `postgresql` log."""
+        """Send what is new of the log types that the instance exports."""
+        for log_type, files in _FILES.items():
+            if log_type in self._node.instance.enabled_cloudwatch_logs_exports:
+                self._export(log_type, files)
+
+    def _export(self, log_type: str, files: str) -> None:
         instance = self._node.instance
-        if "postgresql" not in instance.enabled_cloudwatch_logs_exports:
-            return
         events: list[dict[str, Any]] = []
-        for path in sorted((self._node.server.logs / "error").glob("postgresql.log.*")):
+        for path in sorted(self._node.server.logs.glob(files)):
             events += self._read(path)
         if not events:
             return
-        group = f"/aws/rds/instance/{instance.db_instance_identifier}/postgresql"
+        group = f"/aws/rds/instance/{instance.db_instance_identifier}/{log_type}"
         stream = f"{instance.db_instance_identifier}.0"
         backend: Any = logs_backends[instance.account_id][instance.region]
         # RDS makes the group if nobody has.

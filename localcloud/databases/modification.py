@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
 from moto.rds.utils import valid_preferred_maintenance_window
 
-from localcloud.databases import backups, roles, standby
+from localcloud.databases import backups, roles, standby, upgrade
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.node import Node
+from localcloud.databases.parameters import family_of
 from localcloud.databases.plane import Plane
-from localcloud.databases.validation import (
-    validate_common,
-    validate_references,
-    validate_version,
-)
+from localcloud.databases.upgrade import Upgrade
+from localcloud.databases.validation import validate_common, validate_references
 
 if TYPE_CHECKING:
     from localcloud.databases.backend import LocalRDSBackend
@@ -57,16 +55,29 @@ _REFUSED = {
 def modify(backend: "LocalRDSBackend", instance: LocalDBInstance, inputs: dict[str, Any]) -> None:
     """Check and make the changes of one ModifyDBInstance call."""
     backend.require(instance, ("available", "incompatible-parameters"))
-    _check(backend, instance, inputs)
+    wanted = upgrade.requested(backend, instance, inputs)
+    if wanted is not None:
+        backend.require(instance, ("available",))
+    _check(backend, instance, inputs, wanted)
+    if wanted is not None:
+        inputs.pop("db_parameter_group_name", None)  # The upgrade takes it, and not before.
     if not inputs.get("apply_immediately"):
         _defer(instance, inputs)
-    _apply(backend.plane, instance, inputs)
+        if wanted is not None:
+            instance.pending_modified_values["EngineVersion"] = wanted.version
+            instance.pending_parameter_group = wanted.parameter_group
+            wanted = None
+    _apply(backend.plane, instance, inputs, wanted)
 
 
-def _apply(plane: Plane, instance: LocalDBInstance, inputs: Mapping[str, Any]) -> None:
+def _apply(
+    plane: Plane, instance: LocalDBInstance, inputs: Mapping[str, Any], wanted: Upgrade | None
+) -> None:
     before = dict(vars(instance))
     _set_attributes(instance, inputs)
     steps = _steps(plane, instance, inputs, before)
+    if wanted is not None:
+        steps.append(upgrade.begin(plane, instance, wanted))
     password = inputs.get("master_user_password")
     if not steps:
         return
@@ -78,6 +89,7 @@ def _apply(plane: Plane, instance: LocalDBInstance, inputs: Mapping[str, Any]) -
             instance.record(kind, name=str(instance.db_parameter_group_name))
 
     status = "resetting-master-credentials" if password and len(steps) == 1 else "modifying"
+    status = "upgrading" if wanted is not None else status
     plane.change(instance, status, work)
     if instance.backup_retention_period and not before["_backup_retention_period"]:
         backups.back_up(plane, instance)
@@ -87,20 +99,30 @@ def apply_pending(plane: Plane, instance: LocalDBInstance) -> None:
     """Make the changes that waited for the maintenance window."""
     pending = dict(instance.pending_modified_values)
     inputs = {name: pending[shown] for name, shown in _DEFERRED.items() if shown in pending}
-    _apply(plane, instance, inputs)
+    wanted = None
+    if version := pending.get("EngineVersion"):
+        group, present = instance.pending_parameter_group, str(instance.db_parameter_group_name)
+        wanted = Upgrade(version, str(group), present)
+        instance.pending_parameter_group = None
+    _apply(plane, instance, inputs, wanted)
 
 
-def _check(backend: "LocalRDSBackend", instance: LocalDBInstance, inputs: dict[str, Any]) -> None:
+def _check(
+    backend: "LocalRDSBackend",
+    instance: LocalDBInstance,
+    inputs: dict[str, Any],
+    wanted: Upgrade | None,
+) -> None:
     for name, what in _REFUSED.items():
         present = instance.subnet_group_name if name == "db_subnet_group_name" else None
         if inputs.get(name) not in (None, present):
             raise InvalidParameterCombination(f"{what} is not emulated by the local cloud.")
     kind = inputs.get("storage_type") or instance.storage_type
     validate_common({**inputs, "storage_type": kind})
-    validate_version(inputs.get("engine_version"), instance.engine_version)
+    family = family_of(wanted.version) if wanted is not None else instance.family
     group = getattr(instance, "db_subnet_group", None)
     if group is not None:
-        validate_references(backend, inputs, group.vpc_id)
+        validate_references(backend, inputs, group.vpc_id, family)
     size = inputs.get("allocated_storage")
     if size is not None and size < instance.allocated_storage:
         raise InvalidParameterCombination(

@@ -44,6 +44,10 @@ class Node:
     recovery: Recovery | None = None
     # What was in production before a blue/green switchover: clients that still come may only read.
     read_only: bool = False
+    # During a switchover: nobody but the administrator comes in.
+    closed: bool = False
+    # Follows another server logically.
+    subscribed: bool = False
     marks: list[Mark] = field(default_factory=list[Mark])
     marked_at: float = 0.0  # time.monotonic()
     # Archives in other regions that take over what this one gets.

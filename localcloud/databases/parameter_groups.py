@@ -8,7 +8,7 @@ from moto.rds.models import DBParameterGroup, RDSBackend
 
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.node import Node
-from localcloud.databases.parameters import DEFAULT_GROUP, FAMILY, catalogue, refusal
+from localcloud.databases.parameters import FAMILIES, catalogue, default_group, refusal
 from localcloud.databases.plane import Plane
 
 
@@ -19,23 +19,24 @@ class ParameterGroups(RDSBackend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        description = f"Default parameter group for {FAMILY}"
-        default = DBParameterGroup(self, DEFAULT_GROUP, description, FAMILY)
-        self.db_parameter_groups[DEFAULT_GROUP] = cast(DBParameterGroup, default)
+        for family in FAMILIES:
+            name, description = default_group(family), f"Default parameter group for {family}"
+            default = DBParameterGroup(self, name, description, family)
+            self.db_parameter_groups[name] = cast(DBParameterGroup, default)
 
     def create_db_parameter_group(self, db_parameter_group_kwargs: Any) -> DBParameterGroup:
         family = db_parameter_group_kwargs.get("db_parameter_group_family")
-        if family and family != FAMILY:
+        if family and family not in FAMILIES:
             raise InvalidParameterValue(
                 f"ParameterGroupFamily {family} is not a valid parameter group family; the local "
-                f"cloud has {FAMILY}."
+                f"cloud has {' and '.join(FAMILIES)}."
             )
         return super().create_db_parameter_group(db_parameter_group_kwargs)
 
     def delete_db_parameter_group(self, db_parameter_group_name: str) -> DBParameterGroup:
         members = self._members(db_parameter_group_name)
         used = [instance.db_instance_identifier for instance in members]
-        if used or db_parameter_group_name == DEFAULT_GROUP:
+        if used or db_parameter_group_name.startswith("default."):
             raise RDSClientError(
                 "InvalidDBParameterGroupState",
                 "One or more database instances are still members of this parameter group "
@@ -51,9 +52,13 @@ class ParameterGroups(RDSBackend):
         """Set parameters: dynamic ones reach the servers at once, static ones wait for a reboot."""
         changes = list(db_parameter_group_parameters)
         self._check_modifiable(db_parameter_group_name)
+        family = self.db_parameter_groups[db_parameter_group_name].family
         for change in changes:
             refused = refusal(
-                change["ParameterName"], change.get("ParameterValue"), change.get("ApplyMethod")
+                str(family),
+                change["ParameterName"],
+                change.get("ParameterValue"),
+                change.get("ApplyMethod"),
             )
             if refused is not None:
                 raise RDSClientError(*refused)
@@ -78,7 +83,7 @@ class ParameterGroups(RDSBackend):
             if change.get("ApplyMethod") == "immediate"
         }
         for parameter in names:
-            if parameter not in catalogue():
+            if parameter not in catalogue(str(group.family)):
                 raise InvalidParameterValue(f"Could not find parameter with name: {parameter}")
             group.parameters.pop(parameter, None)
         self._apply(group, immediate)
@@ -86,7 +91,11 @@ class ParameterGroups(RDSBackend):
 
     def user_parameters(self, instance: LocalDBInstance) -> dict[str, str]:
         """The values the user has set in the instance's parameter group."""
-        group = self.db_parameter_groups.get(str(instance.db_parameter_group_name))
+        return self.values_of_group(str(instance.db_parameter_group_name))
+
+    def values_of_group(self, name: str) -> dict[str, str]:
+        """The values the user has set in a parameter group."""
+        group = self.db_parameter_groups.get(name)
         return _user_values(group) if group is not None else {}
 
     def known_parameter_group(self, name: str | None) -> str:
@@ -97,7 +106,8 @@ class ParameterGroups(RDSBackend):
 
     def _apply(self, group: DBParameterGroup, immediate: set[str]) -> None:
         wanted = _user_values(group)
-        dynamic = {name for name in immediate if not catalogue()[name].static}
+        known = catalogue(str(group.family))
+        dynamic = {name for name in immediate if not known[name].static}
 
         def apply(node: Node) -> None:
             for name in dynamic:

@@ -1,4 +1,4 @@
-"""Parameters of the family postgres17: what exists, RDS's own defaults, and what is refused.
+"""Parameters of the families postgres16 and postgres17: what exists, RDS's defaults, refusals.
 
 Which parameters there are is known from facts/postgresql_parameters.py. RDS's own defaults stand
 here; source: `aws rds describe-db-parameters` on the default group, as published in AWS's user
@@ -14,8 +14,7 @@ from facts.parameter_formulas import VARIABLES, FormulaError, evaluate, is_formu
 from localcloud.databases.engine import PRELOAD_LIBRARIES, SUPPORTED_EXTENSIONS
 from localcloud.databases.instance_classes import InstanceClass
 
-FAMILY = "postgres17"
-DEFAULT_GROUP = f"default.{FAMILY}"
+FAMILIES = ("postgres16", "postgres17")
 
 # Defaults that RDS sets differently from PostgreSQL; units are PostgreSQL's own.
 _RDS_DEFAULTS = {
@@ -103,12 +102,22 @@ class Parameter:
         return None
 
 
+def family_of(version: str | int) -> str:
+    """The family of an engine version such as "17.6" or 17."""
+    return f"postgres{str(version).partition('.')[0]}"
+
+
+def default_group(family: str) -> str:
+    """Name of the group that RDS makes itself."""
+    return f"default.{family}"
+
+
 @cache
-def catalogue() -> Mapping[str, Parameter]:
+def catalogue(family: str) -> Mapping[str, Parameter]:
     """All parameters of the family by lower-case name."""
     return {
         name: _local(known)
-        for name, known in sorted(postgresql_parameters.catalogue(FAMILY).items())
+        for name, known in sorted(postgresql_parameters.catalogue(family).items())
         if not name.startswith(_WITHOUT_LIBRARY)
     }
 
@@ -137,9 +146,11 @@ def is_system_default(name: str) -> bool:
     return name in _RDS_DEFAULTS or name.startswith("rds.")
 
 
-def refusal(name: str, value: str | None, apply_method: str | None) -> tuple[str, str] | None:
+def refusal(
+    family: str, name: str, value: str | None, apply_method: str | None
+) -> tuple[str, str] | None:
     """Why ModifyDBParameterGroup refuses this change: AWS's error code and message, or None."""
-    parameter = catalogue().get(name.lower())
+    parameter = catalogue(family).get(name.lower())
     if parameter is None:
         return "InvalidParameterValue", f"Could not find parameter with name: {name}"
     if not parameter.modifiable:
@@ -198,18 +209,22 @@ def _preload_libraries() -> str:
 
 
 def resolve(
-    user: Mapping[str, str], instance_class: InstanceClass, port: int, storage_bytes: int
+    family: str,
+    user: Mapping[str, str],
+    instance_class: InstanceClass,
+    port: int,
+    storage_bytes: int,
 ) -> dict[str, str]:
     """Return every set parameter with its formula computed: RDS's defaults, then the user's."""
     figures = (instance_class.memory_bytes, instance_class.processors, storage_bytes, port)
     variables = dict[str, int](zip(VARIABLES, figures, strict=True))
-    chosen = {p.name: p.default for p in catalogue().values() if p.default is not None}
+    known = catalogue(family)
+    chosen = {p.name: p.default for p in known.values() if p.default is not None}
     chosen |= {name.lower(): value for name, value in user.items()}
-    return {name: _computed(name, value, variables) for name, value in chosen.items()}
+    return {name: _computed(known[name], value, variables) for name, value in chosen.items()}
 
 
-def _computed(name: str, value: str, variables: Mapping[str, int]) -> str:
-    parameter = catalogue()[name]
+def _computed(parameter: Parameter, value: str, variables: Mapping[str, int]) -> str:
     if parameter.type in ("integer", "real") and is_formula(value):
         return str(evaluate(value, variables))
     return value

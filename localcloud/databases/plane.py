@@ -20,7 +20,9 @@ from localcloud.databases.configuration import (
     Configuration,
     IncompatibleParametersError,
     Upstream,
+    preloaded,
 )
+from localcloud.databases.earlier_engine import EarlierEngine
 from localcloud.databases.engine import Engine
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.node import Node, Standby
@@ -36,7 +38,9 @@ class Plane:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.engine = Engine(cloud.image, cloud.home.databases / ".engine")
+        folder = cloud.home.databases / ".engine"
+        self.engine = Engine(cloud.image, folder)
+        self._earlier = EarlierEngine(cloud.image, folder, self.engine)
         self._nodes: dict[str, Node] = {}  # by `_key`
         self._lock = threading.Lock()
 
@@ -46,6 +50,22 @@ class Plane:
         # The servers' user number may be another user's on this machine.
         self.cloud.home.databases.chmod(0o700)
         self.engine.install()
+        self._earlier.discard()
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The engine versions there are, such as "17.6", the earliest first."""
+        return self._earlier.version, self.engine.version
+
+    def engine_of(self, version: str) -> Engine:
+        """The engine of a version of `versions`; the earlier one is downloaded at its first use.
+
+        Raises LocalCloudError when that fails.
+        """
+        if version != self._earlier.version:
+            return self.engine
+        self._earlier.install()
+        return self._earlier
 
     def shutdown(self) -> None:
         """Stop every server, replicas first, and give back interfaces and mounts."""
@@ -198,7 +218,8 @@ class Plane:
         instance.dns_name = self.endpoint_name(identifier, instance.region)
         key = self._key(identifier, instance.region)
         folder = self.cloud.home.databases / key
-        server = Server(self.engine, key, folder, instance.port or 5432)
+        engine = self.engine_of(str(instance.engine_version))
+        server = Server(engine, key, folder, instance.port or 5432)
         node = Node(instance, server, subnet_id, Archive(folder), source, applied=dict(parameters))
         if folder.exists():  # Of an earlier daemon: the control plane has no memory of it.
             server.remove()
@@ -241,6 +262,7 @@ class Plane:
     def start_server(self, node: Node, timeout_seconds: float = START_TIMEOUT_SECONDS) -> None:
         """Configure and start; the first time also do what is left of the creation."""
         self.configure(node)
+        self._tell_what_lacks(node)
         node.server.start(timeout_seconds)
         if node.recovery is not None:
             return  # Not yet the configuration that the server is to run with.
@@ -256,13 +278,16 @@ class Plane:
 
     def _configuration(self, node: Node) -> Configuration:
         instance = node.instance
+        engine = node.server.engine
         return Configuration(
             identifier=instance.db_instance_identifier,
+            major=engine.major,
+            lacking_libraries=self.engine.preload_libraries - engine.preload_libraries,
             # The API has refused an unknown class.
             instance_class=instance_classes.by_name(instance.db_instance_class),
             storage_gibibytes=instance.allocated_storage,
             port=instance.port or 5432,
-            address=node.interface.address if node.interface else "",
+            address=node.interface.address if node.interface and not node.closed else "",
             master_username=str(instance.master_username),
             parameters=node.applied,
             archiving=bool(instance.backup_retention_period),
@@ -270,7 +295,19 @@ class Plane:
             recovery=node.recovery,
             synchronous_standby=standby.NAME if node.standby else None,
             read_only=node.read_only,
+            subscribed=node.subscribed,
         )
+
+    def _tell_what_lacks(self, node: Node) -> None:
+        configuration = self._configuration(node)
+        wanted = preloaded(configuration.resolved())
+        if lacking := sorted(configuration.lacking_libraries.intersection(wanted)):
+            _LOG.warning(
+                "%s starts without %s: the local cloud's PostgreSQL %s does not have it, RDS has",
+                configuration.identifier,
+                ", ".join(lacking),
+                node.server.engine.version,
+            )
 
     def _standby_configuration(self, node: Node, second: Standby) -> Configuration:
         return replace(

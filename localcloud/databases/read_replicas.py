@@ -13,7 +13,7 @@ from moto.rds.models import DBInstance
 from localcloud.databases import backups, creation, standby
 from localcloud.databases.instance import LocalDBInstance, new_instance
 from localcloud.databases.node import Node
-from localcloud.databases.parameters import DEFAULT_GROUP
+from localcloud.databases.parameters import default_group
 from localcloud.databases.regional import Regional
 from localcloud.databases.validation import choose_subnet, validate_common, validate_references
 
@@ -54,10 +54,10 @@ class ReadReplicas(Regional):
         inputs = {name: value for name, value in inherited.items() if value is not None} | given
         if "storage_type" in given:
             inputs["iops"] = given.get("iops")
-        inputs.setdefault("db_parameter_group_name", DEFAULT_GROUP)
+        inputs.setdefault("db_parameter_group_name", default_group(source.family))
         avoided = None if elsewhere else source.availability_zone
         subnet_id, zone, vpc_id = choose_subnet(self, inputs, avoided)
-        validate_references(self, inputs, vpc_id)
+        validate_references(self, inputs, vpc_id, source.family)
         inputs |= {
             "availability_zone": zone,
             "engine": source.engine,

@@ -5,11 +5,14 @@ from typing import Any
 from moto.rds.exceptions import (
     DBInstanceAlreadyExists,
     DBInstanceNotFoundError,
+    InvalidParameterCombination,
     RDSClientError,
 )
 
+from localcloud.databases import validation
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.parameter_groups import ParameterGroups
+from localcloud.errors import LocalCloudError
 
 
 class Regional(ParameterGroups):
@@ -39,6 +42,18 @@ class Regional(ParameterGroups):
         if not isinstance(found, LocalDBInstance):
             raise DBInstanceNotFoundError(identifier_or_arn)
         return found
+
+    def choose_version(self, requested: str | None) -> str:
+        """The engine version that is asked for, whose engine is there afterwards.
+
+        Raises InvalidParameterCombination for one that the local cloud has not or cannot download.
+        """
+        version = validation.choose_version(requested, self.plane.versions)
+        try:
+            self.plane.engine_of(version)
+        except LocalCloudError as error:
+            raise InvalidParameterCombination(str(error)) from error
+        return version
 
     def require(self, instance: LocalDBInstance, statuses: tuple[str, ...]) -> None:
         """Refuse the action in any other status."""

@@ -15,7 +15,7 @@ from localcloud.databases import (
     responses_blue_green,
     responses_events,
 )
-from localcloud.databases.parameters import FAMILY, Parameter, is_system_default
+from localcloud.databases.parameters import Parameter, is_system_default
 from localcloud.databases.parameters import catalogue as parameter_catalogue
 from localcloud.databases.responses_backups import backend_of, page
 
@@ -57,9 +57,9 @@ def install(rds_authority: Authority) -> None:
 
 
 def describe_db_engine_versions(self: RDSResponse) -> ActionResult:
-    """DescribeDBEngineVersions; DefaultOnly and the rest make no difference with one version."""
+    """DescribeDBEngineVersions: the versions of the local cloud."""
     found = catalogue.engine_versions(
-        backend_of(self).plane.engine.version,
+        backend_of(self).plane.versions,
         self.params.get("Engine"),
         self.params.get("EngineVersion"),
         self.params.get("DBParameterGroupFamily"),
@@ -70,7 +70,7 @@ def describe_db_engine_versions(self: RDSResponse) -> ActionResult:
 def describe_orderable_db_instance_options(self: RDSResponse) -> ActionResult:
     """DescribeOrderableDBInstanceOptions for the one engine."""
     found = catalogue.orderable_options(
-        backend_of(self).plane.engine.version,
+        backend_of(self).plane.versions,
         self.region,
         self.params.get("Engine"),
         self.params.get("EngineVersion"),
@@ -85,15 +85,18 @@ def describe_db_parameters(self: RDSResponse) -> ActionResult:
     name = self.params.get("DBParameterGroupName")
     group = backend.db_parameter_groups[backend.known_parameter_group(name)]
     wanted = self.params.get("Source")
-    found = [_describe(parameter, group) for parameter in parameter_catalogue().values()]
+    found = [
+        _describe(parameter, group) for parameter in parameter_catalogue(str(group.family)).values()
+    ]
     chosen = [parameter for parameter in found if wanted in (None, "", parameter["Source"])]
     return page(self, "Parameters", chosen)
 
 
-def describe_engine_default_parameters(_: RDSResponse) -> ActionResult:
-    """DescribeEngineDefaultParameters of the family."""
-    found = [_describe(parameter, None) for parameter in parameter_catalogue().values()]
-    return ActionResult({"EngineDefaults": {"DBParameterGroupFamily": FAMILY, "Parameters": found}})
+def describe_engine_default_parameters(self: RDSResponse) -> ActionResult:
+    """DescribeEngineDefaultParameters of a family."""
+    family = str(self.params.get("DBParameterGroupFamily"))
+    found = [_describe(parameter, None) for parameter in parameter_catalogue(family).values()]
+    return ActionResult({"EngineDefaults": {"DBParameterGroupFamily": family, "Parameters": found}})
 
 
 def reset_db_parameter_group(self: RDSResponse) -> ActionResult:

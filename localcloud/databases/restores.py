@@ -11,7 +11,7 @@ from localcloud.databases import creation
 from localcloud.databases.automated_backups import AutomatedBackup, AutomatedBackups
 from localcloud.databases.creation import Origin
 from localcloud.databases.instance import LocalDBInstance, new_instance
-from localcloud.databases.parameters import DEFAULT_GROUP
+from localcloud.databases.parameters import default_group, family_of
 from localcloud.databases.snapshots import Snapshots
 from localcloud.databases.validation import choose_subnet, validate_common, validate_references
 
@@ -122,10 +122,12 @@ class Restores(Snapshots, AutomatedBackups):
             inherited |= {"iops": None, "storage_throughput": None}
         inputs = inherited | given
         inputs |= {name: inherited[name] for name in _IN_THE_DATA}
-        inputs.setdefault("db_parameter_group_name", DEFAULT_GROUP)
+        inputs["engine_version"] = version = self.choose_version(origin.major_version())
+        family = family_of(version)
+        inputs.setdefault("db_parameter_group_name", default_group(family))
         validate_common(inputs)
         subnet_id, zone, vpc_id = choose_subnet(self, inputs)
-        validate_references(self, inputs, vpc_id)
+        validate_references(self, inputs, vpc_id, family)
         inputs |= {
             "availability_zone": zone,
             "storage_encrypted": kms_key_id is not None,

@@ -64,12 +64,8 @@ def create_roles(server: Server, master_username: str, password: str, database: 
                 sql.Identifier(REPLICATION_ADMINISTRATOR)
             )
         )
-        granted = (*_PREDEFINED, "rds_password", "rds_replication")
-        connection.execute(
-            sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(
-                sql.SQL(", ").join(map(sql.Identifier, granted))
-            )
-        )
+        _grant_predefined(connection)
+        connection.execute("GRANT rds_password, rds_replication TO rds_superuser WITH ADMIN OPTION")
         for parameter in _SETTABLE:
             connection.execute(
                 sql.SQL("GRANT SET ON PARAMETER {} TO rds_superuser").format(
@@ -96,6 +92,20 @@ def create_roles(server: Server, master_username: str, password: str, database: 
             connection.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), master)
             )
+
+
+def complete_roles(server: Server) -> None:
+    """Give rds_superuser what a later major version has and the one before had not."""
+    with server.connect() as connection:
+        _grant_predefined(connection)
+
+
+def _grant_predefined(connection: Connection) -> None:
+    found = connection.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) ORDER BY 1", [list(_PREDEFINED)]
+    ).fetchall()
+    roles = sql.SQL(", ").join(sql.Identifier(str(row[0])) for row in found)
+    connection.execute(sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(roles))
 
 
 def set_password(server: Server, username: str, password: str) -> None:

@@ -20,7 +20,7 @@ from typing import LiteralString
 import psycopg
 
 from localcloud.databases.archive import copy_tree
-from localcloud.databases.engine import BINARIES, Engine, bind, mount_memory, unmount_below
+from localcloud.databases.engine import Engine, bind, mount_memory, unmount_below
 from localcloud.errors import LocalCloudError
 
 ADMINISTRATOR = "rdsadmin"
@@ -39,7 +39,7 @@ _FOLDERS = ("db", "config", "log", "log/error", "wal_archive", "socket")
 
 # The parameter group's limits are for the user's sessions, and what the administrator does (even
 # a password's verifier) belongs in no log. It waits for no standby either: it may be what brings a
-# dead one back.
+# dead one back, and works also where sessions begin read-only.
 _SESSION_OPTIONS = " ".join(
     f"-c {name}={value}"
     for name, value in {
@@ -51,6 +51,7 @@ _SESSION_OPTIONS = " ".join(
         "log_min_error_statement": "panic",
         "pgaudit.log": "none",
         "synchronous_commit": "local",
+        "default_transaction_read_only": "off",
     }.items()
 )
 
@@ -129,9 +130,7 @@ class Server:
         """
         unmount_below(self.root)  # Left by a daemon that was killed.
         for name in _FOLDERS:
-            path = self.folder / name
-            path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.chown(path, *self.engine.owner)
+            self.make_folder(name)
         self.engine.mount(self.root)
         bind(self.folder, self.root / "rdsdbdata")
         mount_memory(self.root / "dev/shm", _SHARED_MEMORY_MEBIBYTES)
@@ -139,22 +138,33 @@ class Server:
         if primary is not None:
             self.see_primary(primary)
 
+    def make_folder(self, name: str) -> None:
+        """Make a folder that the server sees below /rdsdbdata, its own."""
+        path = self.folder / name
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.chown(path, *self.engine.owner)
+
+    def empty(self) -> None:
+        """Remove the data of a stopped server."""
+        shutil.rmtree(self.data)
+        self.make_folder(self.data.name)
+
     def see_primary(self, primary: "Server") -> None:
         """Show the server the socket of the primary it follows, or another one from now on."""
         point = self.root / PRIMARY.relative_to("/")
         unmount_below(point)
         bind(primary.folder / "socket", point)
 
-    def initialize(self) -> None:
-        """Make a new cluster (initdb)."""
-        locale = self.engine.locale
-        self.run(
-            "initdb",
-            f"--pgdata={DATA}",
+    def initialize(self, engine: Engine | None = None, data: Path = DATA) -> None:
+        """Make a new cluster (initdb), by another engine than its own if one is given."""
+        engine = engine or self.engine
+        self.run_program(
+            engine.program("initdb"),
+            f"--pgdata={data}",
             f"--username={ADMINISTRATOR}",
             "--auth=peer",
             "--encoding=UTF8",
-            f"--locale={locale}",
+            f"--locale={engine.locale}",
             "--data-checksums",  # on in every RDS instance
             "--no-instructions",
             _NO_SYNC,
@@ -241,7 +251,7 @@ class Server:
                 stdout=file,
                 stderr=file,
                 cwd="/",
-                env=_environment(),
+                env=self._environment(),
                 start_new_session=True,
             )
         deadline = time.monotonic() + timeout_seconds
@@ -338,30 +348,49 @@ class Server:
 
         Raises LocalCloudError.
         """
-        completed = subprocess.run(
-            self._command(program, *arguments, namespace=False),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            env=_environment(),
-            cwd="/",
-            check=False,
-        )
+        return self.run_program(self.engine.program(program), *arguments)
+
+    def run_program(self, program: Path, *arguments: str) -> str:
+        """Run a program of the root as postgres, and return what it says.
+
+        Raises LocalCloudError.
+        """
+        completed = self.attempt(program, *arguments)
         if completed.returncode:
             raise LocalCloudError(
-                f"{program} for {self.identifier} failed: {completed.stderr.strip()[-500:]}"
+                f"{program.name} for {self.identifier} failed: {completed.stderr.strip()[-500:]}"
             )
         return completed.stdout
 
-    def _command(self, program: str, *arguments: str, namespace: bool = True) -> Sequence[str]:
-        enter = [f"--net={self.namespace_path}", "--"] if namespace and self.namespace_path else []
+    def attempt(
+        self, program: Path, *arguments: str, folder: str = "/"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of the root as postgres in a folder of it."""
+        return subprocess.run(
+            self._in_root("env", f"--chdir={folder}", str(program), *arguments),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=self._environment(),
+            cwd="/",
+            check=False,
+        )
+
+    def _command(self, program: str, *arguments: str) -> Sequence[str]:
+        enter = ["nsenter", f"--net={self.namespace_path}", "--"] if self.namespace_path else []
+        return [*enter, *self._in_root(str(self.engine.program(program)), *arguments)]
+
+    def _in_root(self, *command: str) -> Sequence[str]:
         user, group = self.engine.owner
         return [
-            *(["nsenter", *enter] if enter else []),
             *("chroot", str(self.root), "setpriv"),
             *(f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs", "--"),
-            *(str(BINARIES / program), *arguments),
+            *command,
         ]
+
+    def _environment(self) -> dict[str, str]:
+        usual = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
+        return usual | self.engine.environment
 
     def _config_file(self) -> str:
         return f"--config-file={CONFIGURATION / 'postgresql.conf'}"
@@ -384,7 +413,3 @@ def _is(status: str, pid_file: Path, postmaster: int) -> bool:
     except FileNotFoundError:
         return False
     return len(lines) >= 8 and lines[0] == str(postmaster) and lines[7].strip() == status
-
-
-def _environment() -> dict[str, str]:
-    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}

@@ -88,10 +88,14 @@ class Snapshots(Regional):
         return snapshot
 
     def create_automated_snapshot(
-        self, instance: LocalDBInstance, data: Path, started: datetime.datetime
+        self,
+        instance: LocalDBInstance,
+        data: Path,
+        started: datetime.datetime,
+        name: str | None = None,
     ) -> None:
         """Make the snapshot of a base backup, named as RDS names it; one a minute."""
-        name = f"rds:{instance.db_instance_identifier}-{started:%Y-%m-%d-%H-%M}"
+        name = name or f"rds:{instance.db_instance_identifier}-{started:%Y-%m-%d-%H-%M}"
         if name in self.database_snapshots:
             return
         snapshot = self._add(instance, name, "automated", None, None)

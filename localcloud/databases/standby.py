@@ -93,7 +93,7 @@ def _create(plane: "Plane", node: Node) -> None:
     name = node.archive.folder.name
     if not node.server.identifier.endswith(_SUFFIX):
         name += _SUFFIX
-    server = Server(plane.engine, name, node.archive.folder.with_name(name), node.server.port)
+    server = Server(node.server.engine, name, node.archive.folder.with_name(name), node.server.port)
     standby = Standby(server, subnet_id, zone)
     standby.interface = plane.cloud.fabric.attach(
         name=f"db-{name}", subnet_id=subnet_id, security_group_ids=instance.vpc_security_group_ids

@@ -14,9 +14,8 @@ from moto.rds.models import RDSBackend
 
 from localcloud.databases import instance_classes
 from localcloud.databases.certificates import CERTIFICATE_AUTHORITIES
-from localcloud.databases.engine import MAJOR_VERSION
 from localcloud.databases.instance import ENGINE
-from localcloud.databases.parameters import DEFAULT_GROUP, FAMILY
+from localcloud.databases.parameters import default_group
 
 # AWS, CreateDBInstance: limits of RDS for PostgreSQL.
 _STORAGE_GIB = {"gp2": (20, 65536), "gp3": (20, 65536), "io1": (100, 65536), "io2": (100, 65536)}
@@ -26,7 +25,7 @@ _RESERVED_MASTER_USERNAMES = frozenset({"admin", "public", "rdsadmin", "root", "
 _RESERVED_DATABASE_NAMES = frozenset({"db", "rdsadmin", "template0", "template1"})
 
 
-def validate_create(inputs: Mapping[str, Any], engine_version: str) -> None:
+def validate_create(inputs: Mapping[str, Any]) -> None:
     """Check CreateDBInstance's own inputs."""
     _required(inputs, "db_instance_class", "DBInstanceClass")
     if inputs.get("engine") != ENGINE:
@@ -43,7 +42,6 @@ def validate_create(inputs: Mapping[str, Any], engine_version: str) -> None:
             "DB clusters are not run by the local cloud; create the instance without "
             "DBClusterIdentifier."
         )
-    validate_version(inputs.get("engine_version"), engine_version)
     username = str(inputs["master_username"])
     if username.lower() in _RESERVED_MASTER_USERNAMES or username.lower().startswith("pg_"):
         raise InvalidParameterValue(
@@ -109,28 +107,38 @@ def validate_common(inputs: Mapping[str, Any]) -> None:
         )
 
 
-def validate_version(requested: str | None, actual: str) -> None:
-    """The engine of the image is the only version there is; "17" alone means it too."""
-    if requested not in (None, str(MAJOR_VERSION), actual):
-        raise InvalidParameterCombination(
-            f"Cannot find version {requested} for {ENGINE}; the local cloud has {actual}."
-        )
+def choose_version(requested: str | None, versions: tuple[str, ...]) -> str:
+    """The engine version that is asked for; "17" alone means its one minor version.
+
+    Without one it is the newest. Raises InvalidParameterCombination for any other.
+    """
+    if requested is None:
+        return versions[-1]
+    for version in versions:
+        if requested in (version, version.partition(".")[0]):
+            return version
+    raise InvalidParameterCombination(
+        f"Cannot find version {requested} for {ENGINE}; the local cloud has "
+        f"{' and '.join(versions)}."
+    )
 
 
-def validate_references(backend: RDSBackend, inputs: Mapping[str, Any], vpc_id: str) -> None:
+def validate_references(
+    backend: RDSBackend, inputs: Mapping[str, Any], vpc_id: str, family: str
+) -> None:
     """Check that the parameter group and the security groups exist and fit."""
     group_name = inputs.get("db_parameter_group_name")
-    if group_name and group_name != DEFAULT_GROUP:
+    if group_name and group_name != default_group(family):
         group = backend.db_parameter_groups.get(group_name)
         if group is None:
             raise RDSClientError(
                 "DBParameterGroupNotFound", f"DBParameterGroup not found: {group_name}"
             )
-        if group.family != FAMILY:
+        if group.family != family:
             raise InvalidParameterCombination(
                 f"The Parameter Group {group_name} with DBParameterGroupFamily {group.family} "
                 f"cannot be used for this instance. Please use a Parameter Group with "
-                f"DBParameterGroupFamily {FAMILY}"
+                f"DBParameterGroupFamily {family}"
             )
     ec2 = ec2_backends[backend.account_id][backend.region_name]
     for group_id in inputs.get("vpc_security_group_ids") or ():

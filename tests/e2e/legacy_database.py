@@ -113,7 +113,7 @@ class LegacyDatabase:
         )
         rds.create_db_parameter_group(
             DBParameterGroupName="legacy-parameters",
-            DBParameterGroupFamily="postgres17",
+            DBParameterGroupFamily="postgres16",
             Description="legacy",
         )
         rds.modify_db_parameter_group(
@@ -129,7 +129,7 @@ class LegacyDatabase:
         rds.create_db_instance(
             DBInstanceIdentifier=NAME,
             Engine="postgres",
-            EngineVersion="17",
+            EngineVersion="16",
             DBInstanceClass="db.t4g.small",
             AllocatedStorage=20,
             StorageType="gp2",

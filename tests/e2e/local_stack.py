@@ -63,13 +63,16 @@ class LocalStack:
             "PGKEEP_STACK_CONFIG_FILE": str(self.config_file),
         }
 
-    def write_config(self, change: dict[str, dict[str, Any]] | None = None) -> None:
+    def write_config(self, change: dict[str, Any] | None = None) -> None:
         """Writes the stack file: the repository's, in our address range, with some settings changed."""
         content = yaml.safe_load((REPOSITORY / "stacks/Pulumi.local.yaml").read_text())
         settings = use_address_range(content["config"]["pgkeep:settings"], self.octet)
         settings.setdefault("network", {})["vpc_cidr"] = f"10.{self.octet}.0.0/16"
         for section, values in (change or {}).items():
-            settings.setdefault(section, {}).update(values)
+            if isinstance(values, dict):
+                settings.setdefault(section, {}).update(values)
+            else:
+                settings[section] = values
         content["config"]["pgkeep:settings"] = settings
         self.config_file.write_text(yaml.safe_dump(content))
 

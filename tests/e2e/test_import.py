@@ -1,7 +1,10 @@
-"""An instance that was made without pgkeep is imported as docs/database.md says, with its data."""
+"""An instance that was made without pgkeep is imported as docs/database.md says, with its data, and
+then goes from PostgreSQL 16 to 17.
+"""
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,7 +46,7 @@ def legacy(local: LocalStack) -> LegacyDatabase:
     return LegacyDatabase(local)
 
 
-def settings(legacy: LegacyDatabase, **database: Any) -> dict[str, dict[str, Any]]:
+def settings(legacy: LegacyDatabase, **database: Any) -> dict[str, Any]:
     return {
         "network": {"existing": legacy.network, "vpc_cidr": None},
         "replicas": {"count": 0},
@@ -56,6 +59,7 @@ def settings(legacy: LegacyDatabase, **database: Any) -> dict[str, dict[str, Any
                 }
             },
             "master_username": MASTER,
+            "engine_version": "16",
             **database,
         },
     }
@@ -114,7 +118,7 @@ def test_the_update_imports_and_brings_it_in_line(
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
     assert after["DBSubnetGroup"]["DBSubnetGroupName"] == "legacy-subnets"
     groups = {group["DBParameterGroupName"] for group in after["DBParameterGroups"]}
-    assert groups == {"pgkeep-local-postgres17"}
+    assert groups == {"pgkeep-local-postgres16"}
     assert after["StorageType"] == "gp3"
     assert legacy.security_group_id in [g["VpcSecurityGroupId"] for g in after["VpcSecurityGroups"]]
     tags = {tag["Key"]: tag["Value"] for tag in after["TagList"]}
@@ -137,5 +141,52 @@ def test_its_data_is_there_through_the_pooler(local: LocalStack) -> None:
 
 
 def test_a_second_up_changes_nothing(local: LocalStack) -> None:
+    preview = local.preview("--expect-no-changes")
+    assert preview.returncode == 0, preview.stdout + preview.stderr
+
+
+def test_a_major_upgrade_has_to_be_named(local: LocalStack, legacy: LegacyDatabase) -> None:
+    local.write_config(settings(legacy, engine_version="17"))
+    preview = local.preview()
+    said = preview.stdout + preview.stderr
+    assert preview.returncode != 0
+    assert "database.engine_version: '17' refused, must be '16': the instance runs 16." in said
+    assert "Traceback" not in said
+
+
+def test_the_named_upgrade_keeps_the_data(local: LocalStack, legacy: LegacyDatabase) -> None:
+    upgrade = {
+        "engine_version": "17",
+        "major_upgrade": {"from_version": "16", "to_version": "17"},
+        "apply_changes_immediately": True,
+    }
+    exemption = {
+        "rule": "rds-no-major-upgrades",
+        "resource": "aws:rds/instance:Instance::database-instance",
+        "reason": "the upgrade to 17",
+        "owner": "platform",
+        "expires": f"{datetime.date.today() + datetime.timedelta(days=7)}",  # noqa: DTZ011
+    }
+    before = legacy.describe()
+    local.write_config({**settings(legacy, **upgrade), "policy_exemptions": [exemption]})
+    up = local.toolchain("up")
+    assert up.returncode == 0, up.stdout + up.stderr
+    after = legacy.describe()
+    assert after["EngineVersion"].startswith("17.")
+    assert after["DbiResourceId"] == before["DbiResourceId"]
+    groups = {group["DBParameterGroupName"] for group in after["DBParameterGroups"]}
+    assert groups == {"pgkeep-local-postgres17"}
+    names = {
+        group["DBParameterGroupName"]
+        for group in legacy.rds.describe_db_parameter_groups()["DBParameterGroups"]
+    }
+    assert "pgkeep-local-postgres16" not in names
+    answer = local.query(
+        "application_security_group_id",
+        local.through_pooler(),
+        ["SELECT count(*), current_setting('server_version_num')::int / 10000 FROM buyers"],
+    )
+    assert answer["error"] is None
+    assert answer["results"][0]["rows"] == [[1000, 17]]
     preview = local.preview("--expect-no-changes")
     assert preview.returncode == 0, preview.stdout + preview.stderr

@@ -116,9 +116,11 @@ class DatabasesCloud:
         created = self.rds.create_db_instance(DBInstanceIdentifier=identifier, **merged)
         return created["DBInstance"]
 
-    def create_parameter_group(self, name: str, parameters: dict[str, str]) -> None:
+    def create_parameter_group(
+        self, name: str, parameters: dict[str, str], family: str = "postgres17"
+    ) -> None:
         self.rds.create_db_parameter_group(
-            DBParameterGroupName=name, DBParameterGroupFamily="postgres17", Description=name
+            DBParameterGroupName=name, DBParameterGroupFamily=family, Description=name
         )
         self.set_parameters(name, parameters, "pending-reboot")
 
@@ -165,6 +167,18 @@ class DatabasesCloud:
                 return
             time.sleep(0.02)
         raise AssertionError(f"{identifier} is still there")
+
+    def gone_like(self, beginning: str, seconds: float = 60) -> None:
+        """Wait until no instance's name begins so."""
+        self.eventually(
+            lambda: (
+                not any(
+                    found["DBInstanceIdentifier"].startswith(beginning)
+                    for found in self.rds.describe_db_instances()["DBInstances"]
+                )
+            ),
+            seconds,
+        )
 
     def eventually(self, check: Callable[[], Any], seconds: float = 20) -> Any:
         deadline = time.monotonic() + seconds

@@ -1,11 +1,8 @@
 """Blue/green deployments: what green takes over, and that no acknowledged row is lost."""
 
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 
 from localcloud.databases import blue_green
@@ -13,6 +10,7 @@ from localcloud.databases.node import Node
 from tests.localcloud import databases_cloud
 from tests.localcloud.databases_cloud import DatabasesCloud, refused
 from tests.localcloud.provider_engine import Engine, provider
+from tests.localcloud.writer import Writer, rows
 
 pytestmark = pytest.mark.root
 cloud = databases_cloud.cloud
@@ -61,48 +59,6 @@ def settings(cloud: DatabasesCloud, **more: Any) -> dict[str, Any]:
     }
 
 
-class Writer:
-    """A client that inserts one row after the other and notes those that were acknowledged."""
-
-    def __init__(self, cloud: DatabasesCloud) -> None:
-        self._cloud = cloud
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.acknowledged: list[int] = []
-        self.broken: list[str] = []
-        self.longest_pause_seconds = 0.0
-
-    def __enter__(self) -> "Writer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        number, last = 0, time.monotonic()
-        while not self._stopping.is_set():
-            try:
-                with self._cloud.connect("orders") as connection:
-                    while not self._stopping.is_set():
-                        number += 1
-                        connection.execute("INSERT INTO buyers VALUES (%s)", [number])
-                        self.acknowledged.append(number)
-                        pause = time.monotonic() - last
-                        self.longest_pause_seconds = max(self.longest_pause_seconds, pause)
-                        last = time.monotonic()
-            except (psycopg.Error, KeyError, AssertionError) as error:
-                self.broken.append(str(error))
-                time.sleep(0.05)
-
-
-def rows(cloud: DatabasesCloud) -> set[int]:
-    with cloud.connect("orders") as connection:
-        found = connection.execute("SELECT id FROM buyers").fetchall()
-    return {int(row[0]) for row in found}
-
-
 @pytest.fixture(scope="module")
 def made(cloud: DatabasesCloud, engine: Engine) -> Any:
     cloud.create_parameter_group("blue", {"work_mem": "8192"})
@@ -118,14 +74,14 @@ def test_a_writer_loses_no_acknowledged_row(
 ) -> None:
     before = cloud.describe("orders")
     address = cloud.address(before["Endpoint"]["Address"])
-    with Writer(cloud) as writer:
+    with Writer(cloud, "orders") as writer:
         cloud.eventually(lambda: len(writer.acknowledged) > 50)
         changes = {"parameterGroupName": "green", "instanceClass": "db.t4g.medium"}
         engine.update(made, **settings(cloud, **changes))
         written = len(writer.acknowledged)
         cloud.eventually(lambda: len(writer.acknowledged) > written + 50)
     assert writer.broken, "the switchover cuts clients off"
-    assert set(writer.acknowledged) <= rows(cloud)
+    assert set(writer.acknowledged) <= rows(cloud, "orders")
     assert writer.longest_pause_seconds < 60
     after = cloud.wait("orders")
     assert after["Endpoint"] == before["Endpoint"]

@@ -139,7 +139,7 @@ def test_the_catalogue_is_the_engines(cloud: DatabasesCloud, kept: str) -> None:
         "SELECT lower(name), context = 'postmaster' FROM pg_settings "
         "WHERE name NOT LIKE 'plpgsql.%%'"
     )
-    shipped = {name: p.static for name, p in catalogue().items() if not p.managed}
+    shipped = {name: p.static for name, p in catalogue("postgres17").items() if not p.managed}
     assert shipped == dict(rows)
 
 

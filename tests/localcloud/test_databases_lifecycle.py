@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.databases.engine import unmount_below
+from localcloud.image import postgresql_16
 from tests.localcloud import databases_cloud
 from tests.localcloud.databases_cloud import PASSWORD, DatabasesCloud
 
@@ -140,7 +141,7 @@ def test_a_snapshot_holds_the_data(cloud: DatabasesCloud, full: str) -> None:
     ("inputs", "message"),
     [
         ({"Engine": "mysql"}, "runs postgres only"),
-        ({"EngineVersion": "16"}, "Cannot find version 16 for postgres"),
+        ({"EngineVersion": "15"}, "Cannot find version 15 for postgres"),
         ({"DBInstanceClass": "db.t9.huge"}, "Invalid DB Instance class: db.t9.huge"),
         ({"MasterUsername": "rdsadmin"}, "reserved word"),
         ({"MasterUserPassword": "short"}, "shorter than 8 characters"),
@@ -206,6 +207,16 @@ def test_what_rds_offers(cloud: DatabasesCloud) -> None:
     ]
     assert version["EngineVersion"].startswith("17.")
     assert version["DBParameterGroupFamily"] == "postgres17"
+    assert version["ValidUpgradeTarget"] == []
+    (earlier,) = cloud.rds.describe_db_engine_versions(
+        Engine="postgres", DBParameterGroupFamily="postgres16"
+    )["DBEngineVersions"]
+    (target,) = earlier["ValidUpgradeTarget"]
+    assert target["IsMajorVersionUpgrade"]
+    assert (earlier["EngineVersion"], target["EngineVersion"]) == (
+        postgresql_16.VERSION,
+        version["EngineVersion"],
+    )
     certificates = cloud.rds.describe_certificates()
     assert certificates["DefaultCertificateForNewLaunches"] == "rds-ca-rsa2048-g1"
     assert len(certificates["Certificates"]) == 3

@@ -1,16 +1,23 @@
 """Databases without a server: formulas, classes, parameters, configuration, windows."""
 
+import dataclasses
 import datetime
 from pathlib import Path
 
 import pytest
+from moto.rds.exceptions import InvalidParameterCombination
 
 from facts.parameter_formulas import FormulaError, evaluate
 from localcloud.databases import instance_classes
-from localcloud.databases.configuration import Configuration, IncompatibleParametersError
+from localcloud.databases.configuration import (
+    Configuration,
+    IncompatibleParametersError,
+    Recovery,
+)
 from localcloud.databases.housekeeping import in_daily_window, in_weekly_window
 from localcloud.databases.log_files import portion
 from localcloud.databases.parameters import catalogue, refusal
+from localcloud.databases.validation import choose_version
 from localcloud.permissions import resources
 
 GIB = 1024**3
@@ -19,6 +26,7 @@ GIB = 1024**3
 def configuration(class_name: str = "db.t4g.medium", **parameters: str) -> Configuration:
     return Configuration(
         identifier="primary",
+        major=17,
         instance_class=instance_classes.by_name(class_name),
         storage_gibibytes=20,
         port=5432,
@@ -92,6 +100,37 @@ def test_the_settings_rds_keeps_for_itself_win() -> None:
     assert "max_connections = '450'" in conf
 
 
+def test_16_is_not_given_what_only_17_has() -> None:
+    of_17 = configuration(shared_preload_libraries="pg_stat_statements, pgaudit")
+    lacking = frozenset({"pgaudit"})
+    of_16 = dataclasses.replace(of_17, major=16, lacking_libraries=lacking).files()
+    assert "shared_preload_libraries = 'pg_stat_statements'" in of_16["postgresql.conf"]
+    assert "allow_alter_system" not in of_16["postgresql.conf"]
+    conf = of_17.files()["postgresql.conf"]
+    assert "shared_preload_libraries = 'pg_stat_statements,pgaudit'" in conf
+
+
+def test_a_copy_stops_following_at_its_position() -> None:
+    recovery = Recovery(position="0/3000060")
+    conf = dataclasses.replace(configuration(), recovery=recovery).files()["postgresql.conf"]
+    assert "recovery_target_lsn = '0/3000060'" in conf
+    assert "recovery_target_inclusive = 'off'" in conf
+    assert "recovery_target_action = 'promote'" in conf
+
+
+def test_nobody_writes_to_a_green_copy() -> None:
+    green = dataclasses.replace(configuration(), subscribed=True, read_only=True)
+    assert "default_transaction_read_only = 'on'" in green.files()["postgresql.conf"]
+
+
+def test_the_version_is_chosen_by_its_major_number() -> None:
+    versions = ("16.14", "17.10")
+    assert choose_version(None, versions) == "17.10"
+    assert choose_version("16", versions) == choose_version("16.14", versions) == "16.14"
+    with pytest.raises(InvalidParameterCombination, match=r"16\.2 .* has 16\.14 and 17\.10\."):
+        choose_version("16.2", versions)
+
+
 def test_a_quote_stays_inside_its_value() -> None:
     conf = configuration(application_name="x'\nport = '1").files()["postgresql.conf"]
     assert "application_name = 'x''\nport = ''1'" in conf
@@ -103,7 +142,7 @@ def test_more_shared_buffers_than_memory_is_incompatible() -> None:
 
 
 def test_line_ends_are_no_value() -> None:
-    assert refusal("application_name", "x\nport = 1", "immediate") is not None
+    assert refusal("postgres17", "application_name", "x\nport = 1", "immediate") is not None
 
 
 @pytest.mark.parametrize(
@@ -126,11 +165,11 @@ def test_line_ends_are_no_value() -> None:
     ],
 )
 def test_what_rds_takes(name: str, value: str, method: str) -> None:
-    assert refusal(name, value, method) is None
+    assert refusal("postgres17", name, value, method) is None
 
 
 def test_the_catalogue_is_whole() -> None:
-    known = catalogue()
+    known = catalogue("postgres17")
     assert len(known) > 400
     assert known["shared_preload_libraries"].static
     assert not known["work_mem"].static

@@ -190,6 +190,10 @@ class _Instance(Resource):
         parameters = to_request(shape, chosen, {**self.renames, "port": "DBPortNumber"})
         if "passwordWoVersion" in changed and context.inputs.get("passwordWo") is not None:
             parameters["MasterUserPassword"] = context.inputs["passwordWo"]
+        if "engineVersion" in changed and context.old_inputs:
+            # pulumi-aws says with the version whether it may be a major one.
+            allowed = bool(context.inputs.get("allowMajorVersionUpgrade"))
+            parameters["AllowMajorVersionUpgrade"] = allowed
         if "enabledCloudwatchLogsExports" in changed:
             old = set(context.old_inputs.get("enabledCloudwatchLogsExports") or [])
             new = set(context.inputs.get("enabledCloudwatchLogsExports") or [])
@@ -213,6 +217,22 @@ class _Instance(Resource):
         created = not context.old_inputs
         parameters["ApplyImmediately"] = created or bool(context.inputs.get("applyImmediately"))
         context.call("rds", "ModifyDBInstance", **self._key(context), **parameters)
+        if "EngineVersion" in parameters and parameters["ApplyImmediately"] and not created:
+            self._wait_upgraded(context, str(parameters["EngineVersion"]))
+
+    def _wait_upgraded(self, context: Context, wanted: str) -> None:
+        """An upgrade that RDS gave up leaves the version of before.
+
+        pulumi-aws finds out when it deletes the old parameter group, and at the next run.
+        """
+        self.wait_ready(context, _READY)
+        found = str(self.read(context)["EngineVersion"])
+        if found != wanted and not found.startswith(f"{wanted}."):
+            raise ProviderError(
+                f"{context.subject} stays at engine version {found}: RDS gave up the upgrade to "
+                f"{wanted}; the log file upgrade/pg_upgrade_precheck.log says why, mend that and "
+                "run `pulumi up` again"
+            )
 
     @staticmethod
     def _wait_available(context: Context, identifier: str) -> None:
