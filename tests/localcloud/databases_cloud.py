@@ -158,7 +158,7 @@ class DatabasesCloud:
                 raise AssertionError(f"{identifier} is {found['DBInstanceStatus']}:\n{text}")
             time.sleep(0.02)
 
-    def gone(self, identifier: str, seconds: float = 30) -> None:
+    def gone(self, identifier: str, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:

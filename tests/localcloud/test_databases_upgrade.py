@@ -61,9 +61,14 @@ def settings(cloud: DatabasesCloud, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def made(cloud: DatabasesCloud, engine: Engine) -> Any:
-    for name, family in (("earlier", "postgres16"), ("later", "postgres17")):
-        cloud.create_parameter_group(name, PARAMETERS, family)
+def groups(cloud: DatabasesCloud) -> None:
+    for name, version in {"earlier": 16, "blue": 16, "later": 17}.items():
+        cloud.create_parameter_group(name, PARAMETERS, f"postgres{version}")
+
+
+@pytest.fixture(scope="module")
+def made(cloud: DatabasesCloud, engine: Engine, groups: None) -> Any:
+    del groups
     made = engine.create(INSTANCE, "orders", **settings(cloud))
     with cloud.connect("orders") as connection:
         connection.execute("CREATE EXTENSION pg_stat_statements")
@@ -249,14 +254,15 @@ def test_the_way_back_is_the_snapshot_of_before(cloud: DatabasesCloud, made: Any
         cloud.rds.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
 
 
+@pytest.mark.usefixtures("groups")
 def test_blue_green_goes_to_17_under_a_writer(cloud: DatabasesCloud, engine: Engine) -> None:
-    cloud.create_parameter_group("blue", PARAMETERS, "postgres16")
     blue = {"identifier": "shop", "parameterGroupName": "blue"}
     made = engine.create(INSTANCE, "shop", **settings(cloud, **blue))
     with cloud.connect("shop") as connection:
         connection.execute("CREATE TABLE buyers (id int PRIMARY KEY)")
         connection.execute("CREATE TABLE notes (id serial PRIMARY KEY, text text)")
         connection.execute("CREATE TABLE loose (id int)")
+        connection.execute("CREATE EXTENSION pg_stat_statements")
         connection.execute("INSERT INTO notes (text) VALUES ('one'), ('two')")
     before = cloud.describe("shop")
     green = {**UPGRADE, "identifier": "shop", "blueGreenUpdate": {"enabled": True}}
@@ -278,6 +284,7 @@ def test_blue_green_goes_to_17_under_a_writer(cloud: DatabasesCloud, engine: Eng
     assert version(cloud, "shop") == 17
     assert cloud.setting("shop", "default_transaction_read_only") == "off"
     with cloud.connect("shop") as connection:
+        connection.execute("ALTER EXTENSION pg_stat_statements UPDATE")
         # The sequence goes on where blue's ended.
         made_note = connection.execute("INSERT INTO notes (text) VALUES ('x') RETURNING id")
         assert made_note.fetchone() == (3,)
