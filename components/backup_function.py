@@ -22,6 +22,11 @@ from components.workload_roles import database_environment
 _RETENTION_VARIABLE = "RETENTION_DAYS"
 
 
+def _hash_limit(deployment: Deployment) -> dict[str, str]:
+    most = deployment.settings.backups.largest_hashed_table_bytes
+    return {} if most is None else {"LARGEST_HASHED_TABLE_BYTES": str(most)}
+
+
 class BackupFunction(pulumi.ComponentResource):
     """The function may add objects to the bucket; it reads manifests, and neither rows nor more."""
 
@@ -63,6 +68,7 @@ class BackupFunction(pulumi.ComponentResource):
                     "KMS_KEY_ARN": keys.backups.arn,
                     _RETENTION_VARIABLE: json.dumps(backups.retention_days),
                     **manifest_key_variable(keys),
+                    **_hash_limit(deployment),
                     **({"WORKER_GROUP": worker_name(deployment)} if backups.worker.enabled else {}),
                 },
                 statements=[

@@ -226,6 +226,7 @@ def _user_data(
             database_port=POSTGRESQL_PORT,
             database_name=deployment.settings.database.name,
             retention_days=backups.retention_days,
+            largest_hashed_table_bytes=backups.largest_hashed_table_bytes,
             most_seconds=backups.worker.longest_hours * _HOUR_SECONDS,
             code=files["functions.zip"],
             sdk=files["aws-sdk.zip"],

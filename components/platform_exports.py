@@ -70,6 +70,7 @@ def exports(
         "backup_retention_function": backups.retention.operation.function.name,
         "manifest_key_arn": None if keys.manifests is None else keys.manifests.arn,
         "backup_retention_days": settings.backups.retention_days,
+        "backup_largest_hashed_table_bytes": settings.backups.largest_hashed_table_bytes,
         "role_secret_names": roles.workload.secret_names,
         "roles_function": roles.workload.operation.function.name,
         "roles_event": roles.workload.applied.input,

@@ -43,6 +43,8 @@ class WorkerConfig:
     database_port: int
     database_name: str
     retention_days: Mapping[str, int]
+    largest_hashed_table_bytes: int | None
+    """Above it tables are counted only; None: all are hashed."""
     most_seconds: int
     code: tuple[str, str]
     sdk: tuple[str, str]
@@ -108,6 +110,7 @@ def _environment(config: WorkerConfig) -> str:
         "KMS_KEY_ARN": config.kms_key_arn,
         "MANIFEST_KEY_ARN": config.manifest_key_arn or "",
         "RETENTION_DAYS": f"'{json.dumps(dict(config.retention_days))}'",
+        "LARGEST_HASHED_TABLE_BYTES": config.largest_hashed_table_bytes or "",
         "LOG_GROUP": config.log_group,
         "MAX_SECONDS": config.most_seconds,
         "CODE_OBJECT": f'"{" ".join(config.code)}"',

@@ -22,7 +22,16 @@ def optional(name: str) -> str | None:
 
 def required_int(name: str) -> int:
     """As `required`, for a whole number."""
-    value = required(name)
+    return _whole(name, required(name))
+
+
+def optional_int(name: str) -> int | None:
+    """As `optional`, for a whole number."""
+    value = optional(name)
+    return None if value is None else _whole(name, value)
+
+
+def _whole(name: str, value: str) -> int:
     if not value.isdecimal():
         raise OperationError(f"environment variable {name} is {value!r}; it must be a whole number")
     return int(value)

@@ -306,6 +306,16 @@ class BackupSettings(SettingsGroup):
         "from before it was set are refused while it is",
         source="AWS KMS developer guide: HMAC keys",
     )
+    hash_tables_up_to_gib: int | None = setting(
+        "Tables above it are counted and not hashed; left out, all are hashed",
+        default=None,
+        unit="GiB",
+        ge=1,
+        le=32_768,
+        why="hashing reads a table once more; without a hash a restore proves the number of its "
+        "rows and not what is in them, and says so",
+        source="pgkeep's design: counts and hashes of every table",
+    )
     keep_bucket: bool = setting(
         "Refuse to delete the bucket while it holds backups",
         default=True,
@@ -323,6 +333,11 @@ class BackupSettings(SettingsGroup):
             "pre-migration": self.pre_migration,
             "manual": self.manual,
         }
+
+    @property
+    def largest_hashed_table_bytes(self) -> int | None:
+        """`hash_tables_up_to_gib` in bytes."""
+        return None if self.hash_tables_up_to_gib is None else self.hash_tables_up_to_gib * 1024**3
 
     @property
     def retention_days(self) -> dict[str, int]:

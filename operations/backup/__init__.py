@@ -1,16 +1,15 @@
 """Logical dumps of the whole database to S3."""
 
-from operations.backup.dump import (
+from operations.backup.dump import failed, run
+from operations.backup.manifest import Manifest
+from operations.backup.options import (
     CLASSES,
     MOST_WORKERS,
     SCHEDULED_CLASSES,
     BackupTarget,
     Options,
     Progress,
-    failed,
-    run,
 )
-from operations.backup.manifest import Manifest
 
 __all__ = [
     "CLASSES",

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import resource
 import subprocess
 import tempfile
 import threading
@@ -21,7 +22,17 @@ from operations.postgresql_client import command
 # The most that an unprivileged process may ask for; fewer turns between the programs.
 _PIPE_BYTES = 1024 * 1024
 _ERROR_BYTES = 64 * 1024
+_LOOK_SECONDS = 0.2
 _STOPPED = "the run was stopped"
+
+
+# What the programs and libpq say when they get no memory; the server's own is an "ERROR: ...".
+_NO_MEMORY = re.compile(r"out of memory|cannot allocate memory|failed to map segment", re.I)
+_OF_THE_SERVER = re.compile(r"\b(ERROR|FATAL|PANIC): ")
+
+
+class OutOfMemoryError(OperationError):
+    """A program needed more memory than this run gives to one."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,8 @@ class Children:
     """All children of one run, so that one failure stops the others at once."""
 
     login: Login
+    #: The most address space of one program; None: as much as there is.
+    memory_bytes: int | None = None
     _running: set[subprocess.Popen[bytes]] = field(default_factory=set[subprocess.Popen[bytes]])
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: bool = False
@@ -66,6 +79,7 @@ class Children:
         """The program's standard output; `script` is what it reads from its standard input.
 
         Raises:
+            OutOfMemoryError: the program needed more than `memory_bytes`.
             OperationError: on leaving the block, unless the program ended with 0; or when the
                 run was stopped.
         """
@@ -77,6 +91,10 @@ class Children:
             process = self._start(program, arguments, errors, entrance)
             if process.stdout is None:
                 raise AssertionError("stdout is a pipe")
+            ended = threading.Event()
+            watcher = threading.Thread(target=_end_without_memory, args=(process, errors, ended))
+            if self.memory_bytes is not None:
+                watcher.start()
             try:
                 with contextlib.suppress(OSError):
                     fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -88,10 +106,13 @@ class Children:
                 process.wait()
                 raise
             finally:
+                ended.set()
+                if self.memory_bytes is not None:
+                    watcher.join()
                 with self._lock:
                     self._running.discard(process)
             if status != 0:
-                raise OperationError(self._why(program, status, errors))
+                raise self._failure(program, status, errors)
 
     def stop(self) -> None:
         """Kill all children; whoever reads from one gets an `OperationError`."""
@@ -120,16 +141,40 @@ class Children:
                 bufsize=0,
             )
             self._running.add(process)
+            if self.memory_bytes is not None:
+                # The kernel would end this whole function with it, and nobody could say why; as it
+                # does where the limit cannot be set. A program may also be gone already.
+                limit = (self.memory_bytes, self.memory_bytes)
+                with contextlib.suppress(OSError):
+                    resource.prlimit(process.pid, resource.RLIMIT_AS, limit)
             return process
 
-    def _why(self, program: str, status: int, errors: IO[bytes]) -> str:
+    def _failure(self, program: str, status: int, errors: IO[bytes]) -> OperationError:
         if self._stopped:
-            return _STOPPED
+            return OperationError(_STOPPED)
         errors.seek(0)
         lines = errors.read(_ERROR_BYTES).decode(errors="replace").strip().splitlines()
         # Details and hints follow the line that says what went wrong.
-        reason = next((line for line in lines if "error:" in line.lower()), "no message")
+        last = lines[-1] if lines else "no message"
+        reason = next((line for line in lines if "error:" in line.lower()), last)
         end = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
         # The line of a script that nobody will see.
         reason = re.sub(r"^psql:<stdin>:\d+: ", "", reason)
-        return f"{program} {end}: {reason}; no backup was made"
+        own = _NO_MEMORY.search(reason) and not _OF_THE_SERVER.search(reason)
+        if self.memory_bytes is not None and own:
+            return OutOfMemoryError(f"{program}: {re.sub(r'^.*error: ', '', reason)}")
+        return OperationError(f"{program} {end}: {reason}; no backup was made")
+
+
+def _end_without_memory(
+    process: subprocess.Popen[bytes], errors: IO[bytes], ended: threading.Event
+) -> None:
+    """psql that gets no memory for a row says so and then tries for ever to go on.
+
+    `errors` is read at a position: the program writes at the one that both share.
+    """
+    while not ended.wait(_LOOK_SECONDS):
+        said = os.pread(errors.fileno(), _ERROR_BYTES, 0).decode(errors="replace")
+        if _NO_MEMORY.search(said) and not _OF_THE_SERVER.search(said):
+            process.kill()
+            return

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 from operations.backup.children import Children
-from operations.backup.object_writer import ObjectWriter, StoredObject
 
 #: Words for pg_dump.
 SCHEMA = ("--section=pre-data", "--section=post-data")
@@ -13,13 +13,34 @@ LARGE_OBJECTS = ("--section=data", "--exclude-table-data=*.*")
 _READ_BYTES = 1024 * 1024
 
 
+#: What has become of a stream in the bucket.
+StoredT = TypeVar("StoredT")
+_StoredT_co = TypeVar("_StoredT_co", covariant=True)
+
+
+class Writer(Protocol[_StoredT_co]):
+    """Of one object (`ObjectWriter`) or of a series of them (`SeriesWriter`)."""
+
+    def write(self, block: bytes, /) -> None:
+        """Take a block."""
+        ...
+
+    def close(self) -> _StoredT_co:
+        """Make it exist."""
+        ...
+
+    def abort(self) -> None:
+        """Leave nothing."""
+        ...
+
+
 def dump(
-    children: Children, writer: ObjectWriter, words: Sequence[str], compression_level: int
-) -> StoredObject:
-    """Run pg_dump into one object.
+    children: Children, writer: Writer[StoredT], words: Sequence[str], compression_level: int
+) -> StoredT:
+    """Run pg_dump into `writer`.
 
     Raises:
-        OperationError: pg_dump did not end with 0; the object then does not exist.
+        OperationError: pg_dump did not end with 0; then nothing of it exists.
     """
     everything = ["--format=custom", f"--compress=zstd:{compression_level}", "--no-password"]
     try:

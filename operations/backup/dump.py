@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -28,10 +28,13 @@ from operations.backup import (
     sweeper,
     time_budget,
 )
-from operations.backup.children import Children, Login
+from operations.backup.children import Children, Login, OutOfMemoryError
+from operations.backup.definitions import StoredT
 from operations.backup.fingerprints import ALGORITHM
 from operations.backup.manifest import Manifest
+from operations.backup.object_series import SeriesWriter
 from operations.backup.object_writer import StoredObject, Uploads
+from operations.backup.options import CLASSES, MOST_WORKERS, BackupTarget, Options, Progress
 from operations.backup.rows import DumpedPiece, RowDumper
 from operations.backup.session import Connect, Snapshot
 from operations.backup.time_limit import TimeLimit
@@ -43,56 +46,9 @@ if TYPE_CHECKING:
     from mypy_boto3_kms.client import KMSClient
     from mypy_boto3_s3.client import S3Client
 
-SCHEDULED_CLASSES = ("daily", "weekly", "monthly")
-#: Pre-migration backups stay until a person removes them (guide spike-land).
-CLASSES = (*SCHEDULED_CLASSES, "pre-migration", "manual")
-# More sessions than this pass 256 MiB, and no machine that this runs on has as many processors.
-MOST_WORKERS = 16
 # Uploads wait for S3; more threads than these only hold parts.
 _UPLOAD_THREADS = 8
-
-
-@dataclass(frozen=True)
-class BackupTarget:
-    """Where backups go, and for how many days by class; without an entry, until removed.
-
-    The days are recorded in the manifest; the bucket's lifecycle enforces them. `mac_key` is a KMS
-    HMAC key that signs manifests.
-    """
-
-    bucket: str
-    kms_key: str
-    retention_days: Mapping[str, int]
-    mac_key: str | None = None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a backup is, in bytes of the tables on the server's disk."""
-
-    done_bytes: int
-    total_bytes: int
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a backup works. `time_limit_seconds` is how long it may take from now.
-
-    `budget_seconds` is less, for who wants a long one made elsewhere; it stops no run. Without
-    `over_budget_fails` a run that was not begun for its estimate is no failure yet: its caller
-    hands it over, or says so by `failed`.
-    """
-
-    workers: int = 2
-    # Level 1 of zstd is faster than gzip and smaller; the processor is the bottleneck, not S3.
-    compression_level: int = 1
-    largest_hashed_table_bytes: int | None = None
-    time_limit_seconds: float | None = None
-    budget_seconds: float | None = None
-    over_budget_fails: bool = True
-    progress: Callable[[Progress], None] | None = None
-    #: What kind of machine this is: only backups of the same kind tell how fast it is.
-    worker: str = "host"
+_OPTIONS = Options()
 
 
 def run(
@@ -103,11 +59,12 @@ def run(
     target: BackupTarget,
     s3: S3Client,
     kms: KMSClient | None = None,
-    options: Options = Options(),
+    options: Options = _OPTIONS,
 ) -> Manifest:
     """Make one backup. Success and failure are both metrics.
 
     Raises:
+        TooLargeError: it would not end in its time, or a row does not fit into its memory.
         OperationError: the class is unknown, another run holds the lock, a program failed, or the
             time limit came. What psycopg or S3 raise comes through. Then there is no manifest,
             no unfinished upload, and what was uploaded is marked by retention after two days.
@@ -122,7 +79,7 @@ def run(
         with connect() as connection:
             made = backup.run(connection)
     except BaseException as error:
-        if options.over_budget_fails or not isinstance(error, time_budget.OverBudgetError):
+        if options.too_large_fails or not isinstance(error, time_budget.TooLargeError):
             failed(endpoint, backup_class, error)
         raise
     log_metrics(
@@ -169,6 +126,15 @@ class _Shared:
         self.uploads.shutdown()
 
 
+@dataclass(frozen=True)
+class _Dumped:
+    """What is in the bucket, besides the globals."""
+
+    schema: StoredObject
+    large_objects: tuple[StoredObject, ...]
+    pieces: tuple[DumpedPiece, ...]
+
+
 @dataclass
 class _Run:
     """One run of one backup."""
@@ -196,14 +162,18 @@ class _Run:
                 limit.check()
                 sweeper.abort_uploads(self.s3, self.target.bucket, self.endpoint.database, CLASSES)
                 found = catalog.read(connection, on_standby=snapshot.on_standby)
-                self._check_budget(found)
+                estimate = self._check_budget(found)
                 shared = self._share(connection, snapshot, identifier)
                 self.shared = shared
                 parts.callback(shared.close)
                 limit.check()
-                pieces, others = self._dump(found, shared)
-                others["globals"] = self._globals(connection, shared)
-                made = self._manifest(identifier, found, shared, pieces, others)
+                try:
+                    dumped = self._dump(found, shared)
+                except OutOfMemoryError as error:
+                    most = self.options.program_memory_bytes or 0
+                    raise time_budget.OverMemoryError(str(error), most, estimate) from None
+                stored_globals = self._globals(connection, shared)
+                made = self._manifest(identifier, found, shared, dumped, stored_globals)
             finally:
                 limit.check()
             writer = shared.uploads.open(made.key)
@@ -215,7 +185,7 @@ class _Run:
         limit = self.options.time_limit_seconds
         return None if limit is None else max(limit - (time.monotonic() - self.started), 0.0)
 
-    def _check_budget(self, found: catalog.Catalog) -> None:
+    def _check_budget(self, found: catalog.Catalog) -> time_budget.Estimate:
         estimate = time_budget.estimate(
             found.size_bytes,
             s3=self.s3,
@@ -227,6 +197,7 @@ class _Run:
         limits = [self._seconds_left(), self.options.budget_seconds]
         seconds = min((limit for limit in limits if limit is not None), default=None)
         time_budget.check(estimate, seconds, database=self.endpoint.database)
+        return estimate
 
     def _stop(self, connection: psycopg.Connection[Any]) -> None:
         """End the run from another thread."""
@@ -240,7 +211,7 @@ class _Run:
         login = Login(self.endpoint, connection.info.user, connection.info.password)
         return _Shared(
             snapshot,
-            Children(login),
+            Children(login, self.options.program_memory_bytes),
             Uploads(
                 self.s3,
                 self.target.bucket,
@@ -251,9 +222,7 @@ class _Run:
             manifest.folder(self.backup_class, self.endpoint.database, identifier),
         )
 
-    def _dump(
-        self, found: catalog.Catalog, shared: _Shared
-    ) -> tuple[list[DumpedPiece], dict[str, StoredObject]]:
+    def _dump(self, found: catalog.Catalog, shared: _Shared) -> _Dumped:
         """All objects but the globals and the manifest; the first failure ends them all."""
         dumper = RowDumper(
             shared.snapshot,
@@ -264,22 +233,19 @@ class _Run:
         )
         pieces = segments.plan(found.tables, self.options.workers)
         total = sum(piece.size_bytes for piece in pieces)
-        others: dict[str, Sequence[str]] = {"schema": definitions.SCHEMA}
-        if found.large_object_count:
-            others["large_objects"] = definitions.LARGE_OBJECTS
         with ThreadPoolExecutor(self.options.workers, thread_name_prefix="dump") as pool:
             try:
-                dumps = {
-                    name: pool.submit(self._definitions, shared, name, words)
-                    for name, words in others.items()
-                }
+                schema = pool.submit(self._schema, shared)
+                large_objects = (
+                    pool.submit(self._large_objects, shared) if found.large_object_count else None
+                )
                 rows = [
                     pool.submit(
                         self._piece, dumper, piece, f"{shared.folder}/rows/{number:06}.zst", total
                     )
                     for number, piece in enumerate(pieces, start=1)
                 ]
-                everything: list[Future[Any]] = [*dumps.values(), *rows]
+                everything: list[Future[Any]] = [schema, *filter(None, [large_objects]), *rows]
                 done, _ = wait(everything, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
@@ -287,12 +253,30 @@ class _Run:
                 pool.shutdown(wait=False, cancel_futures=True)
                 shared.stop()
                 raise
-        return [one.result() for one in rows], {name: one.result() for name, one in dumps.items()}
+        return _Dumped(
+            schema.result(),
+            large_objects.result() if large_objects else (),
+            tuple(one.result() for one in rows),
+        )
 
-    def _definitions(self, shared: _Shared, name: str, words: Sequence[str]) -> StoredObject:
+    def _schema(self, shared: _Shared) -> StoredObject:
+        writer = shared.uploads.open(f"{shared.folder}/schema.dump")
+        return self._definitions(shared, writer, definitions.SCHEMA)
+
+    def _large_objects(self, shared: _Shared) -> tuple[StoredObject, ...]:
+        writer = SeriesWriter(
+            shared.uploads,
+            f"{shared.folder}/large_objects.dump",
+            self.options.largest_object_bytes,
+        )
+        return self._definitions(shared, writer, definitions.LARGE_OBJECTS)
+
+    def _definitions(
+        self, shared: _Shared, writer: definitions.Writer[StoredT], words: Sequence[str]
+    ) -> StoredT:
         return definitions.dump(
             shared.children,
-            shared.uploads.open(f"{shared.folder}/{name}.dump"),
+            writer,
             [*words, f"--snapshot={shared.snapshot.name}"],
             self.options.compression_level,
         )
@@ -320,12 +304,12 @@ class _Run:
         identifier: str,
         found: catalog.Catalog,
         shared: _Shared,
-        pieces: list[DumpedPiece],
-        others: Mapping[str, StoredObject],
+        dumped: _Dumped,
+        stored_globals: StoredObject,
     ) -> Manifest:
         days = self.target.retention_days.get(self.backup_class)
         keep_until = None if days is None else self.started_at + timedelta(days=days)
-        large_objects = others.get("large_objects")
+        large_objects = dumped.large_objects
         return Manifest(
             id=identifier,
             backup_class=self.backup_class,
@@ -340,15 +324,21 @@ class _Run:
             encoding=shared.snapshot.encoding,
             client_version=definitions.client_version(shared.children),
             hash_algorithm=ALGORITHM,
-            schema_key=others["schema"].key,
-            globals_key=others["globals"].key,
-            large_objects_key=large_objects.key if large_objects else None,
+            schema_key=dumped.schema.key,
+            globals_key=stored_globals.key,
+            large_objects_key=large_objects[0].key if large_objects else None,
             large_object_count=found.large_object_count,
             extensions=found.extensions,
-            tables=records.tables(found, pieces),
-            objects=(*others.values(), *(piece.stored for piece in pieces)),
+            tables=records.tables(found, dumped.pieces),
+            objects=(
+                dumped.schema,
+                *large_objects,
+                stored_globals,
+                *(piece.stored for piece in dumped.pieces),
+            ),
             skipped=tuple((one.name, one.reason) for one in found.skipped),
             source_bytes=found.size_bytes,
             worker=self.options.worker,
             collation=found.collation,
+            large_objects_continued=tuple(stored.key for stored in large_objects[1:]),
         )

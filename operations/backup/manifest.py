@@ -99,11 +99,22 @@ class Manifest:
     worker: str = ""
     #: None in backups of versions that did not record it.
     collation: Collation | None = None
+    #: Objects in which the stream of `large_objects_key` goes on.
+    large_objects_continued: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:
         """Of all objects in the bucket."""
         return sum(stored.size_bytes for stored in self.objects)
+
+    @property
+    def large_objects(self) -> tuple[StoredObject, ...]:
+        """The objects of the large objects' stream, in its order."""
+        if self.large_objects_key is None:
+            return ()
+        by_key = {stored.key: stored for stored in self.objects}
+        keys = (self.large_objects_key, *self.large_objects_continued)
+        return tuple(by_key[key] for key in keys)
 
     @property
     def row_counts(self) -> dict[str, int]:

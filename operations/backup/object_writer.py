@@ -10,6 +10,7 @@ import base64
 import ctypes
 import hashlib
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -50,7 +51,8 @@ def part_bytes(number: int) -> int:
             return size
     raise OperationError(
         f"an object would pass {LARGEST_OBJECT_BYTES} bytes, the most that S3 takes in parts that "
-        "fit this process's memory; use an RDS snapshot export for large objects of this size"
+        "fit this process's memory; no backup was made. One piece of one table is too large: see "
+        "which extension keeps a table of this size, and use an RDS snapshot export"
     )
 
 
@@ -153,7 +155,9 @@ class ObjectWriter:
         self._filled = 0
         self._digest = hashlib.sha256()
         self._upload: dict[str, Any] | None = None
-        self._sent: list[tuple[StoredPart, Future[str]]] = []
+        # In their order: those that S3 has, with their ETag, and those on their way.
+        self._stored: list[tuple[StoredPart, str]] = []
+        self._sent: deque[tuple[StoredPart, Future[str]]] = deque()
         self.size_bytes = 0
 
     def write(self, block: bytes) -> None:
@@ -164,18 +168,27 @@ class ObjectWriter:
         self._blocks.append(block)
         self._filled += len(block)
         self.size_bytes += len(block)
-        if self._filled >= part_bytes(len(self._sent) + 1):
+        if self._filled >= part_bytes(self._next_part):
             self._send()
+
+    def finish(self) -> None:
+        """No more bytes come: send the last of them, and wait until S3 has all parts.
+
+        The object does not exist before `close`. Raises what S3 raised.
+        """
+        if self._upload is not None:
+            if self._filled:
+                self._send()
+            self._collect(wait_for_all=True)
 
     def close(self) -> StoredObject:
         """Make the object exist. Raises what S3 raised; then it does not exist."""
         if self._upload is None:
             return self._put()
-        if self._filled:
-            self._send()
+        self.finish()
         parts = [
-            {"PartNumber": number, "ETag": future.result(), "ChecksumSHA256": _base64(part)}
-            for number, (part, future) in enumerate(self._sent, start=1)
+            {"PartNumber": number, "ETag": etag, "ChecksumSHA256": _base64(part)}
+            for number, (part, etag) in enumerate(self._stored, start=1)
         ]
         self._create_object(
             self._uploads.s3.complete_multipart_upload,
@@ -183,7 +196,7 @@ class ObjectWriter:
             MultipartUpload={"Parts": parts},
         )
         self._upload = None
-        parts = tuple(part for part, _ in self._sent)
+        parts = tuple(part for part, _ in self._stored)
         return StoredObject(self._key, self.size_bytes, self._digest.hexdigest(), parts)
 
     def abort(self) -> None:
@@ -236,10 +249,21 @@ class ObjectWriter:
         )
         return StoredObject(self._key, len(body), part.sha256, (part,))
 
-    def _send(self) -> None:
+    @property
+    def _next_part(self) -> int:
+        return len(self._stored) + len(self._sent) + 1
+
+    def _collect(self, *, wait_for_all: bool) -> None:
+        """Keep what S3 answered in place of what waits for it; raises what a part raised."""
+        while self._sent and (wait_for_all or self._sent[0][1].done()):
+            part, future = self._sent.popleft()
+            self._stored.append((part, future.result()))
         for _, future in self._sent:
             if future.done() and future.exception() is not None:
                 future.result()
+
+    def _send(self) -> None:
+        self._collect(wait_for_all=False)
         if self._upload is None:
             self._upload = self._create()
         body = b"".join(self._blocks)
@@ -247,7 +271,7 @@ class ObjectWriter:
         self._filled = 0
         self._digest.update(body)
         part = StoredPart(len(body), hashlib.sha256(body).hexdigest())
-        number = len(self._sent) + 1
+        number = self._next_part
         future = self._uploads.submit(
             len(body), self._upload_part, self._upload, number, body, part
         )

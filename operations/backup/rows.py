@@ -16,7 +16,7 @@ from psycopg import sql
 
 from operations.backup import fingerprints
 from operations.backup.catalog import Table
-from operations.backup.children import Children
+from operations.backup.children import Children, OutOfMemoryError
 from operations.backup.fingerprints import Fingerprint
 from operations.backup.manifest import RowsInObject
 from operations.backup.marked_output import EndedError, MarkedOutput
@@ -58,13 +58,14 @@ class RowDumper:
         """Put one piece into one object.
 
         Raises:
+            OutOfMemoryError: a row is too wide for the memory of one program.
             OperationError: psql failed, or the rows copied are not as many as the server counted.
         """
         writer = self.uploads.open(key)
         # Rows hold it by a chance of 1 in 2^128.
         mark = secrets.token_hex(16)
+        dumped: list[tuple[Table, RowsInObject, Fingerprint]] = []
         try:
-            dumped: list[tuple[Table, RowsInObject, Fingerprint]] = []
             script = self._script(piece, mark)
             with self.children.output("psql", _PSQL, script=script) as output:
                 marked = MarkedOutput(output, mark.encode() + b"\n")
@@ -78,6 +79,10 @@ class RowDumper:
             if len(dumped) < len(piece.segments):
                 raise OperationError("psql ended before its script did; no backup was made")
             return DumpedPiece(writer.close(), tuple(dumped))
+        except OutOfMemoryError as error:
+            writer.abort()
+            table = piece.segments[len(dumped)].table
+            raise OutOfMemoryError(f"a row of {table.label} is too wide: {error}") from None
         except BaseException:
             writer.abort()
             raise

@@ -11,8 +11,8 @@ import boto3
 
 from operations import aws_clients, environment
 from operations.backup import manifest
-from operations.backup.dump import CLASSES
 from operations.backup.manifest import Manifest
+from operations.backup.options import CLASSES
 from operations.errors import OperationError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Whether a backup fits into the time it has, before a byte of it is written.
+"""Whether a backup fits into the time it has, before a byte of it is written; and what does not.
 
 Measured by the newest backups of the same database and the sizes now. A run that would pass its
 limit is refused: it would only hold its locks and fail at the end.
@@ -38,22 +38,47 @@ class Estimate:
     based_on: str
 
 
-class OverBudgetError(OperationError):
+class TooLargeError(OperationError):
+    """A run needs more than it has; a larger worker may have it. `reason` says what alone."""
+
+    def __init__(self, text: str, reason: str, estimate: Estimate) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.estimate = estimate
+
+
+class OverMemoryError(TooLargeError):
+    """A row does not fit into the memory of the run; no backup was made."""
+
+    def __init__(self, reason: str, memory_bytes: int, estimate: Estimate) -> None:
+        """Say what was too large for which memory, and what to do."""
+        mib = memory_bytes // (1024 * 1024)
+        reason = f"{reason}, within the {mib} MiB that one program has here"
+        super().__init__(
+            f"{reason}; no backup was made. Give it more memory: functions.backup_memory_mib, a "
+            "larger backups.worker.instance_type, or pgkeep backup run --here where there is more",
+            reason,
+            estimate,
+        )
+
+
+class OverBudgetError(TooLargeError):
     """The backup would not end in its time; nothing was written."""
 
     def __init__(self, estimate: Estimate, seconds: float) -> None:
         """Say what was expected, what there is, and what to do; `reason` leaves the last out."""
         mib = 1024 * 1024
-        self.reason = (
+        reason = (
             f"a backup of {estimate.size_bytes / mib:.0f} MiB would take about "
             f"{estimate.seconds:.0f} s ({estimate.bytes_a_second / mib:.0f} MiB/s by "
             f"{estimate.based_on}), more than the {seconds:.0f} s that this run has"
         )
         super().__init__(
-            f"{self.reason}; nothing was written. Run it where there is no limit: "
-            "pgkeep backup run --here --workers N"
+            f"{reason}; nothing was written. Run it where there is no limit: "
+            "pgkeep backup run --here --workers N",
+            reason,
+            estimate,
         )
-        self.estimate = estimate
 
 
 def estimate(

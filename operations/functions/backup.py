@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import Any, Protocol
 
 import boto3
 
+from operations import environment
 from operations.backup import Options, failed
-from operations.backup.time_budget import OverBudgetError
+from operations.backup.time_budget import OverMemoryError, TooLargeError
 from operations.errors import OperationError
 from operations.handover.backup_site import BackupSite, summary
 from operations.handover.requests import Request
@@ -18,6 +18,7 @@ from operations.structured_log import log_metrics
 
 # What aborting the uploads and telling why takes at the end of the function's time.
 _CLEAN_UP_SECONDS = 20.0
+_MIB = 1024 * 1024
 
 
 class Context(Protocol):
@@ -31,23 +32,26 @@ class Context(Protocol):
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """`{"class": "daily"}` -> a summary of the backup, or `{"handed_over": {...}, "reason"}`.
 
-    `{"time_limit_seconds": 60}` hands over what is expected to take longer than that.
+    `{"time_limit_seconds": 60}` hands over what is expected to take longer than that; a row that
+    does not fit into the function's memory is handed over too.
     """
     site = BackupSite.from_environment()
     backup_class = str(event.get("class"))
     seconds = context.get_remaining_time_in_millis() / 1000 - _CLEAN_UP_SECONDS
+    memory_mib = environment.optional_int("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
     try:
         backup = site.back_up(
             backup_class,
             Options(
                 # Lambda gives processors by memory.
-                worker=f"function, {os.environ.get('AWS_LAMBDA_FUNCTION_MEMORY_SIZE', '?')} MiB",
+                worker=f"function, {memory_mib or '?'} MiB",
                 time_limit_seconds=max(seconds, 1.0),
                 budget_seconds=_asked_budget(event),
-                over_budget_fails=False,
+                memory_bytes=memory_mib * _MIB if memory_mib else None,
+                too_large_fails=False,
             ),
         )
-    except OverBudgetError as error:
+    except TooLargeError as error:
         try:
             return _hand_over(site, backup_class, error)
         except BaseException as refused:
@@ -67,20 +71,26 @@ def _asked_budget(event: dict[str, Any]) -> float | None:
     return float(asked)
 
 
-def _hand_over(site: BackupSite, backup_class: str, over: OverBudgetError) -> dict[str, Any]:
+def _hand_over(site: BackupSite, backup_class: str, over: TooLargeError) -> dict[str, Any]:
     """To the worker that the stack has; raises `over` when it has none."""
-    group = os.environ.get("WORKER_GROUP", "")
-    if not group:
+    group = environment.optional("WORKER_GROUP")
+    if group is None:
         raise over
     estimate = over.estimate
-    request = Request.new(backup_class, estimate.seconds, estimate.size_bytes)
+    request = Request.new(
+        backup_class,
+        estimate.seconds,
+        estimate.size_bytes,
+        # Wide rows get all of the worker's memory, one after the other.
+        sessions=1 if isinstance(over, OverMemoryError) else None,
+    )
     autoscaling = boto3.client("autoscaling")
     given = WorkerGroup(autoscaling, group).hand_over(request, site.desk)
     return _report(site, backup_class, over, given)
 
 
 def _report(
-    site: BackupSite, backup_class: str, over: OverBudgetError, given: HandedOver
+    site: BackupSite, backup_class: str, over: TooLargeError, given: HandedOver
 ) -> dict[str, Any]:
     log_metrics(
         "backup_handed_over",

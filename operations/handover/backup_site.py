@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from operations import aws_clients, environment, secret_store
@@ -24,6 +24,7 @@ class BackupSite:
     secret: str
     target: BackupTarget
     s3: S3Client
+    largest_hashed_table_bytes: int | None = None
 
     @classmethod
     def from_environment(cls) -> BackupSite:
@@ -44,6 +45,7 @@ class BackupSite:
                 mac_key=environment.optional("MANIFEST_KEY_ARN"),
             ),
             s3=boto3.client("s3", config=aws_clients.patient()),
+            largest_hashed_table_bytes=environment.optional_int("LARGEST_HASHED_TABLE_BYTES"),
         )
 
     @property
@@ -66,7 +68,7 @@ class BackupSite:
             target=self.target,
             s3=self.s3,
             kms=boto3.client("kms", config=aws_clients.patient()) if signed else None,
-            options=options,
+            options=replace(options, largest_hashed_table_bytes=self.largest_hashed_table_bytes),
         )
 
 

@@ -29,22 +29,32 @@ OPEN_FOR = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Request:
-    """A backup that somebody asked for; `estimated_seconds` is why a function did not make it."""
+    """A backup that somebody asked for, because a function had not the time or the memory for it.
+
+    `sessions` are as many as may share the worker's memory; None: one a processor.
+    """
 
     id: str
     backup_class: str
     requested_at: str
     estimated_seconds: float
     size_bytes: int
+    sessions: int | None = None
 
     @classmethod
-    def new(cls, backup_class: str, estimated_seconds: float, size_bytes: int) -> Request:
+    def new(
+        cls,
+        backup_class: str,
+        estimated_seconds: float,
+        size_bytes: int,
+        *,
+        sessions: int | None = None,
+    ) -> Request:
         """A request of now."""
         now = datetime.now(UTC)
         identifier = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        return cls(
-            identifier, backup_class, now.isoformat(), round(estimated_seconds, 1), size_bytes
-        )
+        seconds = round(estimated_seconds, 1)
+        return cls(identifier, backup_class, now.isoformat(), seconds, size_bytes, sessions)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class Worker:
     def _options(self, request: Request) -> Options:
         processors = os.cpu_count() or 1
         return Options(
-            workers=min(max(processors, 2), MOST_WORKERS),
+            workers=request.sessions or min(max(processors, 2), MOST_WORKERS),
+            memory_bytes=_free_memory_bytes(),
             worker=f"worker, {self.machine}",
             time_limit_seconds=max(self.deadline - time.monotonic() - _CLEAN_UP_SECONDS, 1.0),
             progress=lambda done: self._progress(request, done),
@@ -108,6 +109,13 @@ class Worker:
             backup_class=request.backup_class,
             **fields,
         )
+
+
+def _free_memory_bytes() -> int:
+    """What programs can get without swapping (proc(5): MemAvailable)."""
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    (words,) = (line.split() for line in lines if line.startswith("MemAvailable:"))
+    return int(words[1]) * 1024
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +20,9 @@ from operations.errors import OperationError
 
 # Pieces below this share objects.
 _LARGE_BYTES = 1024 * 1024
-# Some rows shrink to a hundredth: a whole part unpacked at once would not fit into memory.
-_UNPACK_BYTES = 64 * 1024
+# Rows may shrink to a ten-thousandth: what comes out is measured, not what goes in.
+_PACKED_BYTES = 64 * 1024
+_UNPACKED_BYTES = 256 * 1024
 
 
 @dataclass
@@ -75,14 +76,11 @@ class RowLoader:
             if table.columns
             else sql.SQL("COPY {} FROM STDIN").format(name)
         )
-        unpack: Any = zstandard.ZstdDecompressor().decompressobj()
         with connection.transaction(), connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
-                for block in self.reader.read_frame(self.backup, rows):
-                    for start in range(0, len(block), _UNPACK_BYTES):
-                        if text := unpack.decompress(block[start : start + _UNPACK_BYTES]):
-                            copy.write(text)
-            if not unpack.eof or cursor.rowcount != rows.rows:
+                for text in unpacked(self.reader.read_frame(self.backup, rows)):
+                    copy.write(text)
+            if cursor.rowcount != rows.rows:
                 raise OperationError(
                     f"{table.label}, pages {rows.pages}: {cursor.rowcount} rows came out of "
                     f"{rows.key}, {rows.rows} were dumped; the restore was stopped. Use another "
@@ -101,3 +99,28 @@ class RowLoader:
             self._sessions.append(connection)
             self._local.connection = connection
         return connection
+
+
+def unpacked(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The text of one zstd frame, in pieces of a size that memory has whatever its rows are."""
+    source: Any = _Blocks(iter(blocks))
+    reader = zstandard.ZstdDecompressor().stream_reader(source, read_size=_PACKED_BYTES)
+    while text := reader.read(_UNPACKED_BYTES):
+        yield text
+
+
+class _Blocks:
+    """Blocks as the file that zstandard reads."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return b""
+            self._rest = memoryview(block)
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(taken)

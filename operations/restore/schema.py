@@ -72,7 +72,7 @@ class SchemaArchive:
             reason = " ".join(ended.stderr.decode(errors="replace").split())[:_LONGEST_REASON]
             raise OperationError(
                 f"pg_restore of {what} ended with {ended.returncode}: {reason}; the target is "
-                "incomplete: drop it and start again"
+                "incomplete"
             )
         return ended.stdout
 
@@ -102,9 +102,8 @@ def restore_large_objects(backup: Manifest, reader: ObjectReader, login: Login) 
     Raises:
         OperationError: pg_restore failed or the object is damaged.
     """
-    if backup.large_objects_key is None:
+    if not backup.large_objects:
         return
-    stored = next(one for one in backup.objects if one.key == backup.large_objects_key)
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [
@@ -123,8 +122,9 @@ def restore_large_objects(backup: Manifest, reader: ObjectReader, login: Login) 
             raise AssertionError("stdin is a pipe")
         try:
             with process.stdin as entrance:
-                for block in reader.read(stored):
-                    entrance.write(block)
+                for stored in backup.large_objects:
+                    for block in reader.read(stored):
+                        entrance.write(block)
             status = process.wait()
         except BrokenPipeError:
             status = process.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from rich.console import Console
 from rich.table import Table
 
 from operations.restore import report
@@ -18,6 +19,8 @@ from pgkeep.backup.access import (
 )
 from pgkeep.backup.recovery_points import RecoveryPoint
 from pgkeep.deployed import DeployedStack
+
+_WIDTH = 160
 
 
 def run(stack_name: str, *, as_json: bool) -> None:
@@ -57,9 +60,9 @@ def run(stack_name: str, *, as_json: bool) -> None:
 
 def _print(points: list[RecoveryPoint]) -> None:
     table = Table(box=None, header_style="bold")
-    for title in ("kind", "class", "would lose", "size", "proven"):
+    for title in ("kind", "class", "would lose", "size", "proven", "id"):
         table.add_column(title, no_wrap=True)
-    table.add_column("id", overflow="fold")
+    table.add_column("", overflow="fold")
     for point in points:
         proven = f"{point.proven_at:%Y-%m-%d}" if point.proven_at else "no"
         table.add_row(
@@ -68,6 +71,9 @@ def _print(points: list[RecoveryPoint]) -> None:
             age_text(point.rpo_seconds),
             "" if point.size_bytes is None else bytes_text(point.size_bytes),
             f"[green]{proven}[/green]" if point.proven_at else f"[yellow]{proven}[/yellow]",
-            f"{point.id} ({point.note})" if point.note else point.id,
+            point.id,
+            point.note,
         )
-    console.print(table if points else "[red]There is no recovery point at all.[/red]")
+    # Ids are for copying: a narrow terminal breaks lines, and not the ids inside them.
+    wide = Console(highlight=False, emoji=False, width=max(console.width, _WIDTH))
+    wide.print(table if points else "[red]There is no recovery point at all.[/red]")

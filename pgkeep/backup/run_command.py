@@ -72,7 +72,10 @@ def run(
         f"s3://{stack.bucket}/{result['key']}",
         soft_wrap=True,
     )
-    console.print(f"Prove it: pgkeep restore --stack {stack.name} --from {result['id']} --to NAME")
+    console.print(
+        f"Prove it: pgkeep restore --stack {stack.name} --from {result['id']} --to NAME",
+        soft_wrap=True,
+    )
 
 
 def in_function(
@@ -142,6 +145,7 @@ def _here(stack: DeployedStack, backup_class: str, workers: int) -> dict[str, An
             kms=stack.client("kms") if target.mac_key else None,
             options=backups.Options(
                 workers=workers,
+                largest_hashed_table_bytes=stack.outputs.get("backup_largest_hashed_table_bytes"),
                 progress=lambda done: bar.update(
                     task, completed=done.done_bytes, total=done.total_bytes
                 ),

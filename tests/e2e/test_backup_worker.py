@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,27 @@ def document(stack: LocalStack, request: str, name: str) -> dict[str, Any] | Non
     return json.loads(found["Body"].read())
 
 
-def test_a_worker_makes_the_backup_and_goes(stack: LocalStack) -> None:
-    answer = json.loads(stack.pgkeep("backup", "run", "--time-limit", "0", "--json"))
+@pytest.fixture
+def wide(stack: LocalStack) -> Iterator[None]:
+    """A row that libpq needs more memory for than the function has for one program."""
+    migrator, group = stack.direct("migrator"), "migration_security_group_id"
+    make = "CREATE TABLE node_pass.wide AS SELECT repeat('x', 200000000) AS text"
+    made = stack.query(group, migrator, [make])
+    assert "error" not in made["results"][0], made
+    yield
+    stack.query(group, migrator, ["DROP TABLE node_pass.wide"])
+
+
+@pytest.mark.usefixtures("wide")
+def test_a_worker_makes_the_backup_of_a_row_too_wide_for_the_function_and_goes(
+    stack: LocalStack,
+) -> None:
+    answer = json.loads(stack.pgkeep("backup", "run", "--json"))
     assert answer["handed_over"]["worker"] == GROUP
     assert answer["handed_over"]["queued_behind"] is None
-    assert "more than the 0 s that this run has" in answer["reason"]
+    assert answer["reason"].startswith("a row of node_pass.wide is too wide: psql: ")
+    assert answer["reason"].endswith("within the 384 MiB that one program has here")
+    assert answer["row_counts"]["node_pass.wide"] == 1
     whole = json.loads(stack.pgkeep("backup", "verify", answer["id"], "--json"))
     assert whole["whole"] is True
     manifest = json.loads(

@@ -39,6 +39,7 @@ CONFIG = WorkerConfig(
     database_port=5432,
     database_name="node_pass",
     retention_days={"daily": 30},
+    largest_hashed_table_bytes=None,
     most_seconds=21_600,
     code=("worker/functions.zip", "a" * 64),
     sdk=("worker/aws-sdk.zip", "b" * 64),
@@ -90,6 +91,8 @@ def test_the_environment_has_what_the_worker_reads() -> None:
         line.split("=", 1) for line in files()["/etc/pgkeep/worker.env"].strip().splitlines()
     )
     assert said["RETENTION_DAYS"] == "'{\"daily\": 30}'"
+    # Nothing: all tables are hashed.
+    assert said["LARGEST_HASHED_TABLE_BYTES"] == ""
     assert said["CODE_OBJECT"] == f'"worker/functions.zip {"a" * 64}"'
     assert said["MAX_SECONDS"] == "21600"
     assert "PASSWORD" not in "".join(said).upper()

@@ -15,11 +15,11 @@ import boto3
 import pytest
 
 from operations.backup import BackupTarget, Manifest, Options, time_budget
-from operations.backup.time_budget import Estimate, OverBudgetError
+from operations.backup.time_budget import Estimate, OverBudgetError, OverMemoryError
 from operations.database import Endpoint
 from operations.errors import OperationError
 from operations.functions import backup as function
-from operations.handover import requests, worker_group
+from operations.handover import backup_site, requests, worker_group
 from operations.handover.backup_site import BackupSite
 from operations.handover.log_stream import LogStream
 from operations.handover.requests import Desk, Request
@@ -29,7 +29,8 @@ from tests.operations.test_retention import made
 
 BUCKET = "pgkeep-handed-over"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0"
-OVER = OverBudgetError(Estimate(2_000, 40 * 1024**3, 25 * 1024**2, "assumption"), 880)
+ESTIMATE = Estimate(2_000, 40 * 1024**3, 25 * 1024**2, "assumption")
+OVER = OverBudgetError(ESTIMATE, 880)
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ def test_the_worker_takes_all_requests_and_closes(
     options = asked[0][1]
     assert options.worker == "worker, c6g.large"
     assert options.time_limit_seconds == pytest.approx(3_540, abs=5)
-    assert options.over_budget_fails
+    assert options.too_large_fails
     assert site.desk.is_closing("i-1")
     assert not (tmp_path / "request.json").exists()
     success = [one["BackupWorkerSuccess"] for one in events(capsys) if "_aws" in one]
@@ -263,12 +264,71 @@ def test_the_function_hands_over_what_it_has_no_time_for(
     )
     assert (one.backup_class, one.estimated_seconds) == ("daily", 2_000)
     options = asked[0][1]
-    assert (options.budget_seconds, options.over_budget_fails) == (60, False)
+    assert (options.budget_seconds, options.too_large_fails) == (60, False)
     assert options.time_limit_seconds == 880
     (said,) = events(capsys)
     assert (said["event"], said["BackupHandedOver"], said["to"]) == (
         "backup_handed_over", 1, "worker",
     )  # fmt: skip
+
+
+def test_a_row_too_wide_for_the_function_gets_all_of_the_worker_s_memory(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = Group()
+    monkeypatch.setattr(function.boto3, "client", lambda _name: group)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "2048")
+    outcomes.append(fails(OverMemoryError("a row is too wide", 896 * 1024**2, ESTIMATE)))
+    answer = invoke(site, monkeypatch, {"class": "daily"}, "workers")
+    assert answer["reason"] == ("a row is too wide, within the 896 MiB that one program has here")
+    options = asked[0][1]
+    assert options.memory_bytes == 2048 * 1024**2
+    assert options.program_memory_bytes == 896 * 1024**2
+    ((one, _),) = site.desk.open()
+    assert one.sessions == 1
+    outcomes.append(lambda: made(1))
+    worker(site, tmp_path).serve()
+    alone = asked[1][1]
+    assert alone.workers == 1
+    assert 0 < (alone.program_memory_bytes or 0) < (alone.memory_bytes or 0)
+    # Who was handed over for its time has a session a processor.
+    site.desk.ask(request())
+    outcomes.append(lambda: made(2))
+    worker(site, tmp_path).serve()
+    assert asked[2][1].workers >= 2
+
+
+def test_the_limit_of_hashing_comes_with_the_site(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {
+        "DB_HOST": "db", "DB_PORT": "5432", "DB_NAME": "node_pass", "RDS_CA_BUNDLE": __file__,
+        "BACKUP_SECRET_ARN": "secret", "BACKUP_BUCKET": BUCKET, "KMS_KEY_ARN": KEY,
+        "RETENTION_DAYS": "3", "LARGEST_HASHED_TABLE_BYTES": "1000",
+    }  # fmt: skip
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    seen: list[Options] = []
+
+    def run(*_: Any, options: Options, **__: Any) -> Manifest:
+        seen.append(options)
+        return made(1)
+
+    monkeypatch.setattr(backup_site, "run", run)
+    site = BackupSite.from_environment()
+    site.back_up("daily", Options(workers=3))
+    assert seen == [Options(workers=3, largest_hashed_table_bytes=1000)]
+    monkeypatch.setenv("LARGEST_HASHED_TABLE_BYTES", "")
+    assert BackupSite.from_environment().largest_hashed_table_bytes is None
+
+
+def test_a_program_has_its_share_and_never_less_than_it_needs() -> None:
+    assert Options().program_memory_bytes is None
+    shares = [
+        Options(memory_bytes=mib * 1024**2, workers=workers).program_memory_bytes
+        for mib, workers in ((1024, 2), (1024, 1), (256, 2), (128, 1))
+    ]
+    assert shares == [mib * 1024**2 for mib in (384, 768, 96, 96)]
 
 
 def test_without_a_worker_it_fails_and_says_so(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.backup_site import resident_mib
-from operations.backup.dump import MOST_WORKERS
+from operations.backup import MOST_WORKERS
 from tests.operations.faulty_s3 import BUCKET, REGION, FaultyS3
 from tests.operations.postgres_server import PostgresServer
 from tests.operations.site import PASSWORD, SOURCE, USER, unpack_client_layer

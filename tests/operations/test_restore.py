@@ -9,13 +9,22 @@ from pathlib import Path
 
 import boto3
 import pytest
+import zstandard
 
 from operations.backup import BackupTarget, Manifest, run
 from operations.backup.children import Login
 from operations.backup.store import Store
 from operations.backup.verify import verify
 from operations.errors import OperationError
-from operations.restore import Options, Restored, Selection, databases, restore, table_copy
+from operations.restore import (
+    Options,
+    Restored,
+    Selection,
+    databases,
+    restore,
+    rows,
+    table_copy,
+)
 from operations.restore.proof import prove
 from operations.restore.table_copy import Side
 from tests.operations.postgres_server import PostgresServer
@@ -110,6 +119,37 @@ def test_a_backup_under_writes_shows_one_moment(plain: Site) -> None:
     assert counts["public.buyers"] == counts["public.orders"]
     plain.restore(backup)
     assert plain.prove(backup).proven
+
+
+def test_rows_that_shrink_to_nothing_come_out_in_pieces_that_fit() -> None:
+    """64 KiB of zstd may be gigabytes of text: memory must not depend on what is in the rows."""
+    compressor = zstandard.ZstdCompressor().compressobj()
+    packed = b"".join(compressor.compress(bytes(1024 * 1024)) for _ in range(256))
+    packed += compressor.flush()
+    assert len(packed) < 64 * 1024
+    halves = [packed[:1000], b"", packed[1000:]]
+    sizes = [len(text) for text in rows.unpacked(halves)]
+    assert (sum(sizes), max(sizes)) == (256 * 1024 * 1024, 256 * 1024)
+
+
+def test_a_table_above_the_limit_is_counted_and_the_proof_says_that_it_is_not_hashed(
+    plain: Site,
+) -> None:
+    backup = plain.backup(largest_hashed_table_bytes=100 * 1024)
+    hashed = {table.label: table.hash is not None for table in backup.tables}
+    assert hashed == {"public.buyers": False, "public.orders": True}
+    assert backup.row_counts == {"public.buyers": 2000, "public.orders": 2000}
+    plain.restore(backup)
+    proof = plain.prove(backup)
+    assert proof.proven
+    assert proof.left_out == [
+        "content of 1 tables, which the backup counted and did not hash: public.buyers"
+    ]
+    with plain.connect() as connection:
+        connection.execute("UPDATE buyers SET wallet = 'forged' WHERE id = 7")
+        connection.execute("DELETE FROM orders WHERE id = 8")
+    findings = [line for check in plain.prove(backup).checks for line in check.findings]
+    assert findings == ["public.orders has 1999 rows, the backup has 2000"]
 
 
 def test_selected_tables_come_back_alone(plain: Site) -> None:

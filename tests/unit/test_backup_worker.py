@@ -260,6 +260,20 @@ def test_where_manifests_are_signed_it_signs_them() -> None:
     assert f"MANIFEST_KEY_ARN={key}\n" in gzip.decompress(user_data).decode()
 
 
+def test_the_limit_of_hashing_is_the_functions_the_workers_and_peoples() -> None:
+    raw = raw_settings("dev")
+    raw["backups"]["hash_tables_up_to_gib"] = 100
+    recorder = deploy(load(raw, "dev"))
+    limit = 100 * 1024**3
+    variables = recorder.inputs("backup-function")["environment"]["variables"]
+    assert variables["LARGEST_HASHED_TABLE_BYTES"] == str(limit)
+    user_data = base64.b64decode(recorder.inputs("backup-worker-template")["userData"])
+    assert f"LARGEST_HASHED_TABLE_BYTES={limit}\n" in gzip.decompress(user_data).decode()
+    assert recorder.exports["backup_largest_hashed_table_bytes"] == limit
+    variables = without().inputs("backup-function")["environment"]["variables"]
+    assert "LARGEST_HASHED_TABLE_BYTES" not in variables
+
+
 def test_it_goes_out_through_nat_where_there_are_no_endpoints() -> None:
     raw = raw_settings("dev")
     raw["network"]["interface_endpoints"] = False

@@ -59,6 +59,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "manifest_key_arn": None,
         "aws_backup_vaults": {},
         "backup_retention_days": settings("local").backups.retention_days,
+        "backup_largest_hashed_table_bytes": None,
         "role_secret_names": {
             kind: f"pgkeep-local/node_pass/{kind}"
             for kind in ("migrator", "app", "readonly", "backup", "health")
