@@ -19,6 +19,8 @@ from workloads.contract import Objectives
 _MIB = 1024**2
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
+# Secrets Manager rotates at some time of the day; the next day a person has seen an error.
+_ROTATION_GRACE_DAYS = 2
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -53,6 +55,7 @@ class Monitoring(pulumi.ComponentResource):
         alarms += [replica_lag(deployment, identifier) for identifier in replicas]
         alarms += [alarm for operation in operations for alarm in _function(operation)]
         alarms.append(_backup_age(deployment))
+        alarms.append(_rotation_overdue(deployment))
         replication = deployment.settings.backups.replication
         if replication is not None:
             alarms.append(_failed_copies(deployment, replication))
@@ -125,6 +128,25 @@ def _backup_age(deployment: Deployment) -> Alarm:
         period_seconds=_HOUR,
         periods=1,
         # Four values an hour: silence means that backups, or whoever looks for them, never ran.
+        missing="breaching",
+    )
+
+
+def _rotation_overdue(deployment: Deployment) -> Alarm:
+    """What the function role-rotation publishes: operations/roles/rotation_age.py."""
+    return Alarm(
+        "rotation-overdue",
+        f"A password was not rotated for over {_ROTATION_GRACE_DAYS} days past its schedule, or "
+        "nobody looks: see overdue_days in the log of the function role-rotation, and whether the "
+        "secret's rotation is on",
+        "pgkeep",
+        "RotationOverdueDays",
+        {"FunctionName": deployment.name("role-rotation")},
+        _ROTATION_GRACE_DAYS,
+        statistic="Maximum",
+        period_seconds=_HOUR,
+        periods=1,
+        # Four values an hour: silence means that whoever looks never ran.
         missing="breaching",
     )
 

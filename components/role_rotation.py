@@ -1,7 +1,11 @@
-"""Rotation of every login role's password by Secrets Manager, and the function that does it."""
+"""Rotation of every login role's password by Secrets Manager, and the function that does it.
+
+The function also says how old all passwords are: a rotation that never began fails nowhere.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pulumi
@@ -11,6 +15,7 @@ from components.database import Database
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
 from components.function_code import FunctionCode
+from components.function_schedule import FunctionSchedule, Timer
 from components.iam import read_secrets
 from components.operation_function import FunctionSpec, OperationFunction
 from components.workload_roles import WorkloadRoles, database_environment
@@ -21,6 +26,11 @@ from workloads.contract import WorkloadContract
 _READING_SECONDS = 10
 # Beside the wait for the hosts: connections that are tried again while the database restarts.
 _WORK_SECONDS = 200
+# Several times in an hour, the period of the alarm on it; at other minutes than backup-retention.
+_AGE_SCHEDULE = "cron(10/15 * * * ? *)"
+# RDS changes the password of a secret that it manages every seven days.
+_DAYS_MANAGED_BY_RDS = 7
+_LONGEST_MONTH_DAYS = 31
 
 
 class RoleRotation(pulumi.ComponentResource):
@@ -61,6 +71,8 @@ class RoleRotation(pulumi.ComponentResource):
                     "POOLER_USERS_SECRET_ARN": roles.pooler_users_secret.arn,
                     "POOLERS_SETTLE_SECONDS": str(settles_seconds),
                     "ROTATED_ROLES": pulumi.Output.json_dumps(secrets),
+                    "ROTATION_DAYS": str(deployment.settings.secrets.login_rotation_days),
+                    "MASTER_ROTATION_DAYS": str(_master_rotation_days(deployment)),
                     "WORKLOAD": contract.workload,
                 },
                 statements=[
@@ -76,8 +88,8 @@ class RoleRotation(pulumi.ComponentResource):
                 layers=[code.ca_layer.arn],
                 vpc_subnet_ids=subnet_ids,
                 vpc_security_group_id=security_group_id,
-                # Secrets Manager rotates all secrets in the same window.
-                concurrency=len(secrets),
+                # Secrets Manager rotates all secrets in the same window; and one to tell the age.
+                concurrency=len(secrets) + 1,
             ),
             code=code,
             keys=keys,
@@ -104,7 +116,22 @@ class RoleRotation(pulumi.ComponentResource):
                 rotate_immediately=False,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed, roles.applied]),
             )
+        FunctionSchedule(
+            f"{name}-schedule",
+            deployment,
+            self.operation,
+            [Timer("age", _AGE_SCHEDULE, json.dumps({"action": "age"}))],
+            keys=keys,
+            opts=child,
+        )
         self.register_outputs({})
+
+
+def _master_rotation_days(deployment: Deployment) -> int:
+    """How old the master password may become."""
+    if deployment.settings.database.master_password == "managed_by_rds":  # noqa: S105
+        return _DAYS_MANAGED_BY_RDS
+    return deployment.settings.secrets.master_rotation_months * _LONGEST_MONTH_DAYS
 
 
 def _settles_seconds(refresh_interval_seconds: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -83,3 +84,37 @@ def test_migrations_and_backups_go_on_with_rotated_users(stack: LocalStack) -> N
     assert user == "node_pass_owner"  # Its sessions act as the owner.
     assert rotate(stack, "backup")["username"] == "node_pass_backup_2"
     assert "manual" in stack.pgkeep("backup", "run", "--class", "manual")
+
+
+def test_a_replica_knows_both_passwords_of_its_readers(stack: LocalStack) -> None:
+    """They come with the log; whoever reads there has the same interval as everybody."""
+    (replica, *_), group = stack.outputs["replica_endpoints"], "analytics_security_group_id"
+    first = stack.direct("readonly", replica)
+    assert who(stack, group, first) == first["user"]
+    rotate(stack, "readonly")
+    second = stack.direct("readonly", replica)
+    assert {first["user"], second["user"]} == {"node_pass_readonly_1", "node_pass_readonly_2"}
+    # The rotation tried the new one on the primary; a replica follows within a moment.
+    deadline = time.monotonic() + 20
+    while who(stack, group, second) != second["user"]:
+        assert time.monotonic() < deadline, who(stack, group, second)
+        time.sleep(0.5)
+    assert who(stack, group, first) == first["user"]
+    rotate(stack, "readonly")
+    third = stack.direct("readonly", replica)
+    assert third["user"] == first["user"]
+    assert who(stack, group, second) == second["user"]
+    deadline = time.monotonic() + 20
+    while "authentication failed" not in who(stack, group, first):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert who(stack, group, third) == third["user"]
+
+
+def test_passwords_are_within_their_schedule(stack: LocalStack) -> None:
+    answer = stack.aws("lambda").invoke(
+        FunctionName="pgkeep-local-role-rotation", Payload=b'{"action": "age"}'
+    )
+    overdue = json.loads(answer["Payload"].read())["overdue_days"]
+    assert {"master", "node_pass_app"} < set(overdue)
+    assert max(overdue.values()) < -29

@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -16,7 +17,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from operations import scram, secret_store
 from operations.errors import OperationError
 from operations.functions import role_rotation
-from operations.roles import rotation
+from operations.roles import rotation, rotation_age
 from operations.roles.rotation import Rotation
 from tests.operations.conftest import REGION, Deployment
 
@@ -322,3 +323,59 @@ def test_the_function_rotates_no_secret_but_the_roles(function: dict[str, str]) 
     event = {"Step": "createSecret", "SecretId": arn, "ClientRequestToken": "x" * 32}
     with pytest.raises(OperationError, match="this function rotates the secrets of node_pass_mig"):
         role_rotation.handler(event, None)
+
+
+@pytest.fixture
+def days_later(function: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Says how far each password is past its schedule, so many days from now."""
+    variables = {"ROTATION_DAYS": "30", "MASTER_ROTATION_DAYS": "93"}
+    for name, value in {**variables, "AWS_LAMBDA_FUNCTION_NAME": "pgkeep-role-rotation"}.items():
+        monkeypatch.setenv(name, value)
+
+    def tell(days: float) -> dict[str, float]:
+        class Later(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:
+                return datetime.now(tz) + timedelta(days=days)
+
+        monkeypatch.setattr(rotation_age, "datetime", Later)
+        return role_rotation.handler({"action": "age"}, None)["overdue_days"]
+
+    return tell
+
+
+def test_a_rotation_that_never_began_is_seen_by_the_age_of_the_password(
+    rotated: Deployment,
+    function: dict[str, str],
+    days_later: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    new = days_later(0)
+    assert new == {**dict.fromkeys(function, -30.0), "master": -93.0}
+    assert days_later(33) == {**dict.fromkeys(function, 3.0), "master": -60.0}
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert line["RotationOverdueDays"] == 3.0
+    assert line["FunctionName"] == "pgkeep-role-rotation"
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["FunctionName"]]
+    # A rotation is what ends it; the others stay behind.
+    secrets = secretsmanager_backends["123456789012"][REGION].secrets
+    one: Any = secrets[f"pgkeep/{APP}"]
+    one.rotation_requested, one.last_rotation_date = True, int(time.time()) + 33 * 86_400
+    assert days_later(33)[APP] == -30.0
+    # The master's own is 93 days; a rotation of 94 days ago is late.
+    assert days_later(94)["master"] == 1.0
+
+
+def test_what_is_new_for_another_reason_is_no_rotation(
+    rotated: Deployment, days_later: Any
+) -> None:
+    found: Any = secretsmanager_backends["123456789012"][REGION].secrets[f"pgkeep/{APP}"]
+    found.rotation_requested, found.last_rotation_date = True, int(time.time()) - 40 * 86_400
+    secret_store.write(rotated.secrets, f"pgkeep/{APP}", rotated.secret(APP))
+    assert days_later(0)[APP] == 10.0
+
+
+def test_a_stack_that_is_being_made_has_time(rotated: Deployment, days_later: Any) -> None:
+    found: Any = secretsmanager_backends["123456789012"][REGION].secrets[f"pgkeep/{APP}"]
+    found.versions.clear()
+    assert days_later(1)[APP] == -29.0

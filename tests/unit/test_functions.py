@@ -263,6 +263,8 @@ def expected_environment(environment: str, purpose: str) -> dict[str, str]:
             "ROTATED_ROLES": json.dumps(
                 {f"node_pass_{kind}": secret(f"roles-{kind}") for kind in LOGINS}
             ),
+            "ROTATION_DAYS": "30",
+            "MASTER_ROTATION_DAYS": "93",
             "WORKLOAD": "node_pass",
         },
         "migrations": {**DATABASE, **CA, "MIGRATOR_SECRET_ARN": secret("roles-migrator")},
@@ -321,8 +323,8 @@ def test_a_function(deployed: Deployed, environment: str, purpose: str) -> None:
         "role": f"arn:aws:iam/role:Role/{purpose}-role",
         "memorySize": memory.get(purpose, 256),
         "timeout": seconds.get(purpose, 300),
-        # All secrets are rotated in the same window.
-        "reservedConcurrentExecutions": len(LOGINS) if purpose == "role-rotation" else 1,
+        # All secrets are rotated in the same window, and their age is told meanwhile.
+        "reservedConcurrentExecutions": len(LOGINS) + 1 if purpose == "role-rotation" else 1,
         "environment": {"variables": expected_environment(environment, purpose)},
         "kmsKeyArn": f"{KEYS}secrets",
         "deadLetterConfig": {"targetArn": f"arn:aws:sqs/queue:Queue/{purpose}-failed"},
@@ -365,6 +367,7 @@ SCHEDULES = [
     ("backup-retention", "daily", "cron(0 6 * * ? *)", '{"action": "mark"}'),
     ("backup-retention", "age", "cron(5/15 * * * ? *)", '{"action": "age"}'),
     ("master-credentials", "rotate", "cron(0 5 1 1/3 ? *)", '{"action": "rotate"}'),
+    ("role-rotation", "age", "cron(10/15 * * * ? *)", '{"action": "age"}'),
     (
         "pooler-certificates",
         "renew",

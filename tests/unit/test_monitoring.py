@@ -94,6 +94,16 @@ def expected(environment: str) -> dict[str, dict[str, Any]]:
         evaluationPeriods=1,
         treatMissingData="breaching",
     )
+    found["rotation-overdue"] = alarm(
+        "RotationOverdueDays",
+        {"FunctionName": f"{prefix}-role-rotation"},
+        2,
+        namespace="pgkeep",
+        statistic="Maximum",
+        period=3600,
+        evaluationPeriods=1,
+        treatMissingData="breaching",
+    )
     if environment == "prod":
         found["backup-copies-failed"] = alarm(
             "OperationsFailedReplication",
