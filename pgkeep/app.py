@@ -227,6 +227,28 @@ def restore(
             help="Over the present database: end sessions, do not let the pooler's clients wait.",
         ),
     ] = False,
+    drain_seconds: Annotated[
+        float,
+        typer.Option(
+            "--drain-seconds",
+            min=0,
+            max=60,
+            help="Over the present database: how long transactions in progress may take to end.",
+        ),
+    ] = 30,
+    without_backup: Annotated[
+        bool,
+        typer.Option(
+            "--without-backup",
+            help="Over the present database: where no backup of it can be made any more.",
+        ),
+    ] = False,
+    ignore_room: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-room", help="Begin although the disk seems to have no room for the database."
+        ),
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Sessions side by side.")] = 2,
     through: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Beginning of a tunnel to the database.")
@@ -238,7 +260,9 @@ def restore(
     from pgkeep import restore_command, restore_output
 
     if back_to is not None:
-        restore_command.go_back(stack, back_to, confirm, through, terminate=terminate)
+        restore_command.go_back(
+            stack, back_to, confirm, through, terminate=terminate, drain_seconds=drain_seconds
+        )
         return
     if target is None:
         raise CommandError("--to is missing: name the database to restore into.")
@@ -296,6 +320,9 @@ def restore(
             as_json=as_json,
             report_file=report_file,
             terminate=terminate,
+            drain_seconds=drain_seconds,
+            ignore_room=ignore_room,
+            without_backup=without_backup,
         )
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -26,14 +25,14 @@ from operations.restore import (
     Restored,
     Selection,
     databases,
+    pooler_pause,
     report,
     restore,
     role_grants,
+    room,
 )
-from operations.restore.objectives import Objectives
-from operations.restore.proof import Proof, prove
+from operations.restore.proof import prove
 from operations.restore.report import Report
-from operations.restore.workload_checks import run as run_workload_checks
 from pgkeep import restore_exchange as exchange
 from pgkeep.backup import run_command
 from pgkeep.backup.access import (
@@ -44,9 +43,9 @@ from pgkeep.backup.access import (
 )
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
+from pgkeep.restore_checks import objectives, prove_grants, roles, workload_checks
 from pgkeep.restore_exchange import Exchange
 from pgkeep.restore_output import show
-from workloads.contract import RestoreCheck, RoleManifest
 
 # guides cryptowallet and node-pass: restoring over production asks for this word.
 PRODUCTION_WORD = "RESTORE_PRODUCTION"
@@ -69,6 +68,9 @@ class Request:
     as_json: bool
     report_file: Path | None = None
     terminate: bool = False
+    drain_seconds: float = pooler_pause.DRAIN_SECONDS
+    ignore_room: bool = False
+    without_backup: bool = False
 
 
 def run(request: Request) -> None:
@@ -97,6 +99,12 @@ def run(request: Request) -> None:
             exchange.pooler_site(stack)
     with refusals_as_lines():
         backup = store(stack).get(request.source, stack.database)
+        if not request.ignore_room:
+            room.refuse_without_room(
+                stack.client("cloudwatch"),
+                str(stack.outputs["database_identifier"]),
+                room.needed_bytes(backup, request.selection),
+            )
         with stack.reach() as endpoint:
             more: dict[str, Any] = {}
             if replaces:
@@ -110,7 +118,13 @@ def run(request: Request) -> None:
 
 
 def go_back(
-    stack_name: str, aside: str, confirmation: str | None, through: str | None, *, terminate: bool
+    stack_name: str,
+    aside: str,
+    confirmation: str | None,
+    through: str | None,
+    *,
+    terminate: bool,
+    drain_seconds: float = pooler_pause.DRAIN_SECONDS,
 ) -> None:
     """Undo a restore over the present database: `aside` takes its place again.
 
@@ -135,7 +149,9 @@ def go_back(
                 ExitCode.REFUSED,
             )
         databases.reopen(connection, aside)
-        done = exchange.run(stack, connection, aside, terminate=terminate)
+        done = exchange.run(
+            stack, connection, aside, terminate=terminate, drain_seconds=drain_seconds
+        )
     exchange.show(done, progress_console)
     console.print(f"{stack.database} is what it was; the restored one is {done.aside}.")
 
@@ -176,8 +192,7 @@ def over_present(
         CommandError: there is no backup before, the restored one is not proven, or it could not
             take the place of the present one; it is then kept.
     """
-    before = run_command.in_function(stack, "pre-migration")
-    progress_console.print(f"Backup before the restore: {before['id']}")
+    _back_up_before(request, stack)
     beside = databases.name_beside(stack.database, databases.RESTORED)
     made = _into_other(request, stack, endpoint, backup, beside)
     if not made.proven:
@@ -190,7 +205,13 @@ def over_present(
         proven = databases.name_beside(stack.database, databases.PROVEN)
         databases.rename(connection, beside, proven)
         try:
-            done = exchange.run(stack, connection, proven, terminate=request.terminate)
+            done = exchange.run(
+                stack,
+                connection,
+                proven,
+                terminate=request.terminate,
+                drain_seconds=request.drain_seconds,
+            )
         except (OperationError, BotoCoreError, ClientError) as error:
             if not databases.exists(connection, proven):
                 raise
@@ -204,6 +225,21 @@ def over_present(
     return made, done
 
 
+def _back_up_before(request: Request, stack: DeployedStack) -> None:
+    if request.without_backup:
+        progress_console.print(f"No backup before: {stack.database} is kept aside as it is.")
+        return
+    try:
+        before = run_command.in_function(stack, "pre-migration")
+    except CommandError as error:
+        raise CommandError(
+            f"{error}. Nothing was changed. Where {stack.database} cannot be backed up any more, "
+            "give --without-backup: it is put aside as it is, and not lost",
+            error.code,
+        ) from error
+    progress_console.print(f"Backup before the restore: {before['id']}")
+
+
 def _into_other(
     request: Request, stack: DeployedStack, endpoint: Endpoint, backup: Manifest, name: str
 ) -> Report:
@@ -215,8 +251,13 @@ def _into_other(
         made_here = not databases.exists(connection, name)
         if made_here:
             databases.create(connection, name, backup)
-        with databases.owners_assumed(connection, server_roles(connection)):
-            restored = _restore(request, stack, backup, Login(target, *login), connect)
+        try:
+            with databases.owners_assumed(connection, server_roles(connection)):
+                restored = _restore(request, stack, backup, Login(target, *login), connect)
+        except BaseException:
+            if made_here:
+                _drop_incomplete(stack, endpoint, name)
+            raise
         if not request.no_owner:
             restored.steps[role_grants.NAME] = role_grants.apply(roles(stack), connect=connect)
         proof = prove(
@@ -239,6 +280,22 @@ def _into_other(
         if request.drop_afterwards and made_here:
             databases.drop(connection, name)
     return made
+
+
+def _drop_incomplete(stack: DeployedStack, endpoint: Endpoint, name: str) -> None:
+    """In a session of its own: the other one may be what broke."""
+    try:
+        with maintenance(stack, endpoint) as connection:
+            databases.drop(connection, name)
+    except psycopg.Error as error:
+        reason = " ".join(str(error).split())
+        progress_console.print(
+            f"[yellow]Database {name} is incomplete and could not be dropped ({reason}): drop "
+            "it.[/yellow]",
+            soft_wrap=True,
+        )
+    else:
+        progress_console.print(f"Database {name} was incomplete and is dropped again.")
 
 
 def _restore(
@@ -286,35 +343,3 @@ def maintenance(stack: DeployedStack, endpoint: Endpoint) -> Generator[psycopg.C
 def _failed(made: Report) -> str:
     findings = [line for check in made.checks for line in check["findings"]]
     return "; ".join(findings[:3]) + ("; ..." if len(findings) > 3 else "")
-
-
-def objectives(stack: DeployedStack) -> Objectives:
-    """What the stack's workload asks of a restore."""
-    return Objectives.of(stack.outputs.get("recovery_objectives"))
-
-
-def roles(stack: DeployedStack) -> RoleManifest:
-    """The role manifest that was applied to the stack last."""
-    return RoleManifest.model_validate(json.loads(stack.outputs["roles_event"])["manifest"])
-
-
-def prove_grants(stack: DeployedStack, proof: Proof, connect: Any, *, no_owner: bool) -> None:
-    """Owner and grants are the manifest's, unless they were not asked for."""
-    if no_owner:
-        proof.left_out.append(f"{role_grants.NAME}: restored without them (--no-owner)")
-    else:
-        role_grants.prove(proof, roles(stack), connect=connect)
-
-
-def workload_checks(
-    stack: DeployedStack, proof: Proof, connect: Any, *, only_some_tables: bool = False
-) -> None:
-    """Ask what the stack's workload asks of every restored database."""
-    asked: dict[str, Any] = stack.outputs.get("recovery_checks") or {"schema": "", "checks": []}
-    checks = [RestoreCheck.model_validate(check) for check in asked["checks"]]
-    if checks and only_some_tables:
-        proof.left_out.append(
-            f"the workload's own {len(checks)} checks: the rows of the other tables are not here"
-        )
-        return
-    run_workload_checks(proof, checks, schema=asked["schema"], connect=connect)

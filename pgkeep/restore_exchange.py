@@ -38,6 +38,7 @@ def run(
     replacement: str,
     *,
     terminate: bool,
+    drain_seconds: float = pooler_pause.DRAIN_SECONDS,
 ) -> Exchange:
     """Put `replacement` in the place of the stack's database, while the pooler's clients wait.
 
@@ -46,6 +47,7 @@ def run(
         connection: of the master, beside both databases, in autocommit.
         replacement: the name of the database that comes.
         terminate: end the sessions that are there instead of letting them wait.
+        drain_seconds: how long transactions in progress may take to end.
 
     Raises:
         CommandError: the stack has no way to its pooler hosts, or the roles could not be applied.
@@ -57,7 +59,7 @@ def run(
         _apply_roles(stack)
         seconds = round(time.monotonic() - started, 3)
         return Exchange(swapped.aside, seconds, swapped.ended_sessions)
-    with pooler_pause.held(pooler_site(stack)) as held:
+    with pooler_pause.held(pooler_site(stack, drain_seconds)) as held:
         swapped = databases.swap(connection, stack.database, replacement)
         # Before clients go on: the owner and the grants are part of what they need.
         _apply_roles(stack)
@@ -89,7 +91,9 @@ def show(done: Exchange, console: Console) -> None:
         )
 
 
-def pooler_site(stack: DeployedStack) -> PoolerSite:
+def pooler_site(
+    stack: DeployedStack, drain_seconds: float = pooler_pause.DRAIN_SECONDS
+) -> PoolerSite:
     """The way to the stack's pooler hosts.
 
     Raises:
@@ -114,6 +118,7 @@ def pooler_site(stack: DeployedStack) -> PoolerSite:
         group_name=str(stack.outputs["pooler_group_name"]),
         secret_name=str(stack.outputs["pooler_pause_secret_name"]),
         log_group=str(stack.outputs["pooler_log_group"]),
+        drain_seconds=drain_seconds,
     )
 
 

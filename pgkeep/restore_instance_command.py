@@ -22,7 +22,7 @@ from operations.restore.report import Kind, Report
 from pgkeep.backup.access import console, progress_console, refusals_as_lines
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
-from pgkeep.restore_command import objectives, roles, workload_checks
+from pgkeep.restore_checks import objectives, roles, workload_checks
 from pgkeep.restore_output import show
 
 LATEST = "latest"

@@ -30,14 +30,8 @@ from pgkeep import restore_instance_command as instance_command
 from pgkeep.backup.access import progress_console, refusals_as_lines
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
-from pgkeep.restore_command import (
-    maintenance,
-    objectives,
-    prove_grants,
-    roles,
-    server_roles,
-    workload_checks,
-)
+from pgkeep.restore_checks import objectives, prove_grants, roles, workload_checks
+from pgkeep.restore_command import maintenance, server_roles
 from pgkeep.restore_instance_command import APPLICATION, Asked, InstanceRequest
 from pgkeep.restore_output import show
 

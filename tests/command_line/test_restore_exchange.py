@@ -83,7 +83,7 @@ def test_a_proven_database_that_could_not_take_its_place_is_kept_and_named(
     monkeypatch.setattr(databases, "rename", rename)
     monkeypatch.setattr(databases, "exists", exists)
     monkeypatch.setattr(restore_exchange, "run", no_answer)
-    request: Any = SimpleNamespace(terminate=False)
+    request: Any = SimpleNamespace(terminate=False, drain_seconds=30.0, without_backup=False)
     stack = DeployedStack("prod", {"database_name": "node_pass"})
     nothing: Any = None
     with pytest.raises(CommandError) as refused:
