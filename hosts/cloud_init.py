@@ -9,7 +9,8 @@ from typing import Any
 from hosts.cloud_config import (
     CODE_FOLDER,
     USER_DATA_LIMIT_BYTES,
-    certificates,
+    certificates_in_hex,
+    cut,
     file,
     fill,
     program,
@@ -25,6 +26,8 @@ MODULES = (
     *("__init__", "metadata", "services", "pooler", "refresh_credentials"),
     *("health", "lifecycle", "telemetry", "pause", "agent", "instance_connect"),
 )
+_SETTINGS = "/etc/pgbouncer/pgbouncer.ini"
+_CA_BUNDLE = "/etc/pgbouncer/rds-ca-bundle.hex"
 _UNITS = (
     "pgkeep-credentials.service",
     "pgkeep-agent.service",
@@ -149,7 +152,7 @@ def render(config: PoolerHostConfig) -> bytes:
 
     Raises `ValueError` when it is longer than EC2 takes.
     """
-    user_data = compress(cloud_config(config).encode())
+    user_data = compress(*cut(cloud_config(config), _SETTINGS, _CA_BUNDLE))
     if len(user_data) > USER_DATA_LIMIT_BYTES:
         raise ValueError(
             f"user data of the pooler hosts is {len(user_data)} bytes, EC2 takes "
@@ -165,8 +168,8 @@ def cloud_config(config: PoolerHostConfig) -> str:
         "ssh_pwauth": False,
         "disable_root": True,
         "package_update": False,
-        "write_files": _files(config),
         "runcmd": [["/usr/local/sbin/pgkeep-pooler-setup"]],
+        "write_files": _files(config),
     }
     return text(document)
 
@@ -183,18 +186,20 @@ def _files(config: PoolerHostConfig) -> list[dict[str, str]]:
     }
     units = "/etc/systemd/system"
     return [
-        file("/etc/pgbouncer/pgbouncer.ini", fill("pgbouncer.ini", values)),
-        file("/etc/pgbouncer/rds-ca-bundle.pem", certificates(config.rds_ca_bundle_pem)),
-        file("/etc/pgkeep/pooler.env", _environment(config)),
+        # First what all hosts have in common, last what looks different from all else: `render`
+        # compresses the three apart.
         *(file(f"{CODE_FOLDER}/hosts/{name}.py", program(name)) for name in MODULES),
-        file("/usr/local/sbin/pgkeep-pooler-setup", fill("setup.sh", values), mode="0755"),
-        file(f"{units}/pgbouncer.service.d/pgkeep.conf", fill("pgbouncer.service.d.conf", values)),
-        file(f"{units}/pgkeep-credentials.timer", fill("pgkeep-credentials.timer", values)),
         *(file(f"{units}/{name}", read(name)) for name in _UNITS),
         file("/etc/ssh/sshd_config.d/10-pgkeep.conf", read("sshd.conf")),
         file("/etc/sysusers.d/pgkeep.conf", read("sysusers.conf")),
         file("/etc/apt/apt.conf.d/52pgkeep", read("apt.conf")),
         file("/etc/systemd/resolved.conf.d/pgkeep.conf", read("resolved.conf")),
+        file(_SETTINGS, fill("pgbouncer.ini", values)),
+        file("/etc/pgkeep/pooler.env", _environment(config)),
+        file("/usr/local/sbin/pgkeep-pooler-setup", fill("setup.sh", values), mode="0755"),
+        file(f"{units}/pgbouncer.service.d/pgkeep.conf", fill("pgbouncer.service.d.conf", values)),
+        file(f"{units}/pgkeep-credentials.timer", fill("pgkeep-credentials.timer", values)),
+        file(_CA_BUNDLE, certificates_in_hex(config.rds_ca_bundle_pem)),
     ]
 
 

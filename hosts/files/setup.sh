@@ -15,6 +15,10 @@ if ! dpkg -s $$packages >/dev/null 2>&1; then
         sleep 10
     done
 fi
+# User data is short: certificates come without PEM's frame.
+python3 -c 'import ssl, sys
+for line in sys.stdin: print(end=ssl.DER_cert_to_PEM_cert(bytes.fromhex(line)))' \
+    </etc/pgbouncer/rds-ca-bundle.hex >/etc/pgbouncer/rds-ca-bundle.pem
 systemd-sysusers /etc/sysusers.d/pgkeep.conf
 units='pgbouncer.service pgkeep-agent.service pgkeep-credentials.timer apt-daily-upgrade.timer
 pgkeep-power@reboot.path pgkeep-power@poweroff.path'

@@ -7,6 +7,8 @@ import dataclasses
 import gzip
 import hashlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 import yaml
 
 import hosts.cloud_init
+from hosts.cloud_config import certificates
 from hosts.cloud_init import (
     CODE_FOLDER,
     MODULES,
@@ -90,8 +93,43 @@ def test_it_is_cloud_config_and_the_same_every_time() -> None:
 
 @pytest.mark.parametrize("bundle", sorted(REGION_BUNDLES.glob("*.pem")), ids=lambda path: path.stem)
 def test_it_fits_into_user_data_with_the_bundle_of_each_region(bundle: Path) -> None:
+    """With a kilobyte to spare: for long names, and for replicas and roles by the dozen."""
     user_data = render(dataclasses.replace(CONFIG, rds_ca_bundle_pem=bundle.read_text()))
-    assert len(user_data) <= USER_DATA_LIMIT_BYTES
+    assert len(user_data) <= USER_DATA_LIMIT_BYTES - 1024
+
+
+def test_fifteen_replicas_and_twenty_roles_of_long_names_fit() -> None:
+    """RDS takes fifteen replicas, and 63 characters of a name."""
+    domain = "abcdefghijkl.ap-southeast-3.rds.amazonaws.com"
+    many = dataclasses.replace(
+        CONFIG,
+        rds_ca_bundle_pem=(REGION_BUNDLES / "ap-southeast-3.pem").read_text(),
+        replica_hosts=[f"{'a-long-name-' * 4}replica-{n}.{domain}" for n in range(1, 16)],
+        role_sizes={
+            f"a_role_with_a_name_that_is_fairly_long_{n}": PoolSizes(n, n, "session", 10 * n)
+            for n in range(20)
+        },
+    )
+    assert len(render(many)) <= USER_DATA_LIMIT_BYTES
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "ap-southeast-3"])
+def test_the_setup_makes_the_roots_again_as_pgbouncer_reads_them(region: str) -> None:
+    bundle = (REGION_BUNDLES / f"{region}.pem").read_text()
+    written = files(dataclasses.replace(CONFIG, rds_ca_bundle_pem=bundle))
+    setup = written["/usr/local/sbin/pgkeep-pooler-setup"]
+    found = re.search(r"(?s)python3 -c '(.*?)' \\\n +<(\S+) >(\S+)\n", setup)
+    assert found is not None
+    program, source, target = found.groups()
+    made = subprocess.run(
+        [sys.executable, "-c", program],
+        input=written[source],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert made.stdout == certificates(bundle)
+    assert f"server_tls_ca_file = {target}\n" in written["/etc/pgbouncer/pgbouncer.ini"]
 
 
 def test_a_bundle_that_is_too_large_is_refused_with_what_to_do() -> None:

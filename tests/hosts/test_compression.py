@@ -27,6 +27,23 @@ def test_any_gunzip_gives_the_text_back(seed: int) -> None:
     assert gzip.decompress(compress(text)) == text
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_parts_become_one_text(seed: int) -> None:
+    """A part may be empty, and may repeat what stands in the one before."""
+    parts = [noise(seed), b"", noise(seed), noise(seed + 1)]
+    assert gzip.decompress(compress(*parts)) == b"".join(parts)
+
+
+def test_what_looks_different_is_shorter_apart() -> None:
+    text = Path(huffman.__file__).read_bytes()
+    key = hashlib.shake_256(b"a key").hexdigest(2_000).encode()
+    assert len(compress(text, key)) < len(compress(text + key)) - 100
+
+
+def test_nothing_is_no_part() -> None:
+    assert gzip.decompress(compress()) == b""
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"a", b"ab" * 2, b"a" * 70_000, bytes(range(256)) * 200], ids=len
 )
@@ -46,12 +63,12 @@ def test_the_bytes_are_those_of_every_machine() -> None:
     """Written down once: other bytes would replace every host of every stack."""
     text = b"".join(b"line %d of a text that repeats itself\n" % (n % 7) for n in range(200))
     digest = hashlib.sha256(compress(text)).hexdigest()
-    assert digest == "61fff14201aeafa01ce7919c6e145e92cbaf656e42616523aa8ca70e2b4f4e37"
+    assert digest == "25b95370cae7dcab725c37134032dd070ded3146adfcdd80289e23c024294ffc"
 
 
-def test_it_is_as_short_as_zlibs() -> None:
+def test_it_is_shorter_than_zlibs() -> None:
     text = Path(huffman.__file__).read_bytes()
-    assert len(compress(text)) <= 1.02 * len(gzip.compress(text, 9))
+    assert len(compress(text)) <= 0.99 * len(gzip.compress(text, 9))
 
 
 def test_codes_are_never_longer_than_they_may_be() -> None:
