@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from .documents import MalformedDocumentError, Statement, parse
@@ -18,6 +19,7 @@ from .links import targets
 from .permissions import POLICY, ROLE, all_statements
 
 _ROLE_POLICY: Final = "aws:iam/rolePolicy:RolePolicy"
+_DOCUMENTS: Final = (ROLE, POLICY, _ROLE_POLICY)
 _BOUNDARY: Final = "permissionsBoundary"
 _AWS_OWN: Final = ":iam::aws:policy/"
 # Attachments: the property that names the policy, and those that name who gets it.
@@ -38,7 +40,7 @@ def restrained(resources: Sequence[Resource]) -> list[Resource]:
     """`resources`, each policy document with what else holds for the roles that it is given to."""
     stack = Stack(resources)
     roles = stack.of_type(ROLE)
-    documents = stack.of_type(ROLE, POLICY, _ROLE_POLICY)
+    documents = stack.of_type(*_DOCUMENTS)
     found: dict[Resource, tuple[Restraint, ...]] = {}
     if any(_has_denial(one) or one.get(_BOUNDARY) is not None for one in documents):
         found = _restraints(stack, roles, documents)
@@ -51,21 +53,19 @@ def restrained(resources: Sequence[Resource]) -> list[Resource]:
 def _restraints(
     stack: Stack, roles: Sequence[Resource], documents: Sequence[Resource]
 ) -> dict[Resource, tuple[Restraint, ...]]:
-    held = {role: dict.fromkeys(_held(stack, role)) for role in roles}
-    boundaries = {role: _boundary(stack, role) for role in roles}
     shared = _given_to_others(stack)
-    return {
-        document: tuple(
-            Restraint(
-                tuple(_statements(one for one in policies if one is not document)),
-                boundaries[role],
-            )
-            for role, policies in held.items()
-            if document in policies
-        )
-        for document in documents
-        if document not in shared
-    }
+    said = {one: tuple(_statements([one])) for one in documents}
+    found: dict[Resource, list[Restraint]] = {}
+    for role in roles:
+        boundary = _boundary(stack, role)
+        policies = dict.fromkeys(_held(stack, role))
+        denied = boundary is not None or any(one.denies for held in policies for one in said[held])
+        for document in policies:
+            others = [said[one] for one in policies if one is not document] if denied else []
+            restraint = Restraint(tuple(chain.from_iterable(others)), boundary)
+            if document not in shared:
+                found.setdefault(document, []).append(restraint)
+    return {document: tuple(restraints) for document, restraints in found.items()}
 
 
 def _held(stack: Stack, role: Resource) -> Iterator[Resource]:

@@ -187,15 +187,26 @@ def identity_statements(
 ) -> Iterator[tuple[str, Statement | Violation | Unverified]]:
     """The statements of every identity policy that stands in `resource`.
 
-    Without the actions that an unconditional Deny beside them takes away again.
+    Without the actions that an unconditional Deny beside them takes away again, and without
+    statements of a trust policy: some programs keep such documents beside the others, and IAM takes
+    none with a principal for a policy. Whom they trust is judged by `trust_statements`.
     """
-    found = list(all_statements(resource, limit))
+    found = [(place, one) for place, one in all_statements(resource, limit) if not _trusts(one)]
     denials = _denials(found)
     for place, one in found:
         if not isinstance(one, Statement) or not one.allows:
             yield place, one
         elif (left := denials.left_of(one)) is not None:
             yield place, left
+
+
+def _trusts(one: Statement | Violation | Unverified) -> bool:
+    """Whether a statement names a principal and no resource: the form of a trust policy."""
+    return (
+        isinstance(one, Statement)
+        and bool(one.principals or one.not_principals)
+        and not (one.resources or one.not_resources)
+    )
 
 
 def denials_of(resource: Resource) -> Denials:
