@@ -27,14 +27,14 @@ CHECKS = {
 SUITES = {
     "facts": 1,
     "unit": 2,
-    "command_line": 1,
+    "command_line": 2,
     "workloads": 1,
     "policies": 2,
     "toolchain": 1,
     "operations": 2,
-    "hosts": 1,
+    "hosts": 2,
     "localcloud": 3,
-    "e2e": 2,
+    "e2e": 3,
 }
 # Suites that are nothing but hosts, databases and namespaces.
 ROOT_SUITES = ("e2e",)
