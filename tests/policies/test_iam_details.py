@@ -350,3 +350,19 @@ def test_all_that_aws_calls_permissions_management_is_a_change_of_permissions() 
     ):
         assert kinds(rule, allows(action)) == expected, action
     assert kinds(ESCALATION, allows("sqs:SetQueueAttributes")) == []
+
+
+def test_trust_policies_that_are_kept_as_documents_are_no_permissions() -> None:
+    rule = "iam-no-wildcard-actions"
+
+    def kept(**fields: Any) -> Resource:
+        statement = {"Effect": "Allow", "Action": "sts:*", **fields}
+        return made("aws:iam/policy:Policy", policy={"Statement": [statement]})
+
+    principal = {"Service": "lambda.amazonaws.com"}
+    assert kinds(rule, kept(Principal=principal)) == []
+    assert kinds(rule, kept(NotPrincipal=principal)) == []
+    assert kinds(rule, kept()) == REFUSED
+    assert kinds(rule, kept(Principal=principal, Resource="arn:x")) == REFUSED
+    assert kinds(rule, kept(Principal=principal, NotResource="arn:x")) == REFUSED
+    assert kinds(rule, kept(Resource="arn:x")) == REFUSED
