@@ -160,9 +160,11 @@ class Children:
         end = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
         # The line of a script that nobody will see.
         reason = re.sub(r"^psql:<stdin>:\d+: ", "", reason)
-        own = _NO_MEMORY.search(reason) and not _OF_THE_SERVER.search(reason)
-        if self.memory_bytes is not None and own:
-            return OutOfMemoryError(f"{program}: {re.sub(r'^.*error: ', '', reason)}")
+        # A buffer that cannot grow costs libpq the connection, which is then what it says first.
+        own = [line for line in lines if _NO_MEMORY.search(line)]
+        if self.memory_bytes is not None and own and not _OF_THE_SERVER.search(own[0]):
+            said = re.sub(r"^(psql:<stdin>:\d+: )?(.*error: )?", "", own[0])
+            return OutOfMemoryError(f"{program}: {said}")
         return OperationError(f"{program} {end}: {reason}; no backup was made")
 
 
