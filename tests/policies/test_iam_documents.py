@@ -17,7 +17,7 @@ from policies.documents import (
     parse,
     parse_json,
 )
-from policies.effective import Denials, includes, overlap
+from policies.effective import Denials, Restraint, includes, overlap
 from policies.values import UNKNOWN, Wrong
 from tests.policies.good_stack import UNKNOWN_STRING
 
@@ -251,3 +251,32 @@ def test_two_patterns_have_a_text_in_common(one: str, other: str, expected: bool
 
 def test_a_document_is_the_same_as_text_and_as_an_object() -> None:
     assert statements(json.dumps({"Statement": ALLOW})) == statements({"Statement": [ALLOW]})
+
+
+@pytest.mark.parametrize(
+    ("bound", "taken"),
+    [
+        ({"Action": "s3:*"}, False),
+        ({"Action": "ec2:*"}, True),
+        ({"Action": "s3:*", "Resource": "arn:aws:s3:::b/c*"}, False),
+        ({"Action": "s3:*", "Resource": "arn:aws:s3:::d/*"}, True),
+        ({"Action": "s3:*", "Resource": 5}, False),
+        ({"NotAction": "s3:*"}, True),
+        ({"NotAction": [5, "s3:Get*"]}, True),
+        ({"NotAction": "ec2:*"}, False),
+        ({"NotAction": 5}, False),
+        ({"Action": "ec2:*", "Effect": UNKNOWN}, False),
+        ({"Action": "s3:*", "Effect": "Deny", "Condition": {"Bool": {"a": "b"}}}, True),
+    ],
+    ids=str,
+)
+def test_what_a_boundary_takes_away(bound: dict[str, Any], taken: bool) -> None:
+    boundary = tuple(statements({"Statement": [{"Effect": "Allow", "Resource": "*", **bound}]}))
+    restraint = Restraint((), boundary)
+    allowed = one(Effect="Allow", Action="s3:GetObject", Resource="arn:aws:s3:::b/*")
+    assert restraint.takes_away("s3:GetObject", allowed) == taken
+    assert not Restraint((), None).takes_away("s3:GetObject", allowed)
+    assert Restraint((), ()).takes_away("s3:GetObject", allowed)
+    anything = one(Effect="Allow", Action="s3:GetObject", Resource=5)
+    wide = bound.get("Resource") == "arn:aws:s3:::d/*"
+    assert restraint.takes_away("s3:GetObject", anything) == (taken and not wide)
