@@ -1,4 +1,4 @@
-"""The backup function is ended by its runtime: at its time limit, and for its memory.
+"""The backup function is ended from outside: at its time limit, and by a kill.
 
 The function stops by itself before its time is over; a process that stands still cannot.
 """
@@ -22,6 +22,7 @@ from tests.e2e.local_stack import LocalStack
 pytestmark = pytest.mark.root
 
 FUNCTION = "pgkeep-local-backup"
+ALARM = f"{FUNCTION}-errors"
 TIMEOUT_SECONDS = 30
 # Uploads of several parts, and long enough to be met.
 ROWS = 40_000
@@ -45,9 +46,7 @@ def large(stack: LocalStack) -> Iterator[LocalStack]:
     functions = stack.aws("lambda")
     before = functions.get_function_configuration(FunctionName=FUNCTION)
     yield stack
-    functions.update_function_configuration(
-        FunctionName=FUNCTION, Timeout=before["Timeout"], MemorySize=before["MemorySize"]
-    )
+    functions.update_function_configuration(FunctionName=FUNCTION, Timeout=before["Timeout"])
     stack.query("migration_security_group_id", owner, ["DROP TABLE node_pass.large"])
 
 
@@ -137,8 +136,43 @@ def errors(stack: LocalStack) -> float:
     return sum(one["Sum"] for one in found)
 
 
-def test_a_kill_at_the_time_limit_leaves_no_half_backup(large: LocalStack) -> None:
+def alarm_state(stack: LocalStack) -> str:
+    found = stack.aws("cloudwatch").describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+    return found[0]["StateValue"]
+
+
+def wait_for_alarm(stack: LocalStack, state: str) -> None:
+    """An error counts for its minute and the next."""
+    deadline = time.monotonic() + 180
+    while alarm_state(stack) != state:
+        assert time.monotonic() < deadline, f"{ALARM} is {alarm_state(stack)}"
+        time.sleep(0.5)
+
+
+def subscribe(stack: LocalStack) -> str:
+    """URL of a queue that gets what the stack's alarms say, as somebody's pager would."""
+    sqs, sns = stack.aws("sqs"), stack.aws("sns")
+    url = sqs.create_queue(QueueName="pager")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    alarms = stack.aws("cloudwatch").describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+    (topic,) = alarms[0]["AlarmActions"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+    return url
+
+
+def pages(stack: LocalStack, url: str) -> list[tuple[str, str]]:
+    """Alarms and their new states, in their order."""
+    found = stack.aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    said = [json.loads(json.loads(one["Body"])["Message"]) for one in found.get("Messages", [])]
+    return [(one["AlarmName"], one["NewStateValue"]) for one in said]
+
+
+def test_a_kill_at_the_time_limit_leaves_no_half_backup_and_calls_somebody(
+    large: LocalStack,
+) -> None:
     before, failed = dumps(large), errors(large)
+    wait_for_alarm(large, "OK")
+    pager = subscribe(large)
     configure(large, Timeout=TIMEOUT_SECONDS)
     stopped: list[int] = []
 
@@ -154,26 +188,22 @@ def test_a_kill_at_the_time_limit_leaves_no_half_backup(large: LocalStack) -> No
     assert [one for one in stopped if alive(one)] == []
     assert uploads(large) != []
     assert errors(large) == failed + 1
+    wait_for_alarm(large, "ALARM")
+    assert (ALARM, "ALARM") in pages(large, pager)
     configure(large, Timeout=900)
     assert_clean(large, before)
 
 
-def test_a_function_that_is_killed_for_its_memory_leaves_no_half_backup(
-    large: LocalStack,
-) -> None:
+def test_a_function_that_is_killed_leaves_no_half_backup(large: LocalStack) -> None:
+    """As the kernel does when its memory is full; a wide row alone is handed over before that."""
     before, failed = dumps(large), errors(large)
-    memory = large.aws("lambda").get_function_configuration(FunctionName=FUNCTION)["MemorySize"]
-    configure(large, MemorySize=128)
-    # COPY hands over whole rows, and psql holds them.
-    wide = "CREATE TABLE node_pass.wide AS SELECT repeat('x', 120000000) AS text"
-    migrator = large.direct("migrator")
-    large.query("migration_security_group_id", migrator, [wide])
-    try:
-        answer = invoke(large)
-    finally:
-        large.query("migration_security_group_id", migrator, ["DROP TABLE node_pass.wide"])
+
+    def kill() -> None:
+        for process in processes(large):
+            os.kill(process, signal.SIGKILL)
+
+    answer = while_it_uploads(large, kill)
     assert answer["failed"]
     assert "signal: killed" in answer["errorMessage"]
     assert errors(large) == failed + 1
-    configure(large, MemorySize=memory)
     assert_clean(large, before)
