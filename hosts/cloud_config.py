@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import ssl
-from itertools import pairwise
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -66,12 +65,6 @@ def certificates_in_hex(bundle: str) -> str:
     """
     found = _CERTIFICATE.findall(bundle)
     return "".join(f"{ssl.PEM_cert_to_DER_cert(one).hex()}\n" for one in found)
-
-
-def cut(text: str, *paths: str) -> list[bytes]:
-    """The cloud-config in parts; each but the first begins with one of these files."""
-    places = [0, *(text.index(f"- path: {path}\n") for path in paths), len(text)]
-    return [text[start:end].encode() for start, end in pairwise(places)]
 
 
 def read(name: str) -> str:

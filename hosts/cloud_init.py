@@ -10,7 +10,6 @@ from hosts.cloud_config import (
     CODE_FOLDER,
     USER_DATA_LIMIT_BYTES,
     certificates_in_hex,
-    cut,
     file,
     fill,
     program,
@@ -26,8 +25,6 @@ MODULES = (
     *("__init__", "metadata", "services", "pooler", "refresh_credentials"),
     *("health", "lifecycle", "telemetry", "pause", "agent", "instance_connect"),
 )
-_SETTINGS = "/etc/pgbouncer/pgbouncer.ini"
-_CA_BUNDLE = "/etc/pgbouncer/rds-ca-bundle.hex"
 _UNITS = (
     "pgkeep-credentials.service",
     "pgkeep-agent.service",
@@ -152,7 +149,7 @@ def render(config: PoolerHostConfig) -> bytes:
 
     Raises `ValueError` when it is longer than EC2 takes.
     """
-    user_data = compress(*cut(cloud_config(config), _SETTINGS, _CA_BUNDLE))
+    user_data = compress(cloud_config(config))
     if len(user_data) > USER_DATA_LIMIT_BYTES:
         raise ValueError(
             f"user data of the pooler hosts is {len(user_data)} bytes, EC2 takes "
@@ -186,20 +183,20 @@ def _files(config: PoolerHostConfig) -> list[dict[str, str]]:
     }
     units = "/etc/systemd/system"
     return [
-        # First what all hosts have in common, last what looks different from all else: `render`
-        # compresses the three apart.
+        # First what all hosts have in common, last what looks different from all else: so it
+        # compresses best.
         *(file(f"{CODE_FOLDER}/hosts/{name}.py", program(name)) for name in MODULES),
         *(file(f"{units}/{name}", read(name)) for name in _UNITS),
         file("/etc/ssh/sshd_config.d/10-pgkeep.conf", read("sshd.conf")),
         file("/etc/sysusers.d/pgkeep.conf", read("sysusers.conf")),
         file("/etc/apt/apt.conf.d/52pgkeep", read("apt.conf")),
         file("/etc/systemd/resolved.conf.d/pgkeep.conf", read("resolved.conf")),
-        file(_SETTINGS, fill("pgbouncer.ini", values)),
+        file("/etc/pgbouncer/pgbouncer.ini", fill("pgbouncer.ini", values)),
         file("/etc/pgkeep/pooler.env", _environment(config)),
         file("/usr/local/sbin/pgkeep-pooler-setup", fill("setup.sh", values), mode="0755"),
         file(f"{units}/pgbouncer.service.d/pgkeep.conf", fill("pgbouncer.service.d.conf", values)),
         file(f"{units}/pgkeep-credentials.timer", fill("pgkeep-credentials.timer", values)),
-        file(_CA_BUNDLE, certificates_in_hex(config.rds_ca_bundle_pem)),
+        file("/etc/pgbouncer/rds-ca-bundle.hex", certificates_in_hex(config.rds_ca_bundle_pem)),
     ]
 
 

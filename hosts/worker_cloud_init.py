@@ -10,7 +10,6 @@ from hosts.cloud_config import (
     CODE_FOLDER,
     USER_DATA_LIMIT_BYTES,
     certificates,
-    cut,
     file,
     fill,
     program,
@@ -20,7 +19,6 @@ from hosts.compression import compress
 
 #: Which modules of this package the host's own programs are made of.
 MODULES = ("__init__", "metadata", "signed_requests", "worker")
-_SETTINGS = "/etc/pgkeep/worker.env"
 _CA_BUNDLE = "/etc/pgkeep/rds-ca-bundle.pem"
 _UNITS = ("pgkeep-worker.service", "pgkeep-worker-limit.service", "pgkeep-worker-limit.timer")
 # The worker stops by itself before the first, systemd at the second, the host ends at the third.
@@ -58,7 +56,7 @@ def render(config: WorkerConfig) -> bytes:
 
     Raises `ValueError` when it is longer than EC2 takes.
     """
-    user_data = compress(*cut(cloud_config(config), _SETTINGS, _CA_BUNDLE))
+    user_data = compress(cloud_config(config))
     if len(user_data) > USER_DATA_LIMIT_BYTES:
         raise ValueError(
             f"user data of the backup worker is {len(user_data)} bytes, EC2 takes "
@@ -85,11 +83,11 @@ def cloud_config(config: WorkerConfig) -> str:
                 ["systemctl", "start", "pgkeep-worker-limit.timer"],
                 ["systemctl", "start", "--no-block", "pgkeep-worker.service"],
             ],
-            # First what all workers have in common, last what looks different from all else:
-            # `render` compresses the three apart.
+            # First what all workers have in common, last what looks different: so it compresses
+            # best.
             "write_files": [
                 *(file(f"{CODE_FOLDER}/hosts/{name}.py", program(name)) for name in MODULES),
-                file(_SETTINGS, _environment(config)),
+                file("/etc/pgkeep/worker.env", _environment(config)),
                 *(file(f"/etc/systemd/system/{name}", fill(name, values)) for name in _UNITS),
                 file(_CA_BUNDLE, certificates(config.rds_ca_bundle_pem)),
             ],
