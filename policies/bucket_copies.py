@@ -117,7 +117,12 @@ def _replicated(stack: Stack, _context: Context) -> Iterator[Outcome]:
             yield Violation(bucket, "has no BucketReplicationConfig in this stack", limit)
             continue
         rules = [one.get("rules") for one in found.found] or [_rules_of(inline)]
-        if not any(map(_replicates, rules)):
+        states = {state for one in rules for state in _states(one)}
+        if "Enabled" in states:
+            continue
+        if UNKNOWN in states:
+            yield Unverified(bucket, "whether a replication rule is Enabled")
+        else:
             yield Violation(bucket, "has no replication rule that is Enabled", limit)
 
 
@@ -125,16 +130,14 @@ def _rules_of(inline: object) -> object:
     return cast("dict[str, object]", inline).get("rules") if isinstance(inline, dict) else None
 
 
-def _replicates(rules: object) -> bool:
-    """Whether a rule is switched on, or may be; what is not known another rule tells."""
-    return rules is UNKNOWN or any(
-        one is UNKNOWN
-        or (
-            isinstance(one, dict)
-            and cast("dict[str, object]", one).get("status") in ("Enabled", UNKNOWN)
-        )
-        for one in one_or_many(rules)
-    )
+def _states(rules: object) -> Iterator[object]:
+    """The status of each rule, as far as it can be known."""
+    for one in [UNKNOWN] if rules is UNKNOWN else one_or_many(rules):
+        if one is UNKNOWN:
+            yield UNKNOWN
+        elif isinstance(one, dict):
+            status = cast("dict[str, object]", one).get("status")
+            yield status if status is UNKNOWN or isinstance(status, str) else None
 
 
 def _replica_encrypted(replication: Resource, _context: Context) -> Iterator[Outcome]:
