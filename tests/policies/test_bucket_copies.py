@@ -33,7 +33,7 @@ def retention(**fields: Any) -> dict[str, Any]:
     ("given", "expected"),
     [
         (None, []),
-        (UNKNOWN, [(NOTE, "b")]),
+        (UNKNOWN, []),
         ({"objectLockEnabled": "Enabled"}, []),
         ({"objectLockEnabled": UNKNOWN}, [NOTE]),
         ({"objectLockEnabled": "Disabled"}, [REFUSAL]),
@@ -127,7 +127,7 @@ def test_what_stands_beside_a_bucket(rule: str, kind: str, inline: dict[str, Any
         (["x", {"status": "Disabled"}, {"status": "Enabled"}], []),
         ([{"status": UNKNOWN}], [(NOTE, "b")]),
         ([UNKNOWN], [(NOTE, "b")]),
-        (UNKNOWN, []),
+        (UNKNOWN, [(NOTE, "b")]),
         ([{"status": "Disabled"}], [(REFUSAL, "b")]),
         (["x"], [(REFUSAL, "b")]),
         ([], [(REFUSAL, "b")]),
