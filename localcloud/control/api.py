@@ -20,17 +20,18 @@ class ApiServer:
         """Serve requests in background threads, one each."""
         from moto.moto_server.werkzeug_app import (
             DomainDispatcherApplication,
-            MotoRequestHandler,
             create_backend_app,
         )
         from werkzeug.serving import make_server
+
+        from localcloud.control.requests import RequestHandler
 
         self._server = make_server(
             ADDRESS,
             self._socket.getsockname()[1],
             DomainDispatcherApplication(create_backend_app),
             threaded=True,
-            request_handler=MotoRequestHandler,
+            request_handler=RequestHandler,
             fd=self._socket.fileno(),
         )
         self._thread = threading.Thread(target=self._server.serve_forever, name="aws-api")

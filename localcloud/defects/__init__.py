@@ -33,10 +33,12 @@ def install(cloud: Cloud) -> None:
         replication,
         rotation,
         secrets,
+        service_models,
     )
     from localcloud.defects.alarms import AlarmWatcher
     from localcloud.permissions import enforcement
 
+    service_models.install()
     objects.install()
     object_locks.install()
     access_logs.install()

@@ -20,6 +20,8 @@ ACCOUNT_ID: Final = "123456789012"
 DEFAULT_REGION: Final = "eu-west-1"
 ENDPOINT_VARIABLE: Final = "PGKEEP_LOCALCLOUD_ENDPOINT"
 OFFLINE_VARIABLE: Final = "PGKEEP_OFFLINE_PREVIEW"
+# Lambda's own limit is 900 s, plus the time to start.
+_CALL_SECONDS: Final = 960
 # Codes of operations that succeed later by themselves: something else is still letting go.
 TRANSIENT_CODES: Final = frozenset({"DependencyViolation", "DeleteConflict", "ResourceInUse"})
 
@@ -92,11 +94,14 @@ class Aws:
                     region_name=region,
                     endpoint_url=self.settings.endpoint,
                     config=Config(
-                        # The emulator answers at once or not at all; a retry only hides an error.
+                        # A try that broke off may have made the resource; a second one would say
+                        # that it exists.
                         retries={"total_max_attempts": 1},
-                        connect_timeout=5,
-                        # Lambda's own limit is 900 s, plus the time to start.
-                        read_timeout=960,
+                        # urllib3 also gives sending the whole request no more than this, and a
+                        # function's archive takes a busy machine long. It delays no refusal: a
+                        # loopback connection is made or refused by the kernel at once.
+                        connect_timeout=_CALL_SECONDS,
+                        read_timeout=_CALL_SECONDS,
                         max_pool_connections=64,
                         s3={"addressing_style": "path"},
                         proxies={},
@@ -145,7 +150,11 @@ class Aws:
                 f"{subject}): start it with `make up`, its log is .localcloud/daemon.log"
             ) from None
         except exceptions.HTTPClientError as error:
-            raise ProviderError(f"{operation} of {subject} broke off: {error}") from None
+            message = str(error).rstrip(".")
+            raise ProviderError(
+                f"{operation} of {subject} broke off: {message}; .localcloud/daemon.log says "
+                "what became of it; then run `make up` again"
+            ) from None
         except ResponseParserError:
             raise _unimplemented(operation, subject) from None
 
