@@ -212,6 +212,7 @@ def _environment(config: PoolerHostConfig) -> str:
         "PAUSE_SECRET_ARN": config.pause_secret_arn,
         "DATABASE_NAME": config.database_name,
         "LISTEN_PORT": config.listen_port,
+        "MIN_POOL_SIZE": config.min_pool_size,
         "HEALTH_PORT": config.health_port,
         "HEALTH_INTERVAL_SECONDS": config.health_interval_seconds,
         "WATCHDOG_MINUTES": config.watchdog_minutes,

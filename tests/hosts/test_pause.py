@@ -17,6 +17,8 @@ class Console:
     def __init__(self) -> None:
         self.paused = {"node_pass": False, "pgkeep_health": False, "node_pass_readonly": False}
         self.servers = 0
+        # So many looks show a login under way.
+        self.looks, self.logins_end_after = 0, 0
         self.works = True
         self.said: list[str] = []
 
@@ -28,9 +30,13 @@ class Console:
         if name == "DATABASES":
             return [{"name": n, "paused": str(int(p))} for n, p in self.paused.items()]
         if name == "SERVERS":
-            return [{"database": "node_pass"}] * self.servers + [{"database": "other"}]
+            self.looks += 1
+            state = "new" if self.looks <= self.logins_end_after else "active"
+            servers = self.servers or int(state == "new")
+            mine = {"database": "node_pass", "state": state}
+            return [mine] * servers + [{"database": "other", "state": "new"}]
         self.said.append(command)
-        if verb != "RECONNECT":
+        if verb in ("PAUSE", "RESUME"):
             self.paused[name] = verb == "PAUSE"
         if verb == "PAUSE" and self.servers:
             raise pooler.PoolerError(f"no answer in 1 s to {command}")
@@ -48,10 +54,15 @@ class Host:
         monkeypatch.setattr(pooler, "console", self.console)
         monkeypatch.setattr(pause.time, "time", lambda: 1_700_000_000 + self.now)
         monkeypatch.setattr(pause.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(pause.time, "sleep", self.sleep)
         self.pause = self.agent()
 
     def agent(self) -> Pause:
-        return Pause("node_pass", self.health, lambda answer: self.answers.append(answer["state"]))
+        tell: list[str] = self.answers
+        return Pause("node_pass", self.health, lambda answer: tell.append(answer["state"]), 5)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
     def wish(self, state: str, seconds: float = 60, name: str = "one") -> float:
         until = 1_700_000_000 + self.now + seconds
@@ -67,138 +78,152 @@ class Host:
 
 
 @pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+def pausing(monkeypatch: pytest.MonkeyPatch) -> Host:
     return Host(monkeypatch)
 
 
-def test_a_host_that_is_ready_looks_every_second_and_pauses_and_resumes(host: Host) -> None:
-    assert host.pause.follow({}) == LOOK_SECONDS
-    assert host.wish("ready") == 1
-    assert not host.holding
-    assert host.wish("pause") == 1
-    assert host.holding
-    assert host.wish("resume") == LOOK_SECONDS
-    assert not host.holding
-    assert host.answers == ["ready", "drained", "resumed"]
-    assert host.console.said[2:] == [
+def test_a_host_that_is_ready_looks_every_second_and_pauses_and_resumes(pausing: Host) -> None:
+    assert pausing.pause.follow({}) == LOOK_SECONDS
+    assert pausing.wish("ready") == 1
+    assert not pausing.holding
+    assert pausing.wish("pause") == 1
+    assert pausing.holding
+    assert pausing.wish("resume") == LOOK_SECONDS
+    assert not pausing.holding
+    assert pausing.answers == ["ready", "drained", "resumed"]
+    assert pausing.console.said[0] == "SET min_pool_size = 0"
+    assert set(pausing.console.said[1:3]) == {"PAUSE node_pass", "PAUSE pgkeep_health"}
+    assert pausing.console.said[3:] == [
         "RECONNECT node_pass_readonly",
         "RESUME node_pass",
         "RESUME pgkeep_health",
+        "SET min_pool_size = 5",
     ]
-    assert set(host.console.said[:2]) == {"PAUSE node_pass", "PAUSE pgkeep_health"}
 
 
-def test_it_says_when_the_last_transaction_has_ended(host: Host) -> None:
-    host.wish("ready")
-    host.console.servers = 2
-    host.wish("pause")
-    assert host.holding
-    assert host.answers == ["ready", "paused"]
-    host.console.servers = 0
-    host.wish("pause")
-    assert host.answers == ["ready", "paused", "drained"]
+@pytest.mark.parametrize(("looks", "seconds"), [(0, 0), (30, 1.5), (100_000, 5)])
+def test_a_login_that_is_under_way_may_end_first_but_not_for_ever(
+    pausing: Host, looks: int, seconds: float
+) -> None:
+    pausing.wish("ready")
+    pausing.console.logins_end_after = looks
+    began = pausing.now
+    pausing.wish("pause")
+    assert pausing.holding
+    assert pausing.now - began == pytest.approx(seconds)
 
 
-def test_nobody_who_was_not_ready_is_paused(host: Host) -> None:
-    host.wish("pause")
-    assert not host.holding
-    host.wish("ready", name="other")
-    host.wish("pause", name="one")
-    assert not host.holding
+def test_it_says_when_the_last_transaction_has_ended(pausing: Host) -> None:
+    pausing.wish("ready")
+    pausing.console.servers = 2
+    pausing.wish("pause")
+    assert pausing.holding
+    assert pausing.answers == ["ready", "paused"]
+    pausing.console.servers = 0
+    pausing.wish("pause")
+    assert pausing.answers == ["ready", "paused", "drained"]
 
 
-def test_a_restore_that_died_holds_nobody_longer_than_it_wished(host: Host) -> None:
-    host.wish("ready")
-    until = 1_700_000_000 + host.now + 30
+def test_nobody_who_was_not_ready_is_paused(pausing: Host) -> None:
+    pausing.wish("pause")
+    assert not pausing.holding
+    pausing.wish("ready", name="other")
+    pausing.wish("pause", name="one")
+    assert not pausing.holding
+
+
+def test_a_restore_that_died_holds_nobody_longer_than_it_wished(pausing: Host) -> None:
+    pausing.wish("ready")
+    until = 1_700_000_000 + pausing.now + 30
     wish = {"id": "one", "state": "pause", "until": until}
-    host.pause.follow(wish)
-    host.now += 29
-    host.pause.follow(wish)
-    assert host.holding
-    host.now += 2
-    host.pause.follow(wish)
-    assert not host.holding
-    assert host.answers[-1] == "resumed"
-    host.pause.follow(wish)
-    assert not host.holding
+    pausing.pause.follow(wish)
+    pausing.now += 29
+    pausing.pause.follow(wish)
+    assert pausing.holding
+    pausing.now += 2
+    pausing.pause.follow(wish)
+    assert not pausing.holding
+    assert pausing.answers[-1] == "resumed"
+    pausing.pause.follow(wish)
+    assert not pausing.holding
 
 
 @pytest.mark.parametrize("readable", [True, False])
 def test_no_wish_and_no_lost_network_holds_longer_than_the_hosts_own_limit(
-    host: Host, readable: bool
+    pausing: Host, readable: bool
 ) -> None:
-    host.wish("ready", 100_000)
-    host.wish("pause", 100_000)
+    pausing.wish("ready", 100_000)
+    pausing.wish("pause", 100_000)
     for expected in (True, False):
-        host.now += LONGEST_SECONDS if expected else 1
+        pausing.now += LONGEST_SECONDS if expected else 1
         if readable:
-            host.wish("pause", 100_000)
+            pausing.wish("pause", 100_000)
         else:
-            host.pause.follow(None)
-        assert host.holding == expected
+            pausing.pause.follow(None)
+        assert pausing.holding == expected
 
 
-def test_a_wish_that_was_taken_away_ends_the_pause(host: Host) -> None:
-    host.wish("ready")
-    host.wish("pause")
-    host.pause.follow({})
-    assert not host.holding
+def test_a_wish_that_was_taken_away_ends_the_pause(pausing: Host) -> None:
+    pausing.wish("ready")
+    pausing.wish("pause")
+    pausing.pause.follow({})
+    assert not pausing.holding
 
 
-def test_another_restores_wish_ends_the_pause_of_the_first(host: Host) -> None:
-    host.wish("ready")
-    host.wish("pause")
-    host.wish("ready", name="two")
-    assert not host.holding
-    host.wish("ready", name="two")
-    host.wish("pause", name="two")
-    assert host.holding
+def test_another_restores_wish_ends_the_pause_of_the_first(pausing: Host) -> None:
+    pausing.wish("ready")
+    pausing.wish("pause")
+    pausing.wish("ready", name="two")
+    assert not pausing.holding
+    pausing.wish("ready", name="two")
+    pausing.wish("pause", name="two")
+    assert pausing.holding
 
 
-def test_a_pooler_that_was_started_again_is_paused_again(host: Host) -> None:
-    host.wish("ready")
-    host.wish("pause")
-    host.console.paused.update(node_pass=False, pgkeep_health=False)
-    host.wish("pause")
-    assert host.holding
+def test_a_pooler_that_was_started_again_is_paused_again(pausing: Host) -> None:
+    pausing.wish("ready")
+    pausing.wish("pause")
+    pausing.console.paused.update(node_pass=False, pgkeep_health=False)
+    pausing.wish("pause")
+    assert pausing.holding
 
 
-def test_a_console_that_is_silent_is_asked_again_until_clients_go_on(host: Host) -> None:
-    host.wish("ready")
-    host.wish("pause")
-    host.console.works = False
+def test_a_console_that_is_silent_is_asked_again_until_clients_go_on(pausing: Host) -> None:
+    pausing.wish("ready")
+    pausing.wish("pause")
+    pausing.console.works = False
     with pytest.raises(pooler.PoolerError):
-        host.wish("resume")
-    assert host.health.holding
-    host.console.works = True
-    host.wish("resume")
-    assert not host.holding
-    assert host.answers[-1] == "resumed"
+        pausing.wish("resume")
+    assert pausing.health.holding
+    pausing.console.works = True
+    pausing.wish("resume")
+    assert not pausing.holding
+    assert pausing.answers[-1] == "resumed"
 
 
-def test_an_agent_that_was_started_again_ends_what_it_finds(host: Host) -> None:
-    host.wish("ready")
-    host.wish("pause")
-    host.pause = host.agent()
-    host.pause.begin()
-    assert not host.holding
-    host.wish("pause")
-    assert not host.holding
+def test_an_agent_that_was_started_again_ends_what_it_finds(pausing: Host) -> None:
+    pausing.wish("ready")
+    pausing.wish("pause")
+    pausing.pause = pausing.agent()
+    pausing.pause.begin()
+    assert not pausing.holding
+    pausing.wish("pause")
+    assert not pausing.holding
 
 
-def test_a_paused_host_stays_in_service(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_paused_host_stays_in_service(pausing: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_query() -> None:
         raise pooler.PoolerError("no answer in 8 s to SELECT 1 AS one")
 
     monkeypatch.setattr(pooler, "prove_query", lambda: None)
-    assert host.health.check()
-    host.wish("ready")
-    host.wish("pause")
+    assert pausing.health.check()
+    pausing.wish("ready")
+    pausing.wish("pause")
     monkeypatch.setattr(pooler, "prove_query", no_query)
-    assert host.health.check()
-    assert host.health.passes(pause.time.monotonic())
-    host.wish("resume")
-    assert not host.health.check()
+    assert pausing.health.check()
+    assert pausing.health.passes(pause.time.monotonic())
+    pausing.wish("resume")
+    assert not pausing.health.check()
 
 
 class Secrets:
