@@ -6,6 +6,8 @@ from typing import Any
 
 import grpc
 import pytest
+from moto.rds.models import RDSBackend, rds_backends
+from moto.rds.responses import RDSResponse
 from moto.server import ThreadedMotoServer
 
 from localcloud.provider.aws import Aws
@@ -32,6 +34,10 @@ DATABASE: dict[str, Any] = {
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # moto's own instances: another file's databases may have replaced them in this process.
+    monkeypatch.setattr(rds_backends, "backend", RDSBackend)
+    monkeypatch.delattr(RDSResponse, "reset_db_parameter_group", raising=False)
+    rds_backends.clear()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -41,6 +47,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     from moto.moto_api._internal import moto_api_backend
 
     moto_api_backend.reset()
+    rds_backends.clear()
     server.stop()
 
 
