@@ -30,13 +30,20 @@ DATABASE: dict[str, Any] = {
     "skipFinalSnapshot": True,
 }
 
+# Read while files are collected, before one of them runs.
+_ACTIONS = dict(vars(RDSResponse))
+
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # moto's own instances: another file's databases may have replaced them in this process.
     monkeypatch.setattr(rds_backends, "backend", RDSBackend)
-    monkeypatch.delattr(RDSResponse, "reset_db_parameter_group", raising=False)
+    for name in set(vars(RDSResponse)) - set(_ACTIONS):
+        monkeypatch.delattr(RDSResponse, name)
+    for name, action in _ACTIONS.items():
+        if vars(RDSResponse)[name] is not action:
+            monkeypatch.setattr(RDSResponse, name, action)
     rds_backends.clear()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
