@@ -15,6 +15,8 @@ from stacks.backup_settings import BackupClass, BackupSettings
 _ABORT_UPLOADS_AFTER_DAYS = 1
 # Who was asked for a backup and how it ended: a few hundred bytes (operations/handover).
 _REQUESTS_DAYS = 90
+#: Where RDS writes exported snapshots, by class as well (operations/backup/exports.py).
+EXPORTS = "exports/"
 # As operations/backup/expiry.py puts it.
 _TAG, _EXPIRED, _ABANDONED = "pgkeep:expired", "true", "abandoned"
 
@@ -28,7 +30,10 @@ def lifecycle(backups: BackupSettings, *, transitions: bool = True) -> list[Life
     """
     rules: list[LifecycleRule] = []
     for name, class_ in backups.classes.items():
-        rules.extend(_class_rules(name, class_, transitions))
+        rules.extend(_class_rules(name, name, class_, transitions))
+        if backups.exports_snapshots:
+            prefix = f"{EXPORTS}{name}"
+            rules.extend(_class_rules(f"export-{name}", prefix, class_, transitions))
     return [
         *rules,
         {
@@ -69,19 +74,21 @@ def leftovers(noncurrent_days: int) -> list[LifecycleRule]:
     ]
 
 
-def _class_rules(name: str, class_: BackupClass, transitions: bool) -> Iterator[LifecycleRule]:
+def _class_rules(
+    name: str, prefix: str, class_: BackupClass, transitions: bool
+) -> Iterator[LifecycleRule]:
     if class_.retention_days is not None:
         yield {
             "id": f"expire-{name}",
             "status": "Enabled",
-            "filter": {"and_": {"prefix": f"{name}/", "tags": {_TAG: _EXPIRED}}},
+            "filter": {"and_": {"prefix": f"{prefix}/", "tags": {_TAG: _EXPIRED}}},
             "expiration": {"days": class_.retention_days},
         }
     if transitions and class_.storage_class != "STANDARD":
         yield {
             "id": f"move-{name}",
             "status": "Enabled",
-            "filter": {"prefix": f"{name}/"},
+            "filter": {"prefix": f"{prefix}/"},
             "transitions": [
                 {"days": class_.transition_after_days, "storage_class": class_.storage_class}
             ],

@@ -36,5 +36,10 @@ def worker_name(deployment: Deployment) -> str:
     return deployment.name("backup-worker")
 
 
+def export_name(deployment: Deployment) -> str:
+    """The snapshot export's role; snapshots and exports are named after it."""
+    return deployment.name("export")
+
+
 def _name(deployment: Deployment, purpose: str, region: str) -> str:
     return deployment.name(purpose, deployment.account_id, region)

@@ -9,6 +9,7 @@ import json
 
 import pulumi
 
+from components.backup_lifecycle import EXPORTS
 from components.backup_names import backup_bucket_arn, bucket_name
 from components.deployment import Deployment
 from components.encryption_keys import EncryptionKeys
@@ -43,7 +44,11 @@ class BackupRetention(pulumi.ComponentResource):
         super().__init__("pgkeep:components:BackupRetention", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         bucket_arn = backup_bucket_arn(deployment)
-        classes = [f"{bucket_arn}/{class_}" for class_ in deployment.settings.backups.classes]
+        backups = deployment.settings.backups
+        classes = [f"{bucket_arn}/{class_}" for class_ in backups.classes]
+        exports = [f"{bucket_arn}/{EXPORTS}{class_}" for class_ in backups.classes]
+        if not backups.exports_snapshots:
+            exports = []
         self.operation = OperationFunction(
             name,
             deployment,
@@ -54,6 +59,7 @@ class BackupRetention(pulumi.ComponentResource):
                 environment={
                     "BACKUP_BUCKET": bucket_name(deployment),
                     "DB_NAME": deployment.settings.database.name,
+                    **({"EXPORTS": EXPORTS} if exports else {}),
                     **manifest_key_variable(keys),
                 },
                 statements=[
@@ -63,13 +69,14 @@ class BackupRetention(pulumi.ComponentResource):
                         ["s3:GetObject"],
                         [
                             *(f"{prefix}/*/manifest.json" for prefix in classes),
+                            *(f"{prefix}/*/pgkeep-export.json" for prefix in exports),
                             f"{bucket_arn}/reports/restore/*.json",
                         ],
                     ),
                     allow(
                         "MarkBackups",
                         ["s3:GetObjectTagging", "s3:PutObjectTagging"],
-                        [f"{prefix}/*" for prefix in classes],
+                        [f"{prefix}/*" for prefix in (*classes, *exports)],
                     ),
                     allow(
                         "ReadManifestsKey",

@@ -63,6 +63,8 @@ class Monitoring(pulumi.ComponentResource):
         alarms += _pools(deployment)
         if deployment.settings.backups.worker.enabled:
             alarms += _backup_worker(deployment)
+        if deployment.settings.backups.exports_snapshots:
+            alarms.append(_snapshot_export(deployment))
         if deployment.settings.restore_test.enabled:
             alarms += _restore_test(deployment, objectives)
         make_alarms(name, deployment, alarms, alarm_topic.topic.arn, opts=child)
@@ -253,6 +255,25 @@ def _backup_worker(deployment: Deployment) -> list[Alarm]:
             missing="notBreaching",
         ),
     ]
+
+
+def _snapshot_export(deployment: Deployment) -> Alarm:
+    """What the backup function publishes: operations/handover/snapshot_export.py."""
+    return Alarm(
+        "backup-export-failed",
+        "RDS's export of a snapshot failed, or did not end: see the log group of the function "
+        "backup; pgkeep backup run --here makes a backup that can be restored",
+        "pgkeep",
+        "BackupExportSuccess",
+        {"Database": deployment.settings.database.name},
+        1,
+        statistic="Minimum",
+        comparison="LessThanThreshold",
+        period_seconds=_MINUTE,
+        periods=1,
+        # Until the next one says something else.
+        missing="ignore",
+    )
 
 
 def _restore_test(deployment: Deployment, objectives: Objectives) -> list[Alarm]:

@@ -16,6 +16,7 @@ from components.operation_function import OperationFunction
 from components.platform_foundation import Foundation
 from components.platform_roles import PlatformRoles
 from components.restore_test import RestoreTest
+from components.snapshot_export import SnapshotExportRole
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ def make_backups(foundation: Foundation, database: Database, roles: PlatformRole
         backup_secret=secret,
         code=code,
         keys=keys,
+        export_role=(
+            SnapshotExportRole("backup-export", deployment, keys=keys, opts=opts)
+            if settings.backups.exports_snapshots
+            else None
+        ),
         opts=opts,
         **foundation.function_placement,
     )

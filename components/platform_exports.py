@@ -59,6 +59,7 @@ def exports(
         ),
         "backup_function": backups.function.operation.function.name,
         "backup_worker_group": None if worker is None else worker.group.name,
+        "backup_exports": settings.backups.exports_snapshots,
         "restore_test_function": (
             None if restore_test is None else restore_test.operation.function.name
         ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.backup_names import worker_name
+from components.backup_names import export_name, worker_name
 from components.deployment import Deployment
 from components.iam import Statement, document
 from components.network import Placement
@@ -44,32 +44,12 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
     if deployment.settings.database.master_password == "managed_by_rds":  # noqa: S105
         # RDS names the secret that it makes for the master; the role names the one secret.
         secrets.append("rds!db-*")
-    restore_test = InterfaceService(
-        "rds",
-        (
-            "rds:AddTagsToResource",
-            "rds:DeleteDBInstance",
-            "rds:DescribeDBInstances",
-            "rds:RestoreDBInstanceToPointInTime",
-        ),
-        # Only the restore test's own role says which instances.
-        tuple(
-            deployment.arn("rds", resource)
-            for resource in (
-                f"db:{deployment.settings.database.instance_name(prefix)}",
-                f"db:{prefix}-restore-test",
-                "og:default:*",
-                f"pg:{prefix}-*",
-                f"subgrp:{prefix}-*",
-            )
-        ),
-    )
     # Everything else that needs a key has it from a service. The roles name the one key.
     signatures = InterfaceService(
         "kms", ("kms:GenerateMac", "kms:VerifyMac"), (deployment.arn("kms", "key/*"),)
     )
     return [
-        *([restore_test] if deployment.settings.restore_test.enabled else ()),
+        *_databases(deployment),
         *([signatures] if deployment.settings.backups.sign_manifests else ()),
         InterfaceService(
             "secretsmanager",
@@ -90,6 +70,31 @@ def interface_services(deployment: Deployment) -> list[InterfaceService]:
         ),
         _autoscaling(deployment),
     ]
+
+
+def _databases(deployment: Deployment) -> list[InterfaceService]:
+    """Restore tests, and exports of snapshots; only the functions' roles say who does what."""
+    settings, prefix = deployment.settings, deployment.settings.prefix
+    instance = settings.database.instance_name(prefix)
+    actions, resources, unrestrictable = set[str](), [f"db:{instance}"], tuple[str, ...]()
+    if settings.restore_test.enabled:
+        actions |= {
+            "rds:AddTagsToResource",
+            "rds:DeleteDBInstance",
+            "rds:DescribeDBInstances",
+            "rds:RestoreDBInstanceToPointInTime",
+        }
+        resources += [
+            f"db:{prefix}-restore-test", "og:default:*", f"pg:{prefix}-*", f"subgrp:{prefix}-*",
+        ]  # fmt: skip
+    if settings.backups.exports_snapshots:
+        actions |= {"rds:CreateDBSnapshot", "rds:DescribeDBSnapshots"}
+        resources += [f"snapshot:{export_name(deployment)}-*", f"snapshot:rds:{instance}-*"]
+        unrestrictable = ("rds:DescribeExportTasks", "rds:StartExportTask")
+    if not actions:
+        return []
+    arns = tuple(deployment.arn("rds", resource) for resource in resources)
+    return [InterfaceService("rds", tuple(sorted(actions)), arns, unrestrictable)]
 
 
 def _autoscaling(deployment: Deployment) -> InterfaceService:

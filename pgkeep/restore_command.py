@@ -237,6 +237,14 @@ def _back_up_before(request: Request, stack: DeployedStack) -> None:
             "give --without-backup: it is put aside as it is, and not lost",
             error.code,
         ) from error
+    if "id" not in before:
+        raise CommandError(
+            f"there is no backup before the restore, and {stack.database} is unchanged: RDS "
+            f"exports a snapshot instead ({before['handed_over']['export']}), because "
+            f"{before['reason']}. Set backups.worker.enabled, restore --to another database, or "
+            f"give --without-backup: {stack.database} is put aside as it is, and not lost.",
+            ExitCode.REFUSED,
+        )
     progress_console.print(f"Backup before the restore: {before['id']}")
 
 

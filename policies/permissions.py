@@ -53,6 +53,7 @@ _UNRESTRICTABLE: Final = re.compile(
     | elasticloadbalancing:Describe[a-z]+
     | iam:(?:GetAccountSummary|ListAccountAliases)
     | kms:(?:GenerateRandom|ListAliases|ListKeys)
+    | rds:(?:CancelExportTask|DescribeExportTasks|StartExportTask)
     | s3:ListAllMyBuckets
     | secretsmanager:(?:GetRandomPassword|ListSecrets)
     | ssmmessages:(?:CreateControlChannel|CreateDataChannel|OpenControlChannel|OpenDataChannel)

@@ -87,14 +87,19 @@ _SCRATCH_DATABASE: Final = re.compile(
 _AWS_BACKUP_SNAPSHOTS: Final = re.compile(
     r"arn:[a-z-]+:rds:[a-z0-9-]+:[0-9]{12}:snapshot:awsbackup:\*"
 )
+# What RDS writes when it exports a snapshot: StartExportTask refuses a role that may not remove it.
+_SNAPSHOT_EXPORTS: Final = re.compile(
+    r"arn:[a-z-]+:s3:::[a-z0-9-]+-backups-[0-9]{12}-[a-z0-9-]+/exports/\*"
+)
 _DELETABLE: Final = {
     "rds:deletedbinstance": _SCRATCH_DATABASE,
     "rds:deletedbsnapshot": _AWS_BACKUP_SNAPSHOTS,
+    "s3:deleteobject": _SNAPSHOT_EXPORTS,
 }
 
 
 def _of_others_lifecycle(action: str, statement: Statement) -> bool:
-    """Whether it deletes nothing but restore tests' databases, or AWS Backup's own snapshots."""
+    """Whether it deletes nothing but what a restore test, AWS Backup or RDS's export has made."""
     deletable = _DELETABLE.get(action.lower())
     return (
         deletable is not None
@@ -336,8 +341,10 @@ RULES: Final = (
         id="iam-no-deletion",
         title="No role deletes data, keys or backups",
         what="No policy allows deleting databases, snapshots, backups, objects, keys or secrets, "
-        "but for databases named ...-restore-test, which restore tests make and delete, and for "
-        "snapshots that AWS Backup made (snapshot:awsbackup:*), which its lifecycle ends.",
+        "but for databases named ...-restore-test, which restore tests make and delete, for "
+        "snapshots that AWS Backup made (snapshot:awsbackup:*), which its lifecycle ends, and for "
+        "exports/* of a bucket named ...-backups-ACCOUNT-REGION: RDS exports a snapshot only with "
+        "a role that may remove what it wrote.",
         why="A taken-over function or CI job would destroy what recovery needs.",
         remediation="leave deletion to retention settings and people; for a reviewed case write "
         "an exemption that covers the action.",

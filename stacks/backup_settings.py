@@ -10,6 +10,7 @@ from stacks import forms
 from stacks.aws_backup_settings import AwsBackupSettings
 from stacks.backup_worker_settings import BackupWorkerSettings
 from stacks.schema import SettingsGroup, setting
+from stacks.snapshot_export_settings import SnapshotExportSettings
 
 _GUIDE = "guide spike-land: backup retention policy"
 _SCHEDULES = "AWS EventBridge Scheduler user guide: schedule types"
@@ -292,6 +293,11 @@ class BackupSettings(SettingsGroup):
         default=BackupWorkerSettings(),
         why="a backup that a database has outgrown must not end without anybody's decision",
     )
+    snapshot_export: SnapshotExportSettings = setting(
+        "What is made in their place without a worker",
+        default=SnapshotExportSettings(),
+        why="a backup that a database has outgrown must not end without anybody's decision",
+    )
     break_glass_role_arns: tuple[RoleArn, ...] = setting(
         "Roles that may delete a version for good or end a governance lock; nobody else may",
         default=(),
@@ -322,6 +328,11 @@ class BackupSettings(SettingsGroup):
         why="deleting a stack must not delete its backups in staging and prod",
         source="AWS Security Hub: S3.20",
     )
+
+    @property
+    def exports_snapshots(self) -> bool:
+        """Whether RDS exports a snapshot of what the function has no time for."""
+        return self.snapshot_export.enabled and not self.worker.enabled
 
     @property
     def classes(self) -> dict[str, BackupClass]:

@@ -23,7 +23,7 @@ class BackupWorkerSettings(SettingsGroup):
 
     enabled: bool = setting(
         "Hand over a backup that would pass the function's time limit to a host of its own; "
-        "without it an RDS snapshot is exported instead",
+        "without it see `backups.snapshot_export`",
         default=True,
         why="the Auto Scaling group is empty between two backups, and empty groups have no price",
         source="AWS Lambda developer guide: quotas, a function runs 15 minutes at most",

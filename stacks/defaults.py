@@ -91,6 +91,9 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     _default("pooler.log_retention_days", _LOGS, local=7, dev=30, staging=90),
     # Backups
     _default("backups.keep_bucket", _DISPOSABLE, local=False, dev=False),
+    _default(
+        "backups.snapshot_export.enabled", "nobody pays for exports of what dev has", dev=False
+    ),
     _default("backups.daily.retention_days", _CRYPTOWALLET, local=3, dev=3, staging=7, prod=30),
     _default("backups.noncurrent_retention_days", _DISPOSABLE, local=1, dev=3, staging=7),
     _default("backups.object_lock.mode", _DISPOSABLE, local="off", dev="off"),

@@ -14,6 +14,7 @@ from moto.rds.models import DBInstance, DBSubnetGroup
 from localcloud.databases import backups, creation, standby
 from localcloud.databases.blue_green import BlueGreenDeployments
 from localcloud.databases.events import Events
+from localcloud.databases.exports import Exports
 from localcloud.databases.instance import LocalDBInstance, new_instance
 from localcloud.databases.modification import modify
 from localcloud.databases.node import Node
@@ -27,7 +28,7 @@ from localcloud.databases.validation import (
 )
 
 
-class LocalRDSBackend(Restores, BlueGreenDeployments, Events, NotEmulated):
+class LocalRDSBackend(Restores, Exports, BlueGreenDeployments, Events, NotEmulated):
     """RDS of one region."""
 
     def create_db_instance(self, db_kwargs: Mapping[str, Any]) -> DBInstance:

@@ -97,6 +97,9 @@ KINDS: Mapping[str, Kind] = {
     "snapshot-copy-finished": Kind(
         60, "notification", "Finished copy of snapshot {name} from region {region}"
     ),
+    "export-failed": Kind(159, "notification", "The snapshot export task failed."),
+    "export-canceled": Kind(160, "notification", "The snapshot export task was canceled."),
+    "export-complete": Kind(161, "notification", "The snapshot export task completed."),
     "automated-snapshot-started": Kind(90, "creation", "Creating automated snapshot"),
     "precheck-started": Kind(
         264, "maintenance", "The pre-check started for the DB engine version upgrade."

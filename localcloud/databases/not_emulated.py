@@ -12,10 +12,6 @@ class NotEmulated(RDSBackend):
     def stop_db_instance(self, *_: Any, **__: Any) -> NoReturn:
         raise _refusal("StopDBInstance")
 
-    def start_export_task(self, *_: Any, **__: Any) -> NoReturn:
-        # RDS writes Apache Parquet; an empty task that says "complete" would be a false backup.
-        raise _refusal("StartExportTask")
-
     def create_db_cluster(self, *_: Any, **__: Any) -> NoReturn:
         raise _refusal("CreateDBCluster")
 

@@ -42,6 +42,8 @@ class Plane:
         self.engine = Engine(cloud.image, folder)
         self._earlier = EarlierEngine(cloud.image, folder, self.engine)
         self._nodes: dict[str, Node] = {}  # by `_key`
+        # Servers of RDS's own that nobody reaches, such as those of exports.
+        self.helpers: dict[str, Server] = {}
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -72,6 +74,8 @@ class Plane:
         with self._lock:
             nodes = sorted(self._nodes.values(), key=lambda node: node.source is None)
             self._nodes.clear()
+        for server in list(self.helpers.values()):
+            server.remove()
         for node in nodes:
             node.worker.shutdown(wait=True, cancel_futures=True)
             standby.remove(self, node)

@@ -14,6 +14,7 @@ from localcloud.databases import (
     responses_backups,
     responses_blue_green,
     responses_events,
+    responses_exports,
 )
 from localcloud.databases.parameters import Parameter, is_system_default
 from localcloud.databases.parameters import catalogue as parameter_catalogue
@@ -52,6 +53,7 @@ def install(rds_authority: Authority) -> None:
         *responses_backups.ACTIONS,
         *responses_blue_green.ACTIONS,
         *responses_events.ACTIONS,
+        *responses_exports.ACTIONS,
     ):
         setattr(RDSResponse, action.__name__, action)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from operations.backup import retention
-from operations.backup.manifest import Manifest
-from operations.backup.retention import Decision
+from operations.backup import exports, retention
+from operations.backup.exports import FoundExports
+from operations.backup.retention import Decision, Kept
 from operations.backup.store import Found, NoBackup
 from operations.structured_log import log
 
@@ -43,14 +43,27 @@ class Marking:
     unmarked: tuple[str, ...]
 
 
-def decide(found: Found, proven: Collection[str], now: datetime) -> Marking:
-    """What would be marked: pure, for `--dry-run` and for `apply`."""
+def decide(
+    found: Found,
+    proven: Collection[str],
+    now: datetime,
+    exported: FoundExports = exports.NONE,
+) -> Marking:
+    """What would be marked: pure, for `--dry-run` and for `apply`.
+
+    The last good export is kept beside the last good backup: it is none.
+    """
+    left = [(one, ABANDONED_AFTER) for one in found.others]
+    left += [(one, exports.ABANDONED_AFTER) for one in exported.others]
     return Marking(
-        decisions=tuple(retention.decide(found.backups, proven=proven, now=now)),
+        decisions=(
+            *retention.decide(found.backups, proven=proven, now=now),
+            *retention.decide(exported.exports, proven=(), now=now),
+        ),
         abandoned=tuple(
             other
-            for other in found.others
-            if not other.has_manifest and now - other.last_modified > ABANDONED_AFTER
+            for other, after in left
+            if not other.has_manifest and now - other.last_modified > after
         ),
         marked=(),
         unmarked=(),
@@ -84,7 +97,7 @@ def apply(marking: Marking, *, s3: S3Client, bucket: str) -> Marking:
     return Marking(marking.decisions, marking.abandoned, tuple(marked), tuple(unmarked))
 
 
-def kept(marking: Marking) -> list[Manifest]:
+def kept(marking: Marking) -> list[Kept]:
     """The backups that stay."""
     return [one.backup for one in marking.decisions if one.keep]
 

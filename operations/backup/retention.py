@@ -9,22 +9,45 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
-from operations.backup.manifest import Manifest
+
+class StoredObject(Protocol):
+    """An object of the bucket."""
+
+    @property
+    def key(self) -> str: ...
+
+
+class Kept(Protocol):
+    """What is judged here: a backup, or the export of a snapshot."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def backup_class(self) -> str: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def taken_at(self) -> datetime: ...
+    @property
+    def keep_until(self) -> str | None: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def objects(self) -> Sequence[StoredObject]: ...
 
 
 @dataclass(frozen=True)
 class Decision:
     """Whether a backup stays, and why."""
 
-    backup: Manifest
+    backup: Kept
     keep: bool
     reason: str
 
 
-def decide(
-    backups: Sequence[Manifest], *, proven: Collection[str], now: datetime
-) -> list[Decision]:
+def decide(backups: Sequence[Kept], *, proven: Collection[str], now: datetime) -> list[Decision]:
     """One decision for each backup, newest first.
 
     Args:
@@ -43,7 +66,7 @@ def decide(
 
 
 def _decide(
-    backup: Manifest, newest: dict[str, str], newest_proven: dict[str, str], now: datetime
+    backup: Kept, newest: dict[str, str], newest_proven: dict[str, str], now: datetime
 ) -> Decision:
     if backup.keep_until is None:
         return Decision(

@@ -13,6 +13,7 @@ from operations.backup.time_budget import OverMemoryError, TooLargeError
 from operations.errors import OperationError
 from operations.handover.backup_site import BackupSite, summary
 from operations.handover.requests import Request
+from operations.handover.snapshot_export import Exported, Exporter
 from operations.handover.worker_group import HandedOver, WorkerGroup
 from operations.structured_log import log_metrics
 
@@ -34,8 +35,12 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
 
     `{"time_limit_seconds": 60}` hands over what is expected to take longer than that; a row that
     does not fit into the function's memory is handed over too.
+    `{"action": "exports"}` -> `{"exports": [{"export", "state"}]}`: looks after RDS's exports.
     """
     site = BackupSite.from_environment()
+    if event.get("action") == "exports":
+        exporter = Exporter.from_environment(site)
+        return {"exports": exporter.advance() if exporter is not None else []}
     backup_class = str(event.get("class"))
     seconds = context.get_remaining_time_in_millis() / 1000 - _CLEAN_UP_SECONDS
     memory_mib = environment.optional_int("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
@@ -72,25 +77,30 @@ def _asked_budget(event: dict[str, Any]) -> float | None:
 
 
 def _hand_over(site: BackupSite, backup_class: str, over: TooLargeError) -> dict[str, Any]:
-    """To the worker that the stack has; raises `over` when it has none."""
-    group = environment.optional("WORKER_GROUP")
-    if group is None:
-        raise over
+    """To the worker that the stack has, or to RDS; raises `over` when it has neither."""
     estimate = over.estimate
+    too_wide = isinstance(over, OverMemoryError)
     request = Request.new(
         backup_class,
         estimate.seconds,
         estimate.size_bytes,
         # Wide rows get all of the worker's memory, one after the other.
-        sessions=1 if isinstance(over, OverMemoryError) else None,
+        sessions=1 if too_wide else None,
     )
-    autoscaling = boto3.client("autoscaling")
-    given = WorkerGroup(autoscaling, group).hand_over(request, site.desk)
-    return _report(site, backup_class, over, given)
+    group = environment.optional("WORKER_GROUP")
+    if group is not None:
+        autoscaling = boto3.client("autoscaling")
+        given = WorkerGroup(autoscaling, group).hand_over(request, site.desk)
+        return _report(site, backup_class, over, given)
+    # What a person can mend with more memory fails aloud; an export's success would hide it.
+    exporter = None if too_wide else Exporter.from_environment(site)
+    if exporter is None:
+        raise over
+    return _report(site, backup_class, over, exporter.hand_over(request))
 
 
 def _report(
-    site: BackupSite, backup_class: str, over: TooLargeError, given: HandedOver
+    site: BackupSite, backup_class: str, over: TooLargeError, given: HandedOver | Exported
 ) -> dict[str, Any]:
     log_metrics(
         "backup_handed_over",

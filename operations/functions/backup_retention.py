@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from operations import aws_clients, environment
-from operations.backup import expiry
+from operations.backup import expiry, exports
 from operations.backup.store import Store
 from operations.errors import OperationError
 from operations.restore import report
@@ -53,7 +53,8 @@ def _tell_age(s3: S3Client, bucket: str) -> dict[str, Any]:
 
 def _mark(s3: S3Client, bucket: str) -> dict[str, Any]:
     found = Store.of_function(s3, bucket).find()
-    decided = expiry.decide(found, report.proven(s3, bucket), datetime.now(UTC))
+    exported = exports.find(s3, bucket) if environment.optional("EXPORTS") else exports.NONE
+    decided = expiry.decide(found, report.proven(s3, bucket), datetime.now(UTC), exported)
     done = expiry.apply(decided, s3=s3, bucket=bucket)
     log_metrics(
         "backup_retention",
@@ -69,5 +70,5 @@ def _mark(s3: S3Client, bucket: str) -> dict[str, Any]:
         "kept": [one.id for one in expiry.kept(done)],
         "marked": list(done.marked),
         "unmarked": list(done.unmarked),
-        "not_backups": [other.folder for other in found.others],
+        "not_backups": [other.folder for other in (*found.others, *exported.others)],
     }

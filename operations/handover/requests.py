@@ -32,6 +32,7 @@ class Request:
     """A backup that somebody asked for, because a function had not the time or the memory for it.
 
     `sessions` are as many as may share the worker's memory; None: one a processor.
+    `snapshot` is the one that RDS exports in place of the backup, empty where a worker makes it.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Request:
     estimated_seconds: float
     size_bytes: int
     sessions: int | None = None
+    snapshot: str = ""
 
     @classmethod
     def new(
@@ -67,12 +69,12 @@ class Desk:
 
     def ask(self, request: Request) -> None:
         """Put a request."""
-        self._put(f"{PREFIX}{request.id}/request.json", asdict(request))
+        self.put(f"{PREFIX}{request.id}/request.json", asdict(request))
 
-    def open(self) -> Iterator[tuple[Request, int]]:
-        """Requests without a result, the oldest first, and how often each was tried."""
+    def open(self, within: timedelta = OPEN_FOR) -> Iterator[tuple[Request, int]]:
+        """Requests of late without a result, the oldest first, and how often each was tried."""
         folders: dict[str, set[str]] = {}
-        oldest = datetime.now(UTC) - OPEN_FOR
+        oldest = datetime.now(UTC) - within
         for key in self._keys(PREFIX):
             folder, _, name = key.removeprefix(PREFIX).partition("/")
             folders.setdefault(folder, set()).add(name)
@@ -85,15 +87,15 @@ class Desk:
 
     def take(self, request: Request, number: int, worker: dict[str, str]) -> None:
         """Say who works on it; `number` counts from 1."""
-        self._put(f"{PREFIX}{request.id}/attempt-{number}.json", worker)
+        self.put(f"{PREFIX}{request.id}/attempt-{number}.json", worker)
 
     def end(self, request: Request, result: dict[str, Any]) -> None:
         """Say how it ended: `{"status": "done" or "failed", ...}`."""
-        self._put(f"{PREFIX}{request.id}/result.json", result)
+        self.put(f"{PREFIX}{request.id}/result.json", result)
 
     def close(self, worker: str) -> None:
         """Say that `worker` (an instance) looks for requests once more, and then goes."""
-        self._put(f"{_WORKERS}{worker}.json", {"closed_at": datetime.now(UTC).isoformat()})
+        self.put(f"{_WORKERS}{worker}.json", {"closed_at": datetime.now(UTC).isoformat()})
 
     def is_closing(self, worker: str) -> bool:
         """Whether a request that is put now may be too late for `worker`."""
@@ -115,7 +117,8 @@ class Desk:
             for entry in page.get("Contents", []):
                 yield entry.get("Key", "")
 
-    def _put(self, key: str, document: dict[str, Any]) -> None:
+    def put(self, key: str, document: dict[str, Any]) -> None:
+        """Write a document once; a second time changes nothing."""
         from botocore.exceptions import ClientError
 
         try:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
+from operations.backup import exports
 from operations.restore import report
 from pgkeep.backup import recovery_points
 from pgkeep.backup.access import (
@@ -31,8 +32,14 @@ def run(stack_name: str, *, as_json: bool) -> None:
         found = store(stack).find()
         proven = report.proven(stack.client("s3"), stack.bucket)
         rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
+        exported = exports.find(stack.client("s3"), stack.bucket)
+        others = [*found.others, *exported.others]
+        if stack.outputs.get("backup_exports"):
+            unfinished = recovery_points.unfinished_exports(exported, rds, stack.bucket)
+            others = [*found.others, *unfinished]
         points = [
             *recovery_points.dumps(found, proven, now),
+            *recovery_points.exports(exported, now),
             *recovery_points.of_instance(rds, identifier, proven, now),
         ]
         vaults: dict[str, str] = stack.outputs.get("aws_backup_vaults") or {}
@@ -48,13 +55,13 @@ def run(stack_name: str, *, as_json: bool) -> None:
             {
                 "recovery_points": [point.document() for point in points],
                 "not_backups": [
-                    {"folder": other.folder, "reason": other.reason} for other in found.others
+                    {"folder": other.folder, "reason": other.reason} for other in others
                 ],
             }
         )
         return
     _print(points)
-    for other in found.others:
+    for other in others:
         console.print(f"[yellow]no backup[/yellow] {other.folder}: {other.reason}")
 
 

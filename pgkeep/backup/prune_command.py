@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from operations.backup import expiry
+from operations.backup import expiry, exports
 from operations.backup.expiry import Marking
 from operations.restore import report
 from pgkeep.backup.access import console, print_json, refusals_as_lines, store
@@ -24,7 +24,10 @@ def run(stack_name: str, *, dry_run: bool, as_json: bool) -> None:
     with refusals_as_lines():
         s3 = stack.client("s3")
         marking = expiry.decide(
-            store(stack).find(), report.proven(s3, stack.bucket), datetime.now(UTC)
+            store(stack).find(),
+            report.proven(s3, stack.bucket),
+            datetime.now(UTC),
+            exports.find(s3, stack.bucket),
         )
         if not dry_run:
             # The log lines are for CloudWatch.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from operations.backup.store import Found
+from operations.backup.exports import PREFIX, FoundExports
+from operations.backup.store import Found, NoBackup
 from operations.restore.report import POINT_IN_TIME
 
 _GIB = 1024**3
@@ -55,6 +56,51 @@ def dumps(found: Found, proven: Mapping[str, datetime], now: datetime) -> Iterat
             proven_at=proven.get(backup.id),
             note=f"kept until {backup.keep_until[:10]}" if backup.keep_until else "kept",
         )
+
+
+_NOT_RESTORABLE = "Parquet for Athena; pgkeep and pg_restore cannot restore it"
+
+
+def exports(found: FoundExports, now: datetime) -> Iterator[RecoveryPoint]:
+    """Snapshots that RDS has exported; nothing restores them, so that nothing proves them."""
+    for export in found.exports:
+        kept = f"kept until {export.keep_until[:10]}" if export.keep_until else "kept"
+        yield RecoveryPoint(
+            kind="export",
+            id=export.id,
+            backup_class=export.backup_class,
+            taken_at=export.taken_at,
+            rpo_seconds=(now - export.taken_at).total_seconds(),
+            size_bytes=export.size_bytes,
+            proven_at=None,
+            note=f"{_NOT_RESTORABLE}; of snapshot {export.record.snapshot}, {kept}",
+        )
+
+
+def unfinished_exports(found: FoundExports, rds: Any, bucket: str) -> Iterator[NoBackup]:
+    """Exports that are at work or failed, as RDS says, and what only looks like an export."""
+    pages = rds.get_paginator("describe_export_tasks").paginate(
+        Filters=[{"Name": "s3-bucket", "Values": [bucket]}]
+    )
+    tasks = {task["ExportTaskIdentifier"]: task for page in pages for task in page["ExportTasks"]}
+    for export in found.exports:
+        tasks.pop(export.id, None)
+    for other in found.others:
+        if other.folder.rpartition("/")[2] not in tasks:
+            yield other
+    for identifier, task in tasks.items():
+        folder = f"{task.get('S3Prefix', PREFIX.rstrip('/'))}/{identifier}"
+        since = task.get("TaskEndTime") or task.get("TaskStartTime") or datetime.now(UTC)
+        yield NoBackup(folder, _state(task), (), since, False)
+
+
+def _state(task: Mapping[str, Any]) -> str:
+    status = str(task["Status"]).upper()
+    if status == "COMPLETE":
+        return "RDS has exported it; the function backup notes that within ten minutes"
+    if cause := task.get("FailureCause"):
+        return f"its export {status.lower()}: {cause}"
+    return f"its export is {status.lower().replace('_', ' ')}, {task.get('PercentProgress', 0)} %"
 
 
 def of_instance(

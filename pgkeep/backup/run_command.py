@@ -25,6 +25,8 @@ from pgkeep.failures import CommandError, ExitCode
 
 # A function's 15 minutes, and the time to hear of its end.
 _FUNCTION_ANSWER_SECONDS = 930
+# In place of the worker (operations/handover/snapshot_export.py).
+_EXPORT = "snapshot_export"
 
 
 def run(
@@ -60,6 +62,9 @@ def run(
         return
     if "id" not in result:
         given = result["handed_over"]
+        if given["to"] == _EXPORT:
+            _tell_export(stack, given, result["reason"])
+            return
         console.print(f"[yellow]Handed over to {_whom(given)}[/yellow], not made yet:", end=" ")
         console.print(result["reason"], soft_wrap=True)
         return
@@ -88,7 +93,7 @@ def in_function(
     """Make a backup in the stack's function, or where the function hands it over.
 
     A summary of the backup; with `handed_over` and `reason` when another made it. Without `wait`
-    those two alone.
+    those two alone, and always when RDS exports a snapshot, which may take hours.
 
     Raises:
         CommandError: the function, or who it was handed over to, failed; there is no backup.
@@ -109,10 +114,21 @@ def in_function(
         reason = document.get("errorMessage", "no message")
         raise CommandError(f"no backup was made: {reason}", ExitCode.REFUSED)
     given = document.get("handed_over")
-    if given is not None and wait:
+    if given is not None and wait and given["to"] != _EXPORT:
         progress_console.print(f"Handed over to {_whom(given)}.", soft_wrap=True)
         document |= Follower(stack, given["request"], given["worker"]).wait()
     return {"class": backup_class, **document}
+
+
+def _tell_export(stack: DeployedStack, given: dict[str, Any], reason: str) -> None:
+    console.print("[yellow]RDS exports a snapshot instead[/yellow], no backup was made:", end=" ")
+    console.print(reason, soft_wrap=True)
+    console.print(
+        f"Export {given['export']} of snapshot {given['snapshot']}: {given['state']}. Parquet, "
+        f"which Athena reads and pgkeep does not restore, goes to {given['location']}",
+        soft_wrap=True,
+    )
+    console.print(f"See how it ends: pgkeep backup list --stack {stack.name}")
 
 
 def _whom(given: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from facts import ec2
+from facts import ec2, regions
 from stacks.schema import Refusal
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ MINIMUM_STORAGE_DAYS = {
 # AWS S3 user guide, "Transitioning objects using Amazon S3 Lifecycle".
 _INFREQUENT_ACCESS = ("STANDARD_IA", "ONEZONE_IA")
 _INFREQUENT_ACCESS_DAYS = 30
+# RDS exports snapshots everywhere but in China and GovCloud, of all classes and of every version
+# that can still be created (PostgreSQL 9.6 and later), not from magnetic storage.
+_EXPORTING_PARTITION = "aws"
 # Objects in these have to be restored for hours before they can be read.
 _OFFLINE = ("GLACIER", "DEEP_ARCHIVE")
 _MAY_BE_OFFLINE = ("monthly", "manual")
@@ -47,6 +50,7 @@ def refusals(settings: Settings) -> Iterator[Refusal]:
         yield from _storage_class(field_of(name), name, class_)
     yield from _object_lock(settings)
     yield from _worker(settings)
+    yield from _snapshot_export(settings)
 
 
 def _order(settings: Settings) -> Iterator[Refusal]:
@@ -190,4 +194,19 @@ def _worker(settings: Settings) -> Iterator[Refusal]:
             f"a type of {architecture} (functions.architecture)",
             "the worker runs the functions' archive, which is built for that processor",
             "Choose another type, or leave it out.",
+        )
+
+
+# AWS RDS user guide: exporting DB snapshot data to Amazon S3, region availability.
+def _snapshot_export(settings: Settings) -> Iterator[Refusal]:
+    if not settings.backups.exports_snapshots or settings.region is None:
+        return
+    partition = regions.partition_of(settings.region)
+    if partition is not None and partition.name != _EXPORTING_PARTITION:
+        yield Refusal(
+            "backups.snapshot_export.enabled",
+            True,
+            f"false in {settings.region}",
+            f"RDS exports no snapshots in partition {partition.name}",
+            "Set it to false, or backups.worker.enabled to true.",
         )

@@ -1,4 +1,4 @@
-"""Restores to new instances, and the restore test that runs by itself, on a real local cloud.
+"""Restores to new instances, the restore test that runs by itself, and exports, on a real local cloud.
 
 The stack is this file's own and is thrown away: its exemption lets the function delete its scratch
 instance here, and nowhere else.
@@ -6,6 +6,7 @@ instance here, and nowhere else.
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -31,7 +33,7 @@ def site() -> Iterator[LocalStack]:
     content = yaml.safe_load(local.config_file.read_text())
     settings = content["config"]["pgkeep:settings"]
     settings["restore_test"] = {"enabled": True}
-    settings.setdefault("backups", {})["sign_manifests"] = True
+    settings.setdefault("backups", {}).update(sign_manifests=True, worker={"enabled": False})
     local.config_file.write_text(yaml.safe_dump(content))
     try:
         up = local.toolchain("up")
@@ -246,3 +248,53 @@ def test_the_restore_test_proves_both_ways_back_and_leaves_nothing(site: LocalSt
     assert invoke(site, "restore_test_function", {"action": "continue"}) == {
         "status": "nothing to do"
     }
+
+
+def test_a_backup_without_time_or_worker_is_a_snapshot_and_its_export(site: LocalStack) -> None:
+    preview = site.preview("--expect-no-changes")
+    assert preview.returncode == 0, preview.stdout + preview.stderr
+    add_buyer(site, "EXPORTED")
+    started = time.monotonic()
+    run = ("backup", "run", "--time-limit", "0")
+    said = pgkeep(site, *run, "--json")
+    assert said.returncode == 0, said.stderr
+    answer = json.loads(said.stdout)
+    given = answer["handed_over"]
+    assert (given["to"], given["snapshot"]) == ("snapshot_export", given["export"])
+    assert "id" not in answer
+    assert "more than the 0 s that this run has" in answer["reason"]
+    second = pgkeep(site, *run)
+    assert second.returncode == 1
+    assert f"export {given['export']} of a manual backup is at work since" in second.stderr
+    # As the schedule does every ten minutes.
+    states: list[dict[str, str]] = [{"state": ""}]
+    while states[0]["state"] not in ("complete", "failed"):
+        assert time.monotonic() < started + SECONDS_OF_A_RESTORE, states
+        states = invoke(site, "backup_function", {"action": "exports"})["exports"] or states
+        time.sleep(1)
+    assert states == [{"export": given["export"], "state": "complete"}]
+    points = json.loads(pgkeep(site, "backup", "list", "--json").stdout)
+    # The export and its snapshot have the same name; the snapshot can be restored.
+    kinds = [p["kind"] for p in points["recovery_points"] if p["id"] == given["export"]]
+    assert sorted(kinds) == ["export", "snapshot"]
+    (export,) = [p for p in points["recovery_points"] if p["kind"] == "export"]
+    assert (export["class"], export["proven"]) == ("manual", False)
+    assert export["size_bytes"] > 0
+    assert 0 < export["rpo_seconds"] < SECONDS_OF_A_RESTORE
+    assert [one for one in points["not_backups"] if "exports/" in one["folder"]] == []
+    s3, bucket = site.aws("s3"), site.outputs["backup_bucket"]
+    prefix = given["location"].removeprefix(f"s3://{bucket}/")
+    keys = [o["Key"] for o in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]]
+    (key,) = [one for one in keys if "/node_pass/node_pass.buyers/1/part-" in one]
+    rows = pq.read_table(io.BytesIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+    assert "EXPORTED" in rows["license_id"].to_pylist()
+    print(f"snapshot and export: {time.monotonic() - started:.1f} s")
+    # A role that RDS refuses is a failed backup at once, and nothing is left at work.
+    iam, role = site.aws("iam"), "pgkeep-local-export"
+    policy = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
+    iam.delete_role_policy(RoleName=role, PolicyName=role)
+    refused = pgkeep(site, *run, "--class", "daily")
+    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=json.dumps(policy))
+    assert refused.returncode == 1
+    assert "RDS refuses it: IamRoleMissingPermissions" in refused.stderr
+    assert invoke(site, "backup_function", {"action": "exports"}) == {"exports": []}

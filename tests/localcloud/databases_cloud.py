@@ -23,6 +23,7 @@ from localcloud.databases.plane import Plane
 from localcloud.fabric import Fabric, run_in_namespace
 from localcloud.home import REGION, Home
 from localcloud.image.builder import base_image
+from tests.localcloud.planes import free_port
 
 PASSWORD = "first-Passw0rd"
 
@@ -31,7 +32,8 @@ class DatabasesCloud:
     """Home, fabric and API of one test session."""
 
     def __init__(self, path: Path, image: Path) -> None:
-        self.home = Home(path)
+        # Exports write to the bucket through the API.
+        self.home = Home(path, free_port())
         self.home.create()
         rds, services = open_authorities(self.home)
         self.fabric = Fabric(self.home, services, REGION)
@@ -39,7 +41,7 @@ class DatabasesCloud:
         self.cloud = Cloud(self.home, self.fabric, rds, services, image)
         databases.install(self.cloud)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.home.port, verbose=False)
         self.server.start()
         _, port = self.server.get_host_and_port()
         self.arguments: dict[str, Any] = {

@@ -173,16 +173,6 @@ def test_what_rds_refuses(
 def test_what_is_not_emulated_is_refused(cloud: DatabasesCloud, full: str) -> None:
     with pytest.raises(ClientError, match="StopDBInstance is not emulated"):
         cloud.rds.stop_db_instance(DBInstanceIdentifier=full)
-    cloud.rds.create_db_snapshot(DBInstanceIdentifier=full, DBSnapshotIdentifier="exported")
-    with pytest.raises(ClientError, match="StartExportTask is not emulated"):
-        cloud.rds.start_export_task(
-            ExportTaskIdentifier="export",
-            SourceArn="arn:aws:rds:eu-west-1:123456789012:snapshot:exported",
-            S3BucketName="exports",
-            IamRoleArn="arn:aws:iam::123456789012:role/export",
-            KmsKeyId="arn:aws:kms:eu-west-1:123456789012:key/export",
-        )
-    assert cloud.rds.describe_export_tasks()["ExportTasks"] == []
 
 
 def test_a_managed_password_is_the_servers(cloud: DatabasesCloud) -> None:

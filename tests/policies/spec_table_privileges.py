@@ -31,6 +31,7 @@ def _trust(principal: Any, **more: Any) -> str:
 
 
 _OBJECTS: Final = "arn:aws:s3:::backups/*"
+_BACKUPS: Final = "arn:aws:s3:::pgkeep-prod-backups-123456789012-eu-west-1"
 _USERS: Final = "arn:aws:rds-db:eu-west-1:123456789012:dbuser:db-1"
 
 PRIVILEGES: Final[dict[str, Spoils]] = {
@@ -72,6 +73,12 @@ PRIVILEGES: Final[dict[str, Spoils]] = {
                 _allow("SecretsManager:deletesecret", resource="arn:x"),
                 _allow("backup:*", resource="arn:x"),
                 _allow("s3:DeleteObject", Condition={"Bool": {"aws:SecureTransport": "true"}}),
+                _allow("s3:DeleteObject", resource=f"{_BACKUPS}/*"),
+                _allow("s3:DeleteObject", resource=f"{_BACKUPS}/exports*"),
+                _allow("s3:DeleteObject", resource=f"{_BACKUPS}/daily/exports/*"),
+                _allow("s3:DeleteObject", resource="arn:aws:s3:::backups/exports/*"),
+                _allow("s3:DeleteObject", resource="arn:aws:s3:::*-backups-1*-eu-west-1/exports/*"),
+                _allow("s3:DeleteObjectVersion", resource=f"{_BACKUPS}/exports/*"),
             ],
         )
     ],
@@ -159,7 +166,15 @@ PRIVILEGES_ALSO_GOOD: Final[dict[str, Spoils]] = {
         )
     ],
     "iam-no-deletion": [
-        ("permissions", "policy", [_allow("s3:AbortMultipartUpload", resource=_OBJECTS)])
+        (
+            "permissions",
+            "policy",
+            [
+                _allow("s3:AbortMultipartUpload", resource=_OBJECTS),
+                # RDS exports a snapshot only with a role that may.
+                _allow("s3:DeleteObject", "s3:PutObject", resource=f"{_BACKUPS}/exports/*"),
+            ],
+        )
     ],
     "iam-connect-names-user": [
         ("permissions", "policy", [_allow("rds-db:connect", resource=f"{_USERS}/reader")])

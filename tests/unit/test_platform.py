@@ -47,6 +47,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "backup_copies_bucket_arn": None,
         "backup_function": "pgkeep-local-backup",
         "backup_worker_group": "pgkeep-local-backup-worker",
+        "backup_exports": False,
         "restore_test_function": None,
         "recovery_objectives": {"rto_seconds": 900, "rpo_seconds": 600},
         "recovery_checks": {
