@@ -202,12 +202,20 @@ def test_a_snapshot_becomes_an_instance_like_the_present_one(site: LocalStack) -
 
 
 def invoke(stack: LocalStack, function: str, event: dict[str, str]) -> dict[str, Any]:
+    """The function's answer; its own schedule may be using its only concurrent execution."""
     from botocore.config import Config
 
     patient = Config(read_timeout=930, retries={"total_max_attempts": 1})
-    answer = stack.aws("lambda", config=patient).invoke(
-        FunctionName=stack.outputs[function], Payload=json.dumps(event)
-    )
+    client = stack.aws("lambda", config=patient)
+    deadline = time.monotonic() + SECONDS_OF_A_RESTORE
+    while True:
+        try:
+            answer = client.invoke(FunctionName=stack.outputs[function], Payload=json.dumps(event))
+            break
+        except client.exceptions.TooManyRequestsException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(2)
     document = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, document
     return document
@@ -219,12 +227,12 @@ def test_the_restore_test_proves_both_ways_back_and_leaves_nothing(site: LocalSt
     started = time.monotonic()
     assert invoke(site, "restore_test_function", {"action": "start"})["status"] == "started"
     deadline = time.monotonic() + SECONDS_OF_A_RESTORE
-    state: dict[str, Any] = {"status": ""}
-    while state["status"] != "proven" and time.monotonic() < deadline:
-        state = invoke(site, "restore_test_function", {"action": "continue"})
+    # Its own schedule goes on with it too, every ten minutes, and may be the one that ends it.
+    states: list[str] = []
+    while {"proven", "nothing to do"}.isdisjoint(states) and time.monotonic() < deadline:
+        states.append(invoke(site, "restore_test_function", {"action": "continue"})["status"])
         time.sleep(2)
-    assert state["status"] == "proven", state
-    assert state["backup"] == backup["id"]
+    assert not {"proven", "nothing to do"}.isdisjoint(states), states
     # The function signed it, and the restore test verified that before it restored anything.
     s3, bucket = site.aws("s3"), site.outputs["backup_bucket"]
     manifest = json.loads(s3.get_object(Bucket=bucket, Key=backup["key"])["Body"].read())
@@ -235,7 +243,8 @@ def test_the_restore_test_proves_both_ways_back_and_leaves_nothing(site: LocalSt
     last = json.loads(
         s3.get_object(Bucket=bucket, Key="reports/LAST_BACKUP_RESTORE_TEST.json")["Body"].read()
     )
-    assert last["reports"] == state["reports"]
+    assert len(last["reports"]) == 2
+    assert any(backup["id"] in key for key in last["reports"])
     for key in last["reports"]:
         document = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         assert document["proven"] is True
@@ -268,11 +277,12 @@ def test_a_backup_without_time_or_worker_is_a_snapshot_and_its_export(site: Loca
     assert f"export {given['export']} of a manual backup is at work since" in second.stderr
     # As the schedule does every ten minutes.
     states: list[dict[str, str]] = [{"state": ""}]
-    while states[0]["state"] not in ("complete", "failed"):
+    while states and states[0]["state"] != "complete":
         assert time.monotonic() < started + SECONDS_OF_A_RESTORE, states
-        states = invoke(site, "backup_function", {"action": "exports"})["exports"] or states
+        assert states[0]["state"] != "failed", states
+        # None is left when the schedule itself looked last; the list below says how it ended.
+        states = invoke(site, "backup_function", {"action": "exports"})["exports"]
         time.sleep(1)
-    assert states == [{"export": given["export"], "state": "complete"}]
     points = json.loads(pgkeep(site, "backup", "list", "--json").stdout)
     # The export and its snapshot have the same name; the snapshot can be restored.
     kinds = [p["kind"] for p in points["recovery_points"] if p["id"] == given["export"]]
