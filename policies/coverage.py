@@ -1,10 +1,11 @@
 """What no rule looks at although it matters: types that hold data or open access.
 
-The table below goes by AWS's services: which of a service's resource types keep data (databases,
+The tables below go by AWS's services: which of a service's resource types keep data (databases,
 files, queues, streams, caches, indexes, backups, secrets) and which let somebody in (addresses,
-gateways, shares, peerings, policies). A type that a rule judges is covered; so is what has no data
-of its own, such as a subnet group. Resources of other providers are covered only if a rule knows
-them.
+gateways, shares, peerings, policies). A type that a rule judges is covered. `harmless.tsv` has what
+holds nothing and opens nothing, such as a subnet group, with the reason. Every other type, also of
+a service that did not exist when this was written, is not covered. Resources of other providers are
+covered only if a rule knows them.
 """
 
 from __future__ import annotations
@@ -13,16 +14,28 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from .catalogue import RULES
 from .inventory import Resource
 from .rules import Enforcement, Environment, Rule, Severity
 
-# Packages that only compute values inside the program.
-_HARMLESS_PACKAGES: Final = frozenset(
-    {"pulumi", "random", "time", "tls", "null", "command", "archive", "external", "std"}
-)
+_HARMLESS_FILE: Final = Path(__file__).with_name("harmless.tsv")
+# Packages that only compute values inside the program, and what of them is a secret in its state.
+_HARMLESS_PACKAGES: Final = frozenset({"pulumi", "random", "time", "tls", "null", "archive", "std"})
+_SECRET_MAKERS: Final = re.compile(r"random:.*:Random(?:Password|Bytes)|tls:.*:PrivateKey")
+# The provider that speaks to AWS's Cloud Control API, and where its services have other names.
+_NATIVE: Final = "aws-native"
+_NATIVE_SERVICES: Final = {
+    "applicationautoscaling": "appautoscaling",
+    "certificatemanager": "acm",
+    "config": "cfg",
+    "elasticloadbalancing": "elb",
+    "elasticloadbalancingv2": "lb",
+    "events": "cloudwatch",
+    "logs": "cloudwatch",
+}
 
 # service -> names of the resource types (a regular expression) that hold data.
 _DATA: Final = {
@@ -97,7 +110,6 @@ _DATA: Final = {
 # service -> names of the resource types that open access: to a network, to a principal.
 _ACCESS: Final = {
     "acmpca": "policy|permission",
-    "alb": "loadBalancer|listener",
     "apigateway": "restApi|restApiPolicy|stage|method|domainName|vpcLink",
     "apigatewayv2": "api|route|stage|domainName|vpcLink",
     "apprunner": "service|vpcIngressConnection",
@@ -222,13 +234,36 @@ def covered_types(rules: Sequence[Rule]) -> frozenset[str]:
 def concern(kind: str) -> str:
     """Why a type must not go unjudged: what it holds or opens. Empty if it need not be judged."""
     package, _, rest = kind.partition(":")
+    if _SECRET_MAKERS.fullmatch(kind):
+        return "makes a secret that Pulumi's state keeps, and no rule judges its type"
     if package in _HARMLESS_PACKAGES:
         return ""
+    if package == "command":
+        return "runs a command, which no rule reads"
+    if package == _NATIVE:
+        service, _, name = rest.partition(":")
+        return _concern(_NATIVE_SERVICES.get(service, service), name[:1].lower() + name[1:])
     if package != "aws":
         return f"is of the provider {package}, which no rule knows"
     service, _, name = rest.partition(":")[0].partition("/")
+    return _concern(service, name)
+
+
+def _concern(service: str, name: str) -> str:
     if re.fullmatch(_DATA.get(service, ""), name) and name:
         return "holds data, and no rule judges its type"
     if re.fullmatch(_ACCESS.get(service, ""), name) and name:
         return "opens access, and no rule judges its type"
-    return ""
+    if any(re.fullmatch(types, name) for types in harmless().get(service, ())):
+        return ""
+    return "may hold data or open access, and no rule judges its type"
+
+
+@functools.cache
+def harmless() -> dict[str, tuple[str, ...]]:
+    """Service -> regular expressions of its types that hold nothing and open nothing."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _HARMLESS_FILE.read_text(encoding="utf-8").splitlines()[1:]:
+        service, types, _why = line.split("\t")
+        found[service] = (*found.get(service, ()), types)
+    return found

@@ -224,6 +224,7 @@ def test_what_no_rule_judges_is_listed(tmp_path: Path, capsys: pytest.CaptureFix
         "aws:apigateway/restApi:RestApi",
         "gcp:sql/databaseInstance:DatabaseInstance",
         "aws:rds/subnetGroup:SubnetGroup",
+        "random:index/randomId:RandomId",
         "random:index/randomPassword:RandomPassword",
     ]
     one = judged(tmp_path, capsys, *(entry(kind, kind[-5:]) for kind in kinds))
@@ -231,6 +232,7 @@ def test_what_no_rule_judges_is_listed(tmp_path: Path, capsys: pytest.CaptureFix
         ("aws:apigateway/restApi:RestApi", "opens"),
         ("aws:dynamodb/table:Table", "holds"),
         ("gcp:sql/databaseInstance:DatabaseInstance", "is"),
+        ("random:index/randomPassword:RandomPassword", "makes"),
     ]
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from policies.coverage import concern, not_covered
 from policies.evaluation import Kind
 from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, kinds, made
 
@@ -88,26 +87,3 @@ def test_targets_are_checked(check: Any, expected: list[Kind]) -> None:
 )
 def test_images_are_encrypted(kind: str, properties: dict[str, Any], expected: list[Kind]) -> None:
     assert kinds("ec2-images-encrypted", made(f"aws:ec2/{kind}", "i", **properties)) == expected
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        ("aws:dynamodb/table:Table", "holds data"),
-        ("aws:dynamodb/tables:Tables", ""),
-        ("aws:sqs/queuePolicy:QueuePolicy", "opens access"),
-        ("aws:ec2/subnet:Subnet", ""),
-        ("aws:nothing/thing:Thing", ""),
-        ("aws:nothing", ""),
-        ("random:index/randomPassword:RandomPassword", ""),
-        ("cloudflare:index/record:Record", "is of the provider cloudflare"),
-    ],
-)
-def test_what_no_rule_judges_and_matters(kind: str, words: str) -> None:
-    assert words in concern(kind)
-    assert bool(concern(kind)) == bool(words)
-    one = made(kind, "one")
-    assert [found.reason for found in not_covered([one], rules=[])] == (
-        [concern(kind)] * bool(words)
-    )
-    assert not_covered([made("aws:s3/bucketPolicy:BucketPolicy", "p")]) == []
