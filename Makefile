@@ -23,7 +23,7 @@ down: setup ## Destroy the stack `local` and remove everything of its cloud
 psql: setup ## psql on the stack `local`: ROLE=app (pooler), readonly (replica) or migrator (database)
 	@$(PYTHON) -m toolchain psql --role $(ROLE)
 
-env: setup ## Shell environment for plain `pulumi` on the stack `local`: eval "`make env`"
+env: setup ## Shell environment for plain `pulumi` and `aws` on the stack `local`: eval "`make env`"
 	@$(PYTHON) -m toolchain env
 
 preview: setup ## Preview STACK=dev|staging|prod with the policy packs, without an AWS account

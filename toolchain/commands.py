@@ -37,7 +37,7 @@ def build() -> None:
 
 @app.command()
 def env() -> None:
-    """Print the shell environment in which plain `pulumi` works on the stack `local`."""
+    """Print the shell environment in which plain `pulumi` and `aws` work on the stack `local`."""
     raise typer.Exit(local.print_environment())
 
 

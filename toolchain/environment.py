@@ -72,6 +72,18 @@ def local_environment() -> dict[str, str]:
     }
 
 
+def local_client_environment(region: str) -> dict[str, str]:
+    """What makes an AWS client (boto3, the CLI) the administrator of the local cloud."""
+    return {
+        "AWS_ENDPOINT_URL": local_endpoint(),
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",  # The local cloud's administrator has no secret.
+        # boto3 and version 1 of the CLI read the second, everything newer the first.
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
+
+
 def offline_environment(backend: Path) -> dict[str, str]:
     """`engine_environment` for previews with no AWS account and no local cloud."""
     return {**engine_environment(backend), "PGKEEP_OFFLINE_PREVIEW": "1"}

@@ -25,6 +25,7 @@ import boto3
 from toolchain.environment import (
     LOCAL_STACK,
     REPOSITORY,
+    local_client_environment,
     local_endpoint,
     local_environment,
     require_tool,
@@ -37,11 +38,6 @@ from toolchain.steps import RefusedError, step
 
 REFRESH_TIMEOUT_SECONDS = 1800
 POLL_SECONDS = 15
-_LOCAL_AWS = {
-    "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",  # The local cloud's administrator has no secret.
-    "AWS_REGION": "eu-west-1",
-}
 _LOCAL_CLIENT: dict[str, Any] = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 ENDED = frozenset({"Successful", "Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"})
 
@@ -57,7 +53,7 @@ def run(stack: str) -> int:
     if local:
         environment = local_environment()
         outputs = stack_outputs(environment)
-        environment |= _LOCAL_AWS | {"AWS_ENDPOINT_URL": local_endpoint()}
+        environment |= local_client_environment(str(outputs["region"]))
         options = _LOCAL_CLIENT | {"endpoint_url": local_endpoint()}
     else:
         read_stack(stack)

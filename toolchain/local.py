@@ -12,7 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from toolchain.environment import LOCAL_STACK, REPOSITORY, local_environment, local_home
+from toolchain.environment import (
+    LOCAL_STACK,
+    REPOSITORY,
+    local_client_environment,
+    local_environment,
+    local_home,
+)
 from toolchain.functions import build_archive, build_client_layer
 from toolchain.preview import read_stack
 from toolchain.pulumi_cli import ensure_pulumi
@@ -95,10 +101,13 @@ def summary(environment: dict[str, str]) -> None:
 
 
 def print_environment() -> int:
-    """Prints shell commands that make plain `pulumi` work on the stack `local`."""
-    environment = local_environment()
+    """Prints shell commands that make plain `pulumi` and `aws` work on the stack `local`."""
+    region = str(read_stack(LOCAL_STACK)["config"].get("aws:region", ""))
+    own = local_client_environment(region)
+    environment = local_environment() | own
     for name in sorted(environment):
-        if name in ("PATH", "PYTHONPYCACHEPREFIX") or name.startswith(("PULUMI_", "PGKEEP_")):
+        prefixes = ("PULUMI_", "PGKEEP_")
+        if name in ("PATH", "PYTHONPYCACHEPREFIX", *own) or name.startswith(prefixes):
             print(f"export {name}={shlex.quote(environment[name])}")
     return 0
 

@@ -65,3 +65,24 @@ def test_an_interrupted_engine_is_waited_for(tmp_path: Path) -> None:
     assert saved.exists()
     assert "waiting for Pulumi to save its state" in said
     assert "Traceback" not in said
+
+
+def test_the_printed_environment_is_the_local_clouds_administrator_for_any_aws_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PGKEEP_LOCALCLOUD_PORT", "4999")
+    chosen = {"PATH": "/usr/bin", "PULUMI_HOME": "/a b", "HOME": "/root"}
+    monkeypatch.setattr(local, "local_environment", lambda: chosen)
+    stack = tmp_path / "Pulumi.local.yaml"
+    stack.write_text("config:\n  aws:region: eu-central-1\n")
+    monkeypatch.setenv("PGKEEP_STACK_CONFIG_FILE", str(stack))
+    assert local.print_environment() == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "export AWS_ACCESS_KEY_ID=local",
+        "export AWS_DEFAULT_REGION=eu-central-1",
+        "export AWS_ENDPOINT_URL=http://127.0.0.1:4999",
+        "export AWS_REGION=eu-central-1",
+        "export AWS_SECRET_ACCESS_KEY=local",
+        "export PATH=/usr/bin",
+        "export PULUMI_HOME='/a b'",
+    ]
