@@ -28,16 +28,17 @@ CHECKS = {
     "workflows": ["-m", "toolchain.actionlint"],
 }
 TYPES = ["-m", "pyright"]
-# Suite → processes it runs in.
+# Suite → processes it runs in. Those that need neither image nor engine come first: both are made
+# meanwhile.
 SUITES = {
     "facts": 1,
     "unit": 2,
-    "command_line": 2,
     "workloads": 1,
-    "policies": 2,
     "toolchain": 1,
-    "operations": 2,
     "hosts": 2,
+    "command_line": 2,
+    "policies": 2,
+    "operations": 2,
     "localcloud": 3,
     "e2e": 3,
 }
@@ -49,9 +50,9 @@ COMPUTING_LANE = ("types", *(name for name in SUITES if name not in WAITING_LANE
 COMPUTING_NICENESS = 5
 # Suites that are nothing but hosts, databases and namespaces.
 ROOT_SUITES = ("e2e",)
-# Suites that use the base image, which is built before them.
+# Suites that use the base image.
 IMAGE_SUITES = ("operations", "localcloud", "e2e")
-# Suites that run the engine: a CLI that has to be built first is no test's time.
+# Suites that run the engine.
 ENGINE_SUITES = ("command_line", "policies", "e2e")
 
 
@@ -74,10 +75,6 @@ def run_all(selected: list[str]) -> int:
         for name, arguments in CHECKS.items()
         if not selected or name in selected
     ]
-    if can_run_hosts and (not selected or set(selected) & set(IMAGE_SUITES)):
-        results.append(_check("prepare", ["-m", "localcloud", "prepare"]))
-    if not selected or set(selected) & set(ENGINE_SUITES):
-        ensure_pulumi()
     wanted: list[list[str]] = []
     for lane in (COMPUTING_LANE, WAITING_LANE):
         names = [name for name in lane if not selected or name in selected]
@@ -88,14 +85,27 @@ def run_all(selected: list[str]) -> int:
             wanted.append(names)
     arguments = [] if can_run_hosts else ["-m", "not root"]
     if len(wanted) == 1:
+        results += _prepare(wanted[0], can_run_hosts=can_run_hosts)
         results += [_run(name, arguments) for name in wanted[0]]
     elif wanted:
-        results += _side_by_side(wanted, arguments)
+        results += _side_by_side(wanted, arguments, can_run_hosts=can_run_hosts)
     _report(results)
     return 1 if any(result.failed for result in results) else 0
 
 
-def _side_by_side(lanes: list[list[str]], arguments: list[str]) -> list[Result]:
+def _prepare(names: list[str], *, can_run_hosts: bool) -> list[Result]:
+    """Makes what the suites run on; on a machine that never had it, this takes minutes."""
+    results: list[Result] = []
+    if can_run_hosts and set(names) & set(IMAGE_SUITES):
+        results.append(_check("prepare", ["-m", "localcloud", "prepare"]))
+    if set(names) & set(ENGINE_SUITES):
+        ensure_pulumi()
+    return results
+
+
+def _side_by_side(
+    lanes: list[list[str]], arguments: list[str], *, can_run_hosts: bool
+) -> list[Result]:
     """Runs each lane in its order; what a suite prints is shown whole when the suite has ended."""
     interrupted = threading.Event()
     showing = threading.Lock()
@@ -103,6 +113,8 @@ def _side_by_side(lanes: list[list[str]], arguments: list[str]) -> list[Result]:
     def run_lane(names: list[str]) -> list[Result]:
         results: list[Result] = []
         for name in names:
+            if name in (*IMAGE_SUITES, *ENGINE_SUITES):
+                preparation.result()
             if interrupted.is_set():
                 break
             with showing:
@@ -116,10 +128,12 @@ def _side_by_side(lanes: list[list[str]], arguments: list[str]) -> list[Result]:
                     sys.stdout.flush()
         return results
 
-    with ThreadPoolExecutor(len(lanes)) as executor:
+    with ThreadPoolExecutor(len(lanes) + 1) as executor:
+        every = [name for names in lanes for name in names]
+        preparation = executor.submit(_prepare, every, can_run_hosts=can_run_hosts)
         running = [executor.submit(run_lane, names) for names in lanes]
         try:
-            return [result for lane in running for result in lane.result()]
+            return [result for task in (preparation, *running) for result in task.result()]
         except KeyboardInterrupt:
             # Ctrl-C reaches the suites too, which clean up; no further one is begun.
             interrupted.set()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,40 @@ def test_counts(
     monkeypatch.setattr(suites.subprocess, "run", run)
     assert (suites.run_all(["unit"]) == 0) == (code == 0)
     assert capfd.readouterr().out.splitlines()[-1] == last_line
+
+
+def test_two_lanes_run_side_by_side_and_hosts_wait_for_what_they_boot(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    order: list[str] = []
+    others_begun, image_made = threading.Event(), threading.Event()
+
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess:
+        if "localcloud" in command:
+            assert others_begun.wait(20), "nothing ran while the image was made"
+            order.append("image")
+            image_made.set()
+            return subprocess.CompletedProcess(command, 0)
+        (name,) = [part.removeprefix("tests/") for part in command if part.startswith("tests/")]
+        if name == "facts":
+            others_begun.set()
+            assert image_made.wait(20)
+        order.append(name)
+        assert (command[0] == "nice") == (name != "e2e")
+        (report,) = [part.split("=")[1] for part in command if part.startswith("--junit-xml=")]
+        Path(report).write_text('<testsuites><testsuite tests="3" /></testsuites>')
+        options["stdout"].write(f"all of {name}\n")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(suites.subprocess, "run", run)
+    monkeypatch.setattr(suites, "ensure_pulumi", lambda: order.append("engine"))
+    monkeypatch.setattr(suites.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(suites.os, "geteuid", lambda: 0)
+    assert suites.run_all(["facts", "localcloud", "e2e"]) == 0
+    assert order.index("image") < order.index("engine") < order.index("localcloud")
+    assert order.index("engine") < order.index("e2e")
+    printed = capfd.readouterr().out
+    assert {f"all of {name}" for name in ("facts", "localcloud", "e2e")} <= set(
+        printed.splitlines()
+    )
+    assert printed.splitlines()[-1] == "10 passed, 0 failed, 0 skipped"
