@@ -16,7 +16,7 @@ from typing import Any
 
 from operations.certificates import issue
 from tests.operations import postgres_server
-from tests.operations.postgres_server import PostgresServer
+from tests.operations.postgres_server import SUPERUSER, PostgresServer
 from toolchain.steps import RefusedError
 
 KEY, SECRET, REGION, BUCKET = "benchmark", "of-a-benchmark", "us-east-1", "bench-backups"
@@ -36,6 +36,18 @@ class Timing:
     s3_cpu_seconds: float
     peak_mib: float
     output: str
+
+
+def together(first: Timing, second: Timing) -> Timing:
+    """One after the other."""
+    return Timing(
+        first.seconds + second.seconds,
+        first.client_cpu_seconds + second.client_cpu_seconds,
+        first.server_cpu_seconds + second.server_cpu_seconds,
+        first.s3_cpu_seconds + second.s3_cpu_seconds,
+        max(first.peak_mib, second.peak_mib),
+        second.output,
+    )
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,7 @@ class BackupSite:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_CA_BUNDLE": str(self.s3_ca_bundle),
+            "BENCHMARK_BUCKET": BUCKET,
         }
 
     def client(self) -> Any:
@@ -127,6 +140,19 @@ def site(image: Path, scratch: Path) -> Generator[BackupSite]:
             yield started
     finally:
         server.stop()
+
+
+def vacuumdb(on: BackupSite, database: str, jobs: int) -> Timing:
+    """ANALYZE as a user would run it after pg_restore; it leaves partitioned tables out.
+
+    The client's layer does not have it: it is the server's own, over its socket.
+    """
+    server = on.server
+    root = server.log_file.parent / "overlay" / "root"
+    words = ["nsenter", "--target", str(server.process.pid), "--mount", "chroot", str(root)]
+    words += ["/usr/lib/postgresql/17/bin/vacuumdb", "--analyze-only", "--jobs", str(jobs)]
+    words += ["--host=/socket", f"--port={server.endpoint.port}", f"--username={SUPERUSER}"]
+    return on.time([*words, "--quiet", database], dict(os.environ))
 
 
 @contextmanager

@@ -10,10 +10,11 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.backup_site import BUCKET, BackupSite, Timing, site
+from benchmarks.backup_site import BUCKET, BackupSite, Timing, site, together, vacuumdb
 from benchmarks.pgbackrest import PgBackRest
 from benchmarks.results import Measurement
 from operations import postgresql_client
@@ -114,11 +115,26 @@ def _compare(on: BackupSite, database: str, physical: PgBackRest) -> list[Measur
         f"&& {load} -j{_WORKERS} -d {database}_theirs {files}-back",
         f"{database}_theirs",
     )
+    analyzed = together(theirs, vacuumdb(on, f"{database}_theirs", _WORKERS))
+    proven = on.time(
+        [*ours, "prove", f"{database}_ours", str(_WORKERS), identifier],
+        on.environment(f"{database}_ours"),
+    )
+    statistics = json.loads(restored.output.splitlines()[-1])["steps"]["statistics"]
+    usable = replace(restored, seconds=restored.seconds - statistics)
+    pg_restore, with_analyze = "down, then pg_restore -j2", "the same, then vacuumdb -Z -j2"
     return [
         *_rows(f"backup of {database}", backup, "pg_dump -Fc piped to aws s3 cp", piped, "<= 0.5"),
         *_rows(f"backup of {database}", backup, "pg_dump -Fd -j2 -Z zstd, then up", folder, "<= 1"),
         *_rows(f"backup of {database}", backup, "pgBackRest (the server's files)", files_backup),
-        *_rows(f"restore of {database}", restored, "down, then pg_restore -j2", theirs, "<= 1"),
+        _rows(f"restore of {database}, data usable", usable, pg_restore, theirs, "<= 1")[0],
+        *_rows(f"restore of {database}, ANALYZE", restored, with_analyze, analyzed, "<= 1"),
+        *_rows(
+            f"restore of {database}, ANALYZE and proof",
+            together(restored, proven),
+            f"{with_analyze}: no proof",
+            analyzed,
+        ),
         *_rows(f"restore of {database}", restored, "pgBackRest (no server started)", files_restore),
         Measurement(f"memory of the backup of {database}", backup.peak_mib, "MiB", aim="< 256"),
         Measurement(f"memory of the restore of {database}", restored.peak_mib, "MiB"),

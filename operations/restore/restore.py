@@ -16,7 +16,7 @@ from operations.backup.children import Login
 from operations.backup.manifest import Manifest, TableRecord
 from operations.backup.object_reader import ObjectReader
 from operations.backup.session import Connect
-from operations.restore import preconditions, schema
+from operations.restore import preconditions, schema, statistics
 from operations.restore.rows import RowLoader
 from operations.restore.selection import Selection
 
@@ -113,9 +113,8 @@ class _Restore:
             connection.autocommit = True
             with self._step(result, "sequences"):
                 set_sequences(connection, positions["sequences"])
-            with self._step(result, "statistics"):
-                connection.execute("SET statement_timeout = 0")
-                connection.execute("ANALYZE")
+        with self._step(result, "statistics"):
+            statistics.analyze(self.connect, options.workers)
         return result
 
     def _load(self, tables: list[TableRecord]) -> None:

@@ -25,8 +25,9 @@ from operations.backup.children import Children, Login
 from operations.backup.fingerprints import ALGORITHM, fingerprint, session_settings
 from operations.backup.manifest import Manifest, TableRecord
 from operations.backup.session import Connect, Snapshot
-from operations.restore import preconditions
+from operations.restore import preconditions, statistics
 from operations.restore.restore import Options, Restored, set_sequences
+from operations.restore.rows import LARGE_BYTES, copy_in, freezable
 from operations.restore.schema import SchemaArchive
 
 _READ_BYTES = 1024 * 1024
@@ -112,11 +113,11 @@ class TableCopy:
                 records = self._copy_all(target)
             with self._step("indexes and constraints"):
                 archive.restore("post-data")
-        with target.connect() as connection, self._step("sequences and statistics"):
-            connection.autocommit = True
-            set_sequences(connection, self.sequences)
-            connection.execute("SET statement_timeout = 0")
-            connection.execute("ANALYZE")
+        with self._step("sequences and statistics"):
+            with target.connect() as connection:
+                connection.autocommit = True
+                set_sequences(connection, self.sequences)
+            statistics.analyze(target.connect, self.options.workers)
         return Restored(self.source_id, tuple(records), self.steps)
 
     def _dump_definitions(self, path: Path) -> None:
@@ -206,17 +207,19 @@ def _copy(
     if table.condition:
         rows += sql.SQL(" ") + sql.SQL(table.condition)  # pyright: ignore[reportArgumentType]
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
-    into = sql.SQL("{} ({})").format(name, columns) if table.columns else name
     out = sql.SQL("COPY (SELECT {} {}) TO STDOUT").format(columns, rows)
     with (
         source.cursor() as reading,
         target.transaction(),
         target.cursor() as writing,
         reading.copy(out) as blocks,
-        writing.copy(sql.SQL("COPY {} FROM STDIN").format(into)) as entrance,
     ):
-        for block in blocks:
-            entrance.write(block)
+        names = [column.name for column in table.columns]
+        large = table.size_bytes >= LARGE_BYTES
+        frozen = large and freezable(target, table.schema, table.name)
+        with writing.copy(copy_in(table.schema, table.name, names, frozen=frozen)) as entrance:
+            for block in blocks:
+                entrance.write(block)
     there = fingerprint(source, table, rows)
     return TableRecord(
         table.schema,

@@ -78,10 +78,29 @@ def plain(site: Site) -> Site:
     return site
 
 
-def test_a_nasty_database_comes_back_the_same(nasty: Site) -> None:
+STATISTICS = """
+SELECT s.schemaname, s.tablename, s.attname, s.inherited
+  FROM pg_stats s WHERE s.schemaname NOT IN ('pg_catalog', 'information_schema')
+"""
+
+
+def test_a_nasty_database_comes_back_the_same(nasty: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     backup = nasty.backup()
     assert [name for name, _ in backup.skipped] == ["plain.far"]
+    # Its tables are small, and are loaded as large ones are.
+    monkeypatch.setattr(rows, "LARGE_BYTES", 1)
     restored = nasty.restore(backup)
+    with nasty.connect() as connection:
+        connection.autocommit = True
+        unfrozen = connection.execute(
+            """SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relpages > 0
+                AND relnamespace = 'plain'::regnamespace AND relallvisible < relpages"""
+        ).fetchall()
+        assert unfrozen == []
+        statistics = set(connection.execute(STATISTICS.encode()).fetchall())
+        connection.execute("ANALYZE")
+        assert statistics == set(connection.execute(STATISTICS.encode()).fetchall())
+        assert {inherited for *_, inherited in statistics} == {True, False}
     proof = nasty.prove(backup)
     assert [check for check in proof.checks if not check.passed] == []
     assert proof.left_out == []
