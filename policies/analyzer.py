@@ -31,6 +31,7 @@ from .evaluation import (
     not_verified_message,
 )
 from .inventory import Resource, Stack
+from .native import expanded
 from .rules import Context, Enforcement, Phase, Rule, Severity
 from .stack_config import environment, exemption_entries
 
@@ -101,15 +102,19 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
 
     def Analyze(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Judges the inputs of one resource, before it is created or changed."""
-        return _answered(request.urn, lambda: self._judge.resource(_resource(request)))
+        return _answered(
+            request.urn,
+            lambda: [one for part in _parts(request) for one in self._judge.resource(part)],
+        )
 
     def AnalyzeStack(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
         """Judges the stack as a whole."""
 
         def judged() -> list[Verdict]:
-            stack = Stack(_resource(item) for item in request.resources)
+            parts = [(item, _parts(item)) for item in request.resources]
+            stack = Stack(part for _, found in parts for part in found)
             # Components have no provider: they group resources and hold nothing themselves.
-            custom = [_resource(item) for item in request.resources if item.HasField("provider")]
+            custom = [part for item, found in parts if item.HasField("provider") for part in found]
             return self._judge.stack(stack) + coverage_notes(custom)
 
         return _answered("", judged)
@@ -260,16 +265,18 @@ def _policy_info(rule: Rule, enforcement: Enforcement) -> Any:
     return info
 
 
-def _resource(message: Any) -> Resource:
-    """An `AnalyzeRequest` or `AnalyzerResource` as rules see it."""
+def _parts(message: Any) -> list[Resource]:
+    """An `AnalyzeRequest` or `AnalyzerResource` as rules see it; several of aws-native."""
     dependencies = getattr(message, "propertyDependencies", None) or {}
-    return Resource.of(
-        type=message.type,
-        name=message.name,
-        urn=message.urn,
-        properties=_fields(message.properties),
-        property_dependencies={key: list(value.urns) for key, value in dependencies.items()},
-        protect=message.options.protect,
+    return expanded(
+        Resource.of(
+            type=message.type,
+            name=message.name,
+            urn=message.urn,
+            properties=_fields(message.properties),
+            property_dependencies={key: list(value.urns) for key, value in dependencies.items()},
+            protect=message.options.protect,
+        )
     )
 
 

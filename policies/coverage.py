@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -221,8 +221,14 @@ def not_covered(resources: Iterable[Resource], rules: Sequence[Rule] = RULES) ->
     return [
         NotCovered(resource.urn, resource.declared_type, reason)
         for resource in resources
-        if resource.type not in known and (reason := concern(resource.type))
+        for reason in _reasons(resource, known)
     ]
+
+
+def _reasons(resource: Resource, known: frozenset[str]) -> Iterator[str]:
+    yield from resource.untranslated
+    if resource.type not in known and (reason := concern(resource.type)):
+        yield reason
 
 
 def covered_types(rules: Sequence[Rule]) -> frozenset[str]:

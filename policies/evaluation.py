@@ -218,7 +218,9 @@ class Judge:
             return False
 
     def _verdict(self, rule: Rule, outcome: Outcome, stack: Stack | None) -> list[Verdict]:
-        if not self._repeats and self._told_at_cause(rule, outcome):
+        # The parts of one resource (a bucket and its access block, in aws-native) repeat nothing.
+        own = outcome.cause is not None and outcome.cause.urn == outcome.resource.urn
+        if self._told_at_cause(rule, outcome) and (own or not self._repeats):
             return []
         urn = outcome.resource.urn
         if isinstance(outcome, Unverified):

@@ -64,6 +64,8 @@ class Resource:
     """Where AWS has it, if that is known: its own, or its provider's."""
     restraints: tuple[Restraint, ...] = ()
     """Of a policy document in a state: what else holds for each role that it is given to."""
+    untranslated: tuple[str, ...] = ()
+    """What no rule can read of it: ends of sentences (see `native.py`)."""
 
     @classmethod
     def of(
@@ -137,7 +139,8 @@ class Stack:
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self.resources = tuple(resources)
-        self._by_urn = {resource.urn: resource for resource in self.resources}
+        # What a resource of aws-native is in several parts has one URN: the first part is itself.
+        self._by_urn = {resource.urn: resource for resource in reversed(self.resources)}
         self._by_type: dict[str, list[Resource]] = {}
         for resource in self.resources:
             self._by_type.setdefault(resource.type, []).append(resource)

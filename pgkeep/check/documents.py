@@ -10,13 +10,14 @@ from typing import Final, cast
 from pgkeep.check.json_stream import JsonStream, as_object, opened
 from pgkeep.failures import CommandError
 from policies.inventory import Resource
+from policies.native import expanded
 
 # Of `pulumi stack export`: 3 since 2018, 4 says only which newer features the state uses.
 _VERSIONS: Final = (3, 4)
 _MASKED: Final = "[secret]"
 # The provider's list of the inputs that it filled in; no property.
 _DEFAULTED: Final = "__defaults"
-_PROVIDER: Final = "pulumi:providers:aws"
+_PROVIDERS: Final = ("pulumi:providers:aws", "pulumi:providers:aws-native")
 _AWS_TYPE: Final = re.compile("aws:[^:]+/")
 _HIDDEN: Final = {
     "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
@@ -105,7 +106,7 @@ def _interrupted(stream: JsonStream, document: Document, operations: object) -> 
         if not _is_component(state):
             doing = str(operation.get("type"))[:20]
             reason = f"may differ: an update broke off while {doing} it; run pulumi refresh"
-            document.left_out.append((_resource(stream, state, place), reason))
+            document.left_out.append((_parts(stream, state, place)[0], reason))
 
 
 def _take(stream: JsonStream, document: Document, elements: Iterable[tuple[int, object]]) -> None:
@@ -123,7 +124,7 @@ def _take(stream: JsonStream, document: Document, elements: Iterable[tuple[int, 
         if _is_component(state):
             urns.add(urn)
             continue
-        resource = _resource(stream, state, place, regions)
+        resource, *parts = _parts(stream, state, place, regions)
         if gone:
             document.left_out.append((resource, "is about to be deleted, and was not judged"))
             continue
@@ -131,7 +132,7 @@ def _take(stream: JsonStream, document: Document, elements: Iterable[tuple[int, 
         if state.get("external") is True:
             document.left_out.append((resource, "is only read by this stack, and was not judged"))
         else:
-            document.resources.append(resource)
+            document.resources += [resource, *parts]
 
 
 def _is_component(state: Mapping[str, object]) -> bool:
@@ -152,13 +153,16 @@ def _state(stream: JsonStream, element: object, place: str) -> dict[str, object]
     return state
 
 
-def _resource(
+def _parts(
     stream: JsonStream,
     state: Mapping[str, object],
     place: str,
     regions: dict[str, str] | None = None,
-) -> Resource:
-    """One resource; `regions` are those of the providers that came before it, by reference."""
+) -> list[Resource]:
+    """One resource, or what it is in the provider aws.
+
+    `regions` are those of the providers that came before it, by reference.
+    """
     parts: dict[str, dict[str, object]] = {}
     for key in ("inputs", "outputs", "propertyDependencies"):
         value = state.get(key)
@@ -171,11 +175,11 @@ def _resource(
         made.setdefault("id", state["id"])
     urn = str(state["urn"])
     region = parts["inputs"].get("region", made.get("region"))
-    if regions is not None and state["type"] == _PROVIDER:
+    if regions is not None and state["type"] in _PROVIDERS:
         regions[f"{urn}::{made.get('id')}"] = region if isinstance(region, str) else ""
     if not isinstance(region, str):
         region = (regions or {}).get(str(state.get("provider")), "")
-    return Resource.of(
+    resource = Resource.of(
         type=str(state["type"]),
         name=urn.split("::", 3)[3],
         urn=urn,
@@ -186,6 +190,7 @@ def _resource(
         protect=state.get("protect") is True,
         region=region,
     )
+    return expanded(resource)
 
 
 def _dependencies(listed: Mapping[str, object]) -> Iterator[tuple[str, list[str]]]:
@@ -230,11 +235,11 @@ def read_plan(file: str) -> Document:
             raise stream.fail("is a log of the engine's events; use `pulumi preview --json`")
         if not keys & {"steps", "changeSummary"}:
             raise stream.fail("is no plan: it has no steps; use `pulumi preview --json`")
-        for resource, reason in steps.resources.values():
+        for parts, reason in steps.resources.values():
             if reason:
-                document.left_out.append((resource, reason))
+                document.left_out.append((parts[0], reason))
             else:
-                document.resources.append(resource)
+                document.resources += parts
         document.notes += _left_out(unchanged - steps.unchanged)
         return document
 
@@ -256,8 +261,8 @@ def _left_out(count: int) -> Iterator[tuple[str, str]]:
 class _Steps:
     """What the steps of a plan leave."""
 
-    resources: dict[str, tuple[Resource, str]] = field(
-        default_factory=dict[str, tuple[Resource, str]]
+    resources: dict[str, tuple[list[Resource], str]] = field(
+        default_factory=dict[str, tuple[list[Resource], str]]
     )
     regions: dict[str, str] = field(default_factory=dict[str, str])
     unchanged: int = 0
@@ -292,7 +297,7 @@ def _step(
     shown["outputs"] = _unmasked(state.get("outputs")) if operation == "same" else {}
     shown["inputs"] = _unmasked(state.get("inputs"))
     reason = "is only read by this stack, and was not judged" if operation in _READ else ""
-    steps.resources[urn] = (_resource(stream, shown, place, steps.regions), reason)
+    steps.resources[urn] = (_parts(stream, shown, place, steps.regions), reason)
 
 
 def _unmasked(value: object, depth: int = 0) -> object:

@@ -236,7 +236,7 @@ def _judged(
     return Judged(
         source=document.source,
         environment=where,
-        resource_count=sum(one.type != MIGRATIONS for one in resources),
+        resource_count=len({one.urn for one in resources if one.type != MIGRATIONS}),
         findings=sorted([*map(_finding, verdicts), *problems], key=_rank),
         # Programs declare in no certain order.
         not_covered=sorted(

@@ -156,12 +156,43 @@ def test_other_packages_of_aws_are_listed_as_not_covered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kinds = [
-        *("aws-native:rds:DbInstance", "aws-native:s3:Bucket", "aws-native:iam:Role"),
+        *("aws-native:dynamodb:Table", "aws-native:ec2:Instance", "aws-native:nothing:Thing"),
         *("eks:index:ManagedNodeGroup", "awsx:s3:Thing", "pulumi-nodejs:dynamic:Resource"),
     ]
     one = judged(tmp_path, capsys, *(entry(kind, kind) for kind in kinds))
     assert [item["type"] for item in one["not_covered"]] == sorted(kinds)
     assert one["violations"] == []
+
+
+def test_aws_native_is_judged_by_the_same_rules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = {"dbInstanceIdentifier": "shop", "publiclyAccessible": True, "engine": "postgres"}
+    bucket = {"bucketName": "b", "versioningConfiguration": {"status": "Enabled"}}
+    kinds = ("aws-native:rds:DbInstance", "aws-native:s3:Bucket")
+    entries = [
+        entry(kind, kind[-6:], inputs)
+        for kind, inputs in zip(kinds, (database, bucket), strict=True)
+    ]
+    one = judged(tmp_path, capsys, *entries)
+    assert refused_by(one, "rds-not-public") == ["stance"]
+    assert refused_by(one, "s3-versioned") == []
+    assert refused_by(one, "s3-public-access-blocked") == ["Bucket"]
+    assert [item["reason"].split(":")[0] for item in one["not_covered"]] == [
+        "cannot say whether its deletion leaves a snapshot"
+    ]
+    steps = [
+        {"op": "create", "urn": item["urn"], "newState": {**item, "outputs": {}}}
+        for item in entries
+    ]
+    plan = written(tmp_path, "plan.json", {"steps": steps, "changeSummary": {"create": 2}})
+    (two,) = stacks(capsys, plans=[plan])
+    assert refused_by(two, "rds-not-public") == ["stance"]
+    assert refused_by(two, "s3-versioned") == []
+    read = [{**step, "op": "read"} for step in steps]
+    plan = written(tmp_path, "plan.json", {"steps": read, "changeSummary": {}})
+    (three,) = stacks(capsys, plans=[plan])
+    assert three["violations"] == []
 
 
 def test_secrets_inside_of_values_are_not_verified(

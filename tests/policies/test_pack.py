@@ -279,6 +279,29 @@ def test_what_no_rule_judges_is_one_advisory_note_a_type(pack: Any) -> None:
     ]
 
 
+def test_aws_native_is_judged_part_by_part(pack: Any) -> None:
+    configure(pack)
+    found = analyze(pack, "aws-native:s3:Bucket", {"versioningConfiguration": {"status": "Off"}})
+    assert "s3-versioned" in {one.policyName for one in found}
+    bucket = analyzer_pb2.AnalyzerResource(
+        type="aws-native:s3:Bucket",
+        name="b",
+        urn="urn:b",
+        provider=analyzer_pb2.AnalyzerProviderResource(type="pulumi:providers:aws-native"),
+    )
+    bucket.properties.update({"websiteConfiguration": {"indexDocument": "index.html"}})
+    told = pack.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=[bucket])).diagnostics
+    assert "s3-versioned" in {one.policyName for one in told}
+    assert [
+        one.message.partition(". ")[0]
+        for one in told
+        if one.policyName == "policy-coverage-complete"
+    ] == [
+        "policy-coverage-complete: aws-native:s3:Bucket has websiteConfiguration, which no rule "
+        "reads (not covered: 1)"
+    ]
+
+
 def test_other_types_are_not_touched(pack: Any) -> None:
     configure(pack)
     assert analyze(pack, "random:index/randomId:RandomId", {"byteLength": 4}) == []
