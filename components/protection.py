@@ -68,6 +68,7 @@ RETAINED: tuple[tuple[Guarded, _Kept], ...] = (
     (Guarded("aws:s3/inventory:*", "*", "what is in the buckets"), _backups_stay),
     (Guarded("aws:backup/vault*", "*", "snapshots, with what guards their vault"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-backups", "opens the backups"), _backups_stay),
+    (Guarded("aws:kms/key:Key", "keys-manifests", "tells whose backups they are"), _backups_stay),
     (Guarded("aws:kms/key:Key", "backups-copies-key", "opens the copies"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-database", "opens the snapshots"), _database_key_stays),
     (Guarded("aws:cloudwatch/logGroup:LogGroup", "*", "who did what, to the end"), _logs_stay),

@@ -249,6 +249,20 @@ def restore(
             "--ignore-room", help="Begin although the disk seems to have no room for the database."
         ),
     ] = False,
+    bucket: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Take the backup from this bucket, such as the copies in another region.",
+        ),
+    ] = None,
+    unsigned: Annotated[
+        bool,
+        typer.Option(
+            "--unsigned",
+            help="Take a backup that this stack's key has not signed, by its id.",
+        ),
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Sessions side by side.")] = 2,
     through: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Beginning of a tunnel to the database.")
@@ -269,6 +283,16 @@ def restore(
     restore_output.refuse_unusable(report_file)
     selection = Selection(tuple(tables or ()), tuple(schemas or ()))
     of_instance = at is not None or source.startswith("snapshot:")
+    if unsigned and source == "latest":
+        raise CommandError(
+            "--unsigned needs --from ID: the newest backup without a signature may be anybody's."
+        )
+    if of_instance and (bucket is not None or unsigned):
+        option = "--unsigned" if bucket is None else "--bucket"
+        raise CommandError(
+            f"{option} refused with --at and --from snapshot:ID: those come from RDS and not out "
+            "of a bucket. Give --from ID of a backup."
+        )
     if of_instance and not selection.everything and not target.startswith("instance:"):
         from pgkeep import restore_tables_command
 
@@ -323,6 +347,8 @@ def restore(
             drain_seconds=drain_seconds,
             ignore_room=ignore_room,
             without_backup=without_backup,
+            bucket=bucket,
+            unsigned=unsigned,
         )
     )
 

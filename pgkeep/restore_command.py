@@ -71,6 +71,8 @@ class Request:
     drain_seconds: float = pooler_pause.DRAIN_SECONDS
     ignore_room: bool = False
     without_backup: bool = False
+    bucket: str | None = None
+    unsigned: bool = False
 
 
 def run(request: Request) -> None:
@@ -98,7 +100,9 @@ def run(request: Request) -> None:
             # Before a backup and a restore are made, not after.
             exchange.pooler_site(stack)
     with refusals_as_lines():
-        backup = store(stack).get(request.source, stack.database)
+        backup = store(stack, request.bucket).get(
+            request.source, stack.database, unsigned=request.unsigned
+        )
         if not request.ignore_room:
             room.refuse_without_room(
                 stack.client("cloudwatch"),
@@ -275,6 +279,8 @@ def _into_other(
             workers=request.workers,
         )
         prove_grants(stack, proof, connect, no_owner=request.no_owner)
+        if request.unsigned:
+            proof.left_out.append("who wrote the backup: no signature was asked for (--unsigned)")
         workload_checks(stack, proof, connect, only_some_tables=not request.selection.everything)
         made = report.make(
             backup,
@@ -319,7 +325,7 @@ def _restore(
         return restore(
             backup,
             s3=stack.client("s3"),
-            bucket=stack.bucket,
+            bucket=request.bucket or stack.bucket,
             login=login,
             connect=connect,
             options=Options(

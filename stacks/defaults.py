@@ -92,6 +92,12 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     # Backups
     _default("backups.keep_bucket", _DISPOSABLE, local=False, dev=False),
     _default(
+        "backups.sign_manifests",
+        "what a restore in dev brings back is nobody's record, and the key's endpoint would cost "
+        "more than its database's storage",
+        dev=False,
+    ),
+    _default(
         "backups.snapshot_export.enabled", "nobody pays for exports of what dev has", dev=False
     ),
     _default("backups.daily.retention_days", _CRYPTOWALLET, local=3, dev=3, staging=7, prod=30),

@@ -51,13 +51,17 @@ def decide(
 ) -> Marking:
     """What would be marked: pure, for `--dry-run` and for `apply`.
 
-    The last good export is kept beside the last good backup: it is none.
+    The last good export is kept beside the last good backup: it is none. Backups without a
+    signature end as well, but in no decision about one that has it they count.
     """
     left = [(one, ABANDONED_AFTER) for one in found.others]
     left += [(one, exports.ABANDONED_AFTER) for one in exported.others]
+    unsigned = [one.unsigned for one in found.others if one.unsigned is not None]
+    either = retention.decide([*found.backups, *unsigned], proven=proven, now=now)
     return Marking(
         decisions=(
             *retention.decide(found.backups, proven=proven, now=now),
+            *(decision for decision in either if decision.backup in unsigned),
             *retention.decide(exported.exports, proven=(), now=now),
         ),
         abandoned=tuple(

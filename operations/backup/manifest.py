@@ -26,6 +26,10 @@ NAME = "manifest.json"
 _MAC_ALGORITHM = "HMAC_SHA_256"
 
 
+class NotSignedError(OperationError):
+    """A whole manifest which nothing says that the stack's own key has signed."""
+
+
 @dataclass(frozen=True)
 class RowsInObject:
     """Rows of one table in one object: a zstd frame of COPY text.
@@ -154,7 +158,8 @@ def decode(
     """The manifest in `body`; `source` is what errors call it.
 
     Raises:
-        OperationError: not a whole manifest, altered, or (with `mac_key`) not signed by that key.
+        NotSignedError: whole, but with no signature, or with one that names another key.
+        OperationError: not a whole manifest, altered, or (with `mac_key`) its signature is forged.
     """
     try:
         document: dict[str, Any] = json.loads(body)
@@ -186,24 +191,37 @@ def decode(
 
 
 def _verify(kms: KMSClient, mac_key: str, digest: bytes, signature: Any, source: str) -> None:
+    """Another key is no forgery: a stack that was made anew has one, and so has another region."""
     from botocore.exceptions import ClientError
 
     if not isinstance(signature, dict) or "value" not in signature:
-        raise OperationError(f"{source} is not signed; do not use this backup")
+        raise NotSignedError(f"{source} is not signed")
+    named = str(signature.get("key"))
     try:
         kms.verify_mac(
             KeyId=mac_key,
             MacAlgorithm=_MAC_ALGORITHM,
             Message=digest,
-            Mac=base64.b64decode(str(signature["value"])),
+            Mac=_decoded(str(signature["value"])),
         )
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code not in ("KMSInvalidMacException", "InvalidKeyUsageException"):
             raise
+        if named != mac_key:
+            raise NotSignedError(f"{source} is signed by {named} and not by {mac_key}") from None
         raise OperationError(
-            f"{source} was not signed by {mac_key}; do not use this backup"
+            f"{source} was not signed by {mac_key}, though it says so: it is forged; do not use "
+            "this backup, and find out who wrote it"
         ) from None
+
+
+def _decoded(value: str) -> bytes:
+    """What is no base64 is no signature, and KMS takes no empty one."""
+    try:
+        return base64.b64decode(value) or b"none"
+    except ValueError:
+        return b"none"
 
 
 def _canonical(content: dict[str, Any]) -> bytes:

@@ -11,7 +11,7 @@ import boto3
 
 from operations import aws_clients, environment
 from operations.backup import manifest
-from operations.backup.manifest import Manifest
+from operations.backup.manifest import Manifest, NotSignedError
 from operations.backup.options import CLASSES
 from operations.errors import OperationError
 
@@ -20,17 +20,25 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 LATEST = "latest"
+_NOT_SIGNED = (
+    "whoever may write to the bucket could have made it. If it is yours, from before manifests "
+    "were signed or of another stack, restore it by its id with --unsigned"
+)
 
 
 @dataclass(frozen=True)
 class NoBackup:
-    """A folder that looks like a backup and is none."""
+    """A folder that looks like a backup and is none.
+
+    `unsigned` is what it would be, where all that is missing is a signature of the stack's key.
+    """
 
     folder: str
     reason: str
     keys: tuple[str, ...]
     last_modified: datetime
     has_manifest: bool
+    unsigned: Manifest | None = None
 
 
 @dataclass(frozen=True)
@@ -84,30 +92,43 @@ class Store:
     def _judge(self, folder: str, keys: Mapping[str, datetime]) -> Manifest | NoBackup:
         """The folder's backup, or why it is none."""
         key = f"{folder}/{manifest.NAME}"
-        reason = "it has no manifest: the run did not reach its end"
+        reason, unsigned = "it has no manifest: the run did not reach its end", None
         if key in keys:
             try:
                 backup = self.read(key)
+                reason = _incomplete(backup, folder, keys)
+                if not reason:
+                    return backup
+            except NotSignedError as error:
+                unsigned = Store(self.s3, self.bucket).read(key)
+                reason = _incomplete(unsigned, folder, keys)
+                if reason:
+                    unsigned = None
+                else:
+                    reason = f"{error}: {_NOT_SIGNED}"
             except OperationError as error:
                 reason = str(error)
-            else:
-                missing = [one.key for one in backup.objects if one.key not in keys]
-                if not missing:
-                    return backup
-                reason = f"{missing[0]} is gone from the bucket"
-        return NoBackup(folder, reason, tuple(sorted(keys)), max(keys.values()), key in keys)
+        return NoBackup(
+            folder, reason, tuple(sorted(keys)), max(keys.values()), key in keys, unsigned
+        )
 
     def read(self, key: str) -> Manifest:
         """One manifest.
 
         Raises:
-            OperationError: it is not whole, or altered.
+            NotSignedError: it is whole, and the stack's key has not signed it.
+            OperationError: it is not whole, altered, or forged.
         """
         body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return manifest.decode(body, key, self.kms, self.mac_key)
 
-    def get(self, identifier: str, database: str | None = None) -> Manifest:
+    def get(
+        self, identifier: str, database: str | None = None, *, unsigned: bool = False
+    ) -> Manifest:
         """The backup of that id, or the newest for `latest`.
+
+        `unsigned` takes one that is whole and lacks a signature of the stack's key, by its id only:
+        the newest may be anybody's.
 
         Raises:
             OperationError: there is none; the message says which there are.
@@ -120,6 +141,8 @@ class Store:
                 return backup
         for other in found.others:
             if other.folder.endswith(f"/{identifier}"):
+                if unsigned and other.unsigned is not None:
+                    return other.unsigned
                 raise OperationError(f"{identifier} is no backup: {other.reason}")
         newest = ", ".join(one.id for one in found.backups[:3]) or "none at all"
         if not found.backups and found.others:
@@ -144,3 +167,16 @@ class Store:
                     if len(parts) > 3 and written is not None:
                         keys.setdefault("/".join(parts[:3]), {})[key] = written
             yield from sorted(keys.items())
+
+
+def _incomplete(backup: Manifest, folder: str, keys: Mapping[str, datetime]) -> str:
+    """Why the folder is not what its manifest says; empty when it is."""
+    if backup.key != f"{folder}/{manifest.NAME}":
+        return f"its manifest belongs to {backup.key}"
+    for stored in backup.objects:
+        # What is said of this backup, such as that it may go, must not reach another one's objects.
+        if not stored.key.startswith(f"{folder}/"):
+            return f"its manifest names {stored.key} of another folder"
+        if stored.key not in keys:
+            return f"{stored.key} is gone from the bucket"
+    return ""

@@ -48,8 +48,12 @@ class Worker:
         self._take_all()
 
     def _take_all(self) -> None:
-        while open_requests := list(self.site.desk.open()):
+        while open_requests := self._open():
             self._take(*open_requests[0])
+
+    def _open(self) -> list[tuple[Request, int]]:
+        """Without those that RDS answers by an export, from when the stack had no worker."""
+        return [one for one in self.site.desk.open() if not one[0].snapshot]
 
     def _take(self, request: Request, attempts: int) -> None:
         desk = self.site.desk

@@ -39,12 +39,12 @@ def refusals_as_lines() -> Generator[None]:
         raise CommandError(reason, ExitCode.REFUSED) from error
 
 
-def store(stack: DeployedStack) -> Store:
-    """The stack's bucket, its manifests verified where the stack signs them."""
+def store(stack: DeployedStack, bucket: str | None = None) -> Store:
+    """The stack's bucket or another one, its manifests verified where the stack signs them."""
     mac_key: Any = stack.outputs.get("manifest_key_arn")
     return Store(
         stack.client("s3"),
-        stack.bucket,
+        bucket or stack.bucket,
         stack.client("kms") if mac_key else None,
         str(mac_key) if mac_key else None,
     )

@@ -13,6 +13,16 @@ Stack = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DEFAULT_STACK = "local"
+Bucket = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Of this bucket, such as the copies in another region."),
+]
+Unsigned = Annotated[
+    bool,
+    typer.Option(
+        "--unsigned", help="Take a backup that this stack's key has not signed, by its id."
+    ),
+]
 
 
 @app.command()
@@ -61,11 +71,11 @@ def run(
 
 
 @app.command(name="list")
-def list_(*, stack: Stack = DEFAULT_STACK, as_json: AsJson = False) -> None:
+def list_(*, stack: Stack = DEFAULT_STACK, bucket: Bucket = None, as_json: AsJson = False) -> None:
     """All recovery points: dumps, snapshots and point-in-time recovery, with what each gives."""
     from pgkeep.backup import list_command
 
-    list_command.run(stack, as_json=as_json)
+    list_command.run(stack, bucket=bucket, as_json=as_json)
 
 
 @app.command()
@@ -73,12 +83,14 @@ def verify(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="A backup's id, or latest.")],
     *,
     stack: Stack = DEFAULT_STACK,
+    bucket: Bucket = None,
+    unsigned: Unsigned = False,
     as_json: AsJson = False,
 ) -> None:
     """Read a whole backup back and compare every byte. Exit code 1 when one is wrong."""
     from pgkeep.backup import verify_command
 
-    verify_command.run(stack, identifier, as_json=as_json)
+    verify_command.run(stack, identifier, bucket=bucket, unsigned=unsigned, as_json=as_json)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from operations.backup import exports
+from operations.backup.store import NoBackup
 from operations.restore import report
 from pgkeep.backup import recovery_points
 from pgkeep.backup.access import (
@@ -24,45 +25,65 @@ from pgkeep.deployed import DeployedStack
 _WIDTH = 160
 
 
-def run(stack_name: str, *, as_json: bool) -> None:
-    """Print all recovery points, the newest first, and what only looks like a backup."""
+def run(stack_name: str, *, bucket: str | None = None, as_json: bool) -> None:
+    """Print all recovery points, the newest first, and what only looks like a backup.
+
+    Of another `bucket` the dumps, and what was proven of them where they come from.
+    """
     stack = DeployedStack.find(stack_name)
     now = datetime.now(UTC)
     with refusals_as_lines():
-        found = store(stack).find()
-        proven = report.proven(stack.client("s3"), stack.bucket)
-        rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
-        exported = exports.find(stack.client("s3"), stack.bucket)
-        others = [*found.others, *exported.others]
-        if stack.outputs.get("backup_exports"):
-            unfinished = recovery_points.unfinished_exports(exported, rds, stack.bucket)
-            others = [*found.others, *unfinished]
-        points = [
-            *recovery_points.dumps(found, proven, now),
-            *recovery_points.exports(exported, now),
-            *recovery_points.of_instance(rds, identifier, proven, now),
-        ]
-        vaults: dict[str, str] = stack.outputs.get("aws_backup_vaults") or {}
-        for region, vault in vaults.items():
-            backup = stack.client("backup", region=region)
-            elsewhere = "" if region == stack.outputs["region"] else region
-            points += recovery_points.of_vault(
-                backup, vault, recovery_points.arn(rds, identifier), proven, now, region=elsewhere
-            )
+        if bucket is None:
+            points, others = _of_stack(stack, now)
+        else:
+            there = store(stack, bucket).find()
+            proven = report.proven(stack.client("s3"), bucket)
+            points = list(recovery_points.dumps(there, proven, now))
+            others = list(there.others)
     points.sort(key=lambda point: point.taken_at, reverse=True)
     if as_json:
         print_json(
             {
                 "recovery_points": [point.document() for point in points],
                 "not_backups": [
-                    {"folder": other.folder, "reason": other.reason} for other in others
+                    {
+                        "folder": other.folder,
+                        "reason": other.reason,
+                        "unsigned": other.unsigned is not None,
+                    }
+                    for other in others
                 ],
             }
         )
         return
     _print(points)
     for other in others:
-        console.print(f"[yellow]no backup[/yellow] {other.folder}: {other.reason}")
+        word = "no backup" if other.unsigned is None else "not signed"
+        console.print(f"[yellow]{word}[/yellow] {other.folder}: {other.reason}")
+
+
+def _of_stack(stack: DeployedStack, now: datetime) -> tuple[list[RecoveryPoint], list[NoBackup]]:
+    found = store(stack).find()
+    proven = report.proven(stack.client("s3"), stack.bucket)
+    rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
+    exported = exports.find(stack.client("s3"), stack.bucket)
+    others = [*found.others, *exported.others]
+    if stack.outputs.get("backup_exports"):
+        unfinished = recovery_points.unfinished_exports(exported, rds, stack.bucket)
+        others = [*found.others, *unfinished]
+    points = [
+        *recovery_points.dumps(found, proven, now),
+        *recovery_points.exports(exported, now),
+        *recovery_points.of_instance(rds, identifier, proven, now),
+    ]
+    vaults: dict[str, str] = stack.outputs.get("aws_backup_vaults") or {}
+    for region, vault in vaults.items():
+        backup = stack.client("backup", region=region)
+        elsewhere = "" if region == stack.outputs["region"] else region
+        points += recovery_points.of_vault(
+            backup, vault, recovery_points.arn(rds, identifier), proven, now, region=elsewhere
+        )
+    return points, others
 
 
 def _print(points: list[RecoveryPoint]) -> None:

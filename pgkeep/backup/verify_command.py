@@ -20,7 +20,14 @@ from pgkeep.deployed import DeployedStack
 from pgkeep.failures import ExitCode
 
 
-def run(stack_name: str, identifier: str, *, as_json: bool) -> None:
+def run(
+    stack_name: str,
+    identifier: str,
+    *,
+    bucket: str | None = None,
+    unsigned: bool = False,
+    as_json: bool,
+) -> None:
     """Verify one backup.
 
     Raises:
@@ -33,12 +40,13 @@ def run(stack_name: str, identifier: str, *, as_json: bool) -> None:
         refusals_as_lines(),
         Progress(*columns, TimeRemainingColumn(), console=progress_console) as bar,
     ):
-        backup = store(stack).get(identifier)
+        there = store(stack, bucket)
+        backup = there.get(identifier, unsigned=unsigned)
         task = bar.add_task(f"Reading {backup.id}", total=backup.size_bytes)
         result = verify(
             backup,
             s3=stack.client("s3"),
-            bucket=stack.bucket,
+            bucket=there.bucket,
             progress=lambda read: bar.advance(task, read),
         )
     if as_json:

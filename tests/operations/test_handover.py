@@ -220,6 +220,21 @@ def test_a_request_that_killed_two_workers_is_given_up(site: Site, tmp_path: Pat
     assert "2 workers ended without a word" in result(site.desk, one)["error"]
 
 
+def test_what_rds_exports_is_not_made_by_a_worker_too(site: Site, tmp_path: Path) -> None:
+    """From when the stack had no worker: the run has the export, and not a dump beside it."""
+    exported = dataclasses.replace(request(), snapshot="pgkeep-dev-export-1")
+    mine = request()
+    for one in (exported, mine):
+        site.desk.ask(one)
+    outcomes.append(lambda: made(1))
+    worker(site, tmp_path).serve()
+    assert result(site.desk, mine)["status"] == "done"
+    assert outcomes == []
+    # It is open still, for who looks after exports.
+    assert [one for one, _ in site.desk.open()] == [exported]
+    assert not (tmp_path / "request.json").exists()
+
+
 def test_the_request_at_work_stands_in_a_file(site: Site, tmp_path: Path) -> None:
     one, seen = request(), list[Any]()
     site.desk.ask(one)

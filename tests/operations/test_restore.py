@@ -313,10 +313,12 @@ def test_signed_manifests_are_told_from_forged_ones(plain: Site) -> None:
     )
     assert Store(plain.s3, BUCKET, kms, keys[0]).find().backups == (backup,)
     (other,) = Store(plain.s3, BUCKET, kms, keys[1]).find().others
-    assert f"was not signed by {keys[1]}" in other.reason
+    assert f"is signed by {keys[0]} and not by {keys[1]}" in other.reason
     unsigned = plain.backup()
     (other,) = Store(plain.s3, BUCKET, kms, keys[0]).find().others
     assert (unsigned.id in other.folder, "is not signed" in other.reason) == (True, True)
+    assert Store(plain.s3, BUCKET, kms, keys[0]).get(unsigned.id, unsigned=True) == unsigned
+    assert plain.restore(unsigned).backup_id == unsigned.id
 
 
 def side(site: Site, database: str) -> Side:

@@ -16,6 +16,8 @@ def test_keys_rotate_and_have_an_alias(deployed: Deployed, environment: str) -> 
     copies = keys.pop("backups-copies-key", None)
     assert (copies is not None) == (environment == "prod")
     keys.pop("database-key-backup-replication", None)
+    # It signs and encrypts nothing: test_manifest_signatures.py.
+    assert (keys.pop("keys-manifests", None) is not None) == (environment != "dev")
     assert set(keys) == {f"keys-{kind}" for kind in ("database", "backups", "secrets", "telemetry")}
     for name, inputs in keys.items():
         kind = name.removeprefix("keys-")

@@ -144,8 +144,13 @@ def make_backups(environment: str) -> list[dict[str, Any]]:
             [f"{KEYS}backups"],
             Condition=via("s3"),
         ),
+        *signatures(environment, "SignManifests", "kms:GenerateMac"),
         *secrets("Read", "roles-backup"),
     ]
+
+
+def signatures(environment: str, sid: str, action: str) -> list[dict[str, Any]]:
+    return [] if environment == "dev" else [allow(sid, [action], [f"{KEYS}manifests"])]
 
 
 def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
@@ -198,6 +203,7 @@ def expected_statements(environment: str, purpose: str) -> list[dict[str, Any]]:
                 [f"{bucket}/{class_}/*" for class_ in CLASSES],
             ),
             allow("ReadManifestsKey", ["kms:Decrypt"], [f"{KEYS}backups"], Condition=via("s3")),
+            *signatures(environment, "VerifyManifests", "kms:VerifyMac"),
         ]
     return [
         allow(
@@ -242,6 +248,7 @@ CA = {"RDS_CA_BUNDLE": "/opt/rds-ca-bundle.pem"}
 
 def expected_environment(environment: str, purpose: str) -> dict[str, str]:
     prefix = f"pgkeep-{environment}"
+    manifests = {} if environment == "dev" else {"MANIFEST_KEY_ARN": f"{KEYS}manifests"}
     return {
         "master-credentials": {
             **DATABASE,
@@ -278,10 +285,12 @@ def expected_environment(environment: str, purpose: str) -> dict[str, str]:
                 {"daily": DAILY_DAYS[environment], "weekly": 84, "monthly": 365, "manual": 90}
             ),
             "WORKER_GROUP": f"{prefix}-backup-worker",
+            **manifests,
         },
         "backup-retention": {
             "BACKUP_BUCKET": f"{prefix}-backups-123456789012-eu-west-1",
             "DB_NAME": "node_pass",
+            **manifests,
         },
         "pooler-certificates": {
             "AUTHORITY_SECRET_ARN": secret("pooler-certificates-authority"),

@@ -1,4 +1,4 @@
-"""Signed manifests: a key that encrypts nothing, who may sign, who may verify, and off by default."""
+"""Signed manifests: a key that encrypts nothing, who may sign, who may verify, and where."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ KEY = "arn:aws:kms:eu-west-1:123456789012:key/keys-manifests"
 
 @pytest.fixture(scope="module")
 def signed() -> Recorder:
-    raw = raw_settings("prod")
-    raw["backups"] = {**raw.get("backups", {}), "sign_manifests": True}
-    return deploy(load(raw, "prod", REGION))
+    return deploy(load(raw_settings("prod"), "prod", REGION))
 
 
 def test_the_key_signs_and_encrypts_nothing(signed: Recorder) -> None:
@@ -60,8 +58,16 @@ def test_functions_without_internet_reach_kms_for_signatures_only(signed: Record
     assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}
 
 
-def test_without_the_setting_there_is_no_key_and_no_endpoint(deployed: object) -> None:
-    recorder = deploy(load(raw_settings("prod"), "prod", REGION))
+@pytest.mark.parametrize(
+    ("environment", "signs"), [("local", True), ("dev", False), ("staging", True), ("prod", True)]
+)
+def test_where_backups_count_only_signed_ones_are_backups(environment: str, signs: bool) -> None:
+    assert load(raw_settings(environment), environment, REGION).backups.sign_manifests is signs
+
+
+def test_without_the_setting_there_is_no_key_and_no_endpoint() -> None:
+    raw = raw_settings("prod")
+    raw["backups"] = {**raw.get("backups", {}), "sign_manifests": False}
+    recorder = deploy(load(raw, "prod", REGION))
     assert not {"keys-manifests", "endpoints-kms"} & set(recorder.resources)
     assert recorder.exports["manifest_key_arn"] is None
-    del deployed

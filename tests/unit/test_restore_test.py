@@ -81,6 +81,7 @@ def test_its_role_may_do_exactly_this(prod: Recorder) -> None:
             [f"{KEYS}backups"],
             Condition=via("s3"),
         ),
+        allow("VerifyManifests", ["kms:VerifyMac"], [f"{KEYS}manifests"]),
         *secrets("Read", "master-credentials-secret"),
     ]
 
@@ -108,6 +109,7 @@ def test_its_function(prod: Recorder) -> None:
                 "MASTER_SECRET_ARN": secret("master-credentials-secret"),
                 "BACKUP_BUCKET": BUCKET,
                 "KMS_KEY_ARN": f"{KEYS}backups",
+                "MANIFEST_KEY_ARN": f"{KEYS}manifests",
                 "WORKLOAD": "node_pass",
                 "RECOVERY_OBJECTIVES": '{"rto_seconds": 900, "rpo_seconds": 600}',
             }
