@@ -15,7 +15,7 @@ from stacks.settings import load
 from tests.unit.conftest import Deployed
 from tests.unit.recorder import Recorder, deploy, raw_settings
 
-KEYS = {"keys-database", "keys-backups", "keys-secrets", "keys-telemetry"}
+KEYS = {"keys-database", "keys-backups", "keys-manifests", "keys-secrets", "keys-telemetry"}
 SECRETS = {
     "master-credentials-secret",
     "pooler-certificates-authority",
@@ -51,7 +51,7 @@ def test_what_a_destroyed_stack_leaves(deployed: Deployed, guarded: str) -> None
         elsewhere = {"backups-copies-key", "database-key-backup-replication"}
     logs = set(recorder.of_type("aws:cloudwatch/logGroup:LogGroup"))
     assert logs >= {"database-log-postgresql", "backup-log", "pooler-log", "flow-logs-log"}
-    keys = {"keys-backups", "keys-database", "keys-telemetry"}
+    keys = {"keys-backups", "keys-database", "keys-manifests", "keys-telemetry"}
     assert recorder.retained == storage | keys | logs | elsewhere
 
 
