@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from typing import Any
 
-from policies.catalogue import RULES
-from policies.evaluation import Kind, Verdict, evaluate
+from policies.evaluation import Judge, Kind, Verdict
 from policies.inventory import Resource, Stack
 from policies.rules import Context, Environment, Phase
 from tests.policies.good_scenes import SCENES, Entry, document
@@ -395,7 +395,13 @@ def stack(*instead: Resource, without: tuple[str, ...] = ()) -> Stack:
     replaced = {one.name: one for one in instead}
     scene = scene_of(instead[0].name) if instead else GOOD
     names = [name for name in scene if name not in replaced and name not in without]
-    return Stack([*(resource(name) for name in names), *instead])
+    return Stack([*(_unchanged(name) for name in names), *instead])
+
+
+@functools.cache
+def _unchanged(name: str) -> Resource:
+    """Made once: no rule changes what it judges."""
+    return resource(name)
 
 
 def context(
@@ -405,8 +411,26 @@ def context(
 
 
 def verdicts(*instead: Resource, without: tuple[str, ...] = (), **of_context: Any) -> list[Verdict]:
-    """What all rules say about the good stack with these changes."""
-    return evaluate(stack(*instead, without=without), context(**of_context), rules=RULES)
+    """What all rules say about the good stack with these changes.
+
+    A resource rule sees one resource and the context: where it said nothing of a neighbour, it is
+    not asked again.
+    """
+    whole, seen = stack(*instead, without=without), context(**of_context)
+    judge = Judge(seen)
+    judged = [one for one in whole.resources if one in instead or not _is_silent(one.name, seen)]
+    return [said for one in judged for said in judge.resource(one)] + judge.stack(whole)
+
+
+_SILENT: dict[tuple[str, str], bool] = {}
+
+
+def _is_silent(name: str, seen: Context) -> bool:
+    """Whether the resource rules say nothing of the good resource `name`."""
+    key = (name, repr(seen))
+    if key not in _SILENT:
+        _SILENT[key] = not Judge(seen).resource(_unchanged(name))
+    return _SILENT[key]
 
 
 def violations(

@@ -7,6 +7,7 @@ own proxies), secrets, nulls and wrong types, at every place of the good stack.
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from pulumi_policy.deserialize import deserialize_properties
 from pulumi_policy.proxy import unknown_checking_proxy
 
-from policies.evaluation import Kind, evaluate
+from policies.evaluation import Kind, Verdict, evaluate
 from policies.inventory import Resource
 from policies.rules import Phase
 from tests.policies.good_stack import ALL, UNKNOWN_STRING, context, resource, stack, verdicts
@@ -68,6 +69,12 @@ def spoilt(name: str, path: tuple[Any, ...], new: Any) -> Resource:
     return resource(name, **replaced(decoded(ALL[name][1]), path, new))
 
 
+@functools.cache
+def noted(name: str, path: tuple[Any, ...]) -> list[Verdict]:
+    """What is said at a preview in which this value is not known yet."""
+    return verdicts(spoilt(name, path, UNKNOWN_STRING))
+
+
 def test_the_good_stack_has_no_verdict() -> None:
     assert verdicts() == []
     assert verdicts(phase=Phase.APPLY) == []
@@ -80,18 +87,17 @@ def test_documents_may_be_objects() -> None:
 
 @pytest.mark.parametrize(("name", "path"), SPOTS)
 def test_unknown_is_never_a_violation_at_preview(name: str, path: tuple[Any, ...]) -> None:
-    found = verdicts(spoilt(name, path, UNKNOWN_STRING))
+    found = noted(name, path)
     assert [v.message for v in found if v.kind is not Kind.NOT_VERIFIED] == []
 
 
 @pytest.mark.parametrize(("name", "path"), SPOTS)
 def test_unknown_is_noted_at_preview_and_refused_at_apply(name: str, path: tuple[Any, ...]) -> None:
-    unknown = spoilt(name, path, UNKNOWN_STRING)
-    noted = verdicts(unknown)
-    refused = verdicts(unknown, phase=Phase.APPLY)
-    assert {v.rule.id for v in noted} == {v.rule.id for v in refused}
+    found = noted(name, path)
+    refused = verdicts(spoilt(name, path, UNKNOWN_STRING), phase=Phase.APPLY)
+    assert {v.rule.id for v in found} == {v.rule.id for v in refused}
     assert all(v.blocks or v.rule.id in ADVICE for v in refused)
-    assert all(name in v.message or v.urn for v in noted)
+    assert all(name in v.message or v.urn for v in found)
 
 
 @pytest.mark.parametrize(
@@ -116,15 +122,14 @@ def test_unknown_is_noted_at_preview_and_refused_at_apply(name: str, path: tuple
     ],
 )
 def test_what_is_judged_is_noted(name: str, path: tuple[Any, ...]) -> None:
-    assert [v for v in verdicts(spoilt(name, path, UNKNOWN_STRING)) if v.urn.endswith(name)]
+    assert [v for v in noted(name, path) if v.urn.endswith(name)]
 
 
 @pytest.mark.parametrize(("name", "path"), SPOTS)
 def test_outputs_and_proxies_of_unknowns_read_like_sentinels(
     name: str, path: tuple[Any, ...]
 ) -> None:
-    expected = verdicts(spoilt(name, path, UNKNOWN_STRING))
-    assert verdicts(spoilt(name, path, {SIGNATURE: OUTPUT})) == expected
+    assert verdicts(spoilt(name, path, {SIGNATURE: OUTPUT})) == noted(name, path)
     kind, properties, _ = ALL[name]
     raw = replaced(decoded(properties), path, UNKNOWN_STRING)
     proxy = unknown_checking_proxy(deserialize_properties(raw))
