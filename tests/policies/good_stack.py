@@ -7,6 +7,7 @@ import functools
 import json
 from typing import Any
 
+from policies.catalogue import RULES
 from policies.evaluation import Judge, Kind, Verdict
 from policies.inventory import Resource, Stack
 from policies.rules import Context, Environment, Phase
@@ -417,7 +418,7 @@ def verdicts(*instead: Resource, without: tuple[str, ...] = (), **of_context: An
     not asked again.
     """
     whole, seen = stack(*instead, without=without), context(**of_context)
-    judge = Judge(seen)
+    judge = Judge(seen, rules=RULES)
     judged = [one for one in whole.resources if one in instead or not _is_silent(one.name, seen)]
     return [said for one in judged for said in judge.resource(one)] + judge.stack(whole)
 
@@ -426,7 +427,7 @@ _SILENT: dict[tuple[str, str], bool] = {}
 
 
 def _is_silent(name: str, seen: Context) -> bool:
-    """Whether the resource rules say nothing of the good resource `name`."""
+    """Whether no resource rule of the catalogue says anything of the good resource `name`."""
     key = (name, repr(seen))
     if key not in _SILENT:
         _SILENT[key] = not Judge(seen).resource(_unchanged(name))
