@@ -45,7 +45,7 @@ TYPES: Final = (ROLE, GRANT, GRANT_ROLE, *DEFAULTS, SCHEMA, DATABASE, FUNCTION, 
 # What a rule needs a value for; unknown ones are noted.
 _READ: Final = {
     ROLE: ("name", "login", "inherit", "superuser", "createRole", "createDatabase", "replication")
-    + ("bypassRowLevelSecurity", "roles"),
+    + ("bypassRowLevelSecurity", "roles", "connectionLimit", "validUntil", "statementTimeout"),
     GRANT: ("role", "schema", "objectType", "objects", "columns", "privileges", "withGrantOption"),
     GRANT_ROLE: ("role", "grantRole", "withAdminOption"),
     **dict.fromkeys(
@@ -73,7 +73,8 @@ _LIMITS_RULE: Final = "db-login-role-limits"
 def fill(database: Database, resources: Sequence[Resource]) -> Iterator[Unverified]:
     """Add resources; yields what is unknown, for every rule.
 
-    A value of a wrong type is read as the one that allows most.
+    A value of a wrong type is read as the one that allows most. What is not known yet gives nothing:
+    it is noted, and judged when it is known.
     """
     for one in sorted(resources, key=lambda one: _ORDER.index(one.type)):
         for key in _READ[one.type]:
@@ -85,7 +86,7 @@ def fill(database: Database, resources: Sequence[Resource]) -> Iterator[Unverifi
 def notes(resources: Sequence[Resource]) -> Iterator[Finding]:
     """Limits of login roles, which are no part of who may do what."""
     for role in resources:
-        if role.type == ROLE and boolean(role.get("login"), default=False) is not False:
+        if role.type == ROLE and boolean(role.get("login"), default=False) not in (False, UNKNOWN):
             place, name = Place(role.urn), _text(role, "name") or role.name
             connections = integer(role.get("connectionLimit"), default=_NO_LIMIT)
             if connections == _NO_LIMIT or isinstance(connections, Wrong):
@@ -106,7 +107,7 @@ def _limit(place: Place, found: str, limit: str) -> Finding:
 def _role(database: Database, one: Resource, via: Place) -> None:
     name = _text(one, "name") or one.name
     role = database.role(name, via)
-    role.login |= boolean(one.get("login"), default=False) is not False
+    role.login |= boolean(one.get("login"), default=False) not in (False, UNKNOWN)
     role.made, role.limits = True, set(LIMITS)  # `notes` judges them.
     role.inherit = boolean(one.get("inherit"), default=True) is not False
     for key, attribute in _ATTRIBUTES.items():
@@ -193,6 +194,8 @@ def _schema(database: Database, one: Resource, via: Place) -> None:
     for policy in one_or_many(one.get("policies")):
         fields = cast("dict[str, object]", policy) if isinstance(policy, dict) else {}
         role = fields.get("role")
+        if role is UNKNOWN:
+            continue
         grantee = _public_or(role if isinstance(role, str) else "")
         for key, privilege in (("create", "CREATE"), ("usage", "USAGE")):
             option = fields.get(f"{key}WithGrant") is True
@@ -225,7 +228,9 @@ def _function(database: Database, one: Resource, via: Place) -> None:
 
 
 def _extension(database: Database, one: Resource, via: Place) -> None:
-    database.extensions[_text(one, "name") or one.name] = (_text(one, "schema") or "public", via)
+    if UNKNOWN not in (one.get("name"), one.get("schema")):
+        name, schema = _text(one, "name") or one.name, _text(one, "schema") or "public"
+        database.extensions[name] = (schema, via)
 
 
 _FILL: Final = {
@@ -251,6 +256,8 @@ def _kind(one: Resource) -> Kind:
 
 
 def _privileges(one: Resource, kind: Kind) -> tuple[tuple[str, ...], bool]:
+    if UNKNOWN in (one.get("role"), one.get("objectType")):
+        return (), False
     listed = [" ".join(word.upper().split()) for word in _texts(one.get("privileges"))]
     if not {"ALL", "ALL PRIVILEGES"}.isdisjoint(listed):
         return all_privileges(kind), True

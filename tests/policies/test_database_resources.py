@@ -172,6 +172,17 @@ def test_other_faults_are_refused_by_their_rule(rule: str, resource: Resource) -
         ("grantRole", {"role": "shop", "grantRole": UNKNOWN_STRING}),
         ("schema", {"name": "s", "owner": UNKNOWN_STRING}),
         ("function", {"name": "f", "securityDefiner": UNKNOWN_STRING}),
+        ("grant", {"role": UNKNOWN_STRING, "privileges": ["DELETE"], "objectType": "table"}),
+        ("grant", {"role": "shop", "privileges": ["ALL"], "objectType": UNKNOWN_STRING}),
+        ("defaults", {"role": UNKNOWN_STRING, "privileges": ["ALL"], "objectType": "table"}),
+        ("schema", {"name": "s", "policies": [{"role": UNKNOWN_STRING, "usage": True}]}),
+        ("extension", {"name": UNKNOWN_STRING, "schema": "extensions"}),
+        ("extension", {"name": "plperlu", "schema": UNKNOWN_STRING}),
+        *(
+            ("role", {**ROLE, key: UNKNOWN_STRING})
+            for key in ("connectionLimit", "validUntil", "statementTimeout")
+        ),
+        ("role", {"name": "shop", "login": UNKNOWN_STRING}),
     ],
 )
 def test_unknown_is_noted_at_preview_and_refused_at_apply(
@@ -179,8 +190,29 @@ def test_unknown_is_noted_at_preview_and_refused_at_apply(
 ) -> None:
     notes = judged(pg(kind, **properties))
     ids = {v.rule.id for v in notes if v.kind is Kind.NOT_VERIFIED}
-    assert "db-app-cannot-delete" in ids
+    assert {"db-app-cannot-delete", "db-no-public-grants", "db-login-role-limits"} <= ids
+    assert rules(pg(kind, **properties)) == set()
     assert ids <= rules(pg(kind, **properties), phase=Phase.APPLY)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "known", "rule"),
+    [
+        (grant("SELECT", role=UNKNOWN_STRING), grant("SELECT", role="public"), "public"),
+        (grant("SELECT", role=UNKNOWN_STRING), grant("DELETE"), "delete"),
+        (
+            pg("schema", name="s", policies=[{"role": UNKNOWN_STRING, "usage": True}]),
+            pg("schema", name="s", policies=[{"role": "", "usage": True}]),
+            "public",
+        ),
+    ],
+)
+def test_what_is_noted_at_preview_is_judged_with_its_value(
+    unknown: Resource, known: Resource, rule: str
+) -> None:
+    wanted = {"public": "db-no-public-grants", "delete": "db-app-cannot-delete"}[rule]
+    assert rules(unknown) == set()
+    assert wanted in rules(known, phase=Phase.APPLY)
 
 
 WRONG: list[Any] = [
