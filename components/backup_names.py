@@ -31,6 +31,17 @@ def backup_bucket_arn(deployment: Deployment) -> str:
     return deployment.global_arn("s3", bucket_name(deployment))
 
 
+def copies_role_name(deployment: Deployment) -> str:
+    """The role that S3 makes the copies with."""
+    return deployment.name("backup-copies")
+
+
+def copies_role_arn(deployment: Deployment) -> str:
+    """Its ARN, known before it exists."""
+    account, name = deployment.account_id, copies_role_name(deployment)
+    return f"arn:{deployment.partition}:iam::{account}:role/{name}"
+
+
 def worker_name(deployment: Deployment) -> str:
     """The backup worker's group, role and launch template."""
     return deployment.name("backup-worker")

@@ -10,13 +10,20 @@ from components.backup_names import (
     backup_bucket_arn,
     copies_bucket_name,
     copies_log_bucket_name,
+    copies_role_name,
 )
 from components.backup_records import BackupRecords
 from components.bucket import BucketSpec, GuardedBucket, make_bucket
 from components.bucket_statements import only_key, permanent, replicas_only, secure_transport
+from components.copies_destination import (
+    KEY_ACTIONS,
+    OVERRIDE_ACTION,
+    WRITE_ACTIONS,
+    through_s3,
+)
 from components.deployment import Deployment
 from components.encryption_keys import CustomerKey, inventory_key_user, make_key
-from components.iam import Conditions, Statement, allow, service_role
+from components.iam import Statement, allow, service_role
 from stacks.backup_settings import ReplicationSettings
 
 #: Of the only rule; also a dimension of the replication's metrics.
@@ -58,7 +65,7 @@ class BackupReplication(pulumi.ComponentResource):
         role, policy = service_role(
             f"{name}-replication",
             deployment,
-            role_name=deployment.name("backup-copies"),
+            role_name=copies_role_name(deployment),
             service="s3",
             description="S3 copies new backups to their second place",
             statements=self._statements(source_key.arn),
@@ -126,17 +133,9 @@ class BackupReplication(pulumi.ComponentResource):
 
     def _statements(self, source_key_arn: pulumi.Input[str]) -> list[Statement]:
         deployment, source = self._deployment, backup_bucket_arn(self._deployment)
-
-        def through(region: str, bucket: str) -> Conditions:
-            return {
-                "StringEquals": {"kms:ViaService": f"s3.{region}.{deployment.dns_suffix}"},
-                # The bucket with a bucket key, the object without one.
-                "ArnLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]},
-            }
-
-        write = ["s3:ReplicateObject", "s3:ReplicateTags"]
+        write = [*WRITE_ACTIONS]
         if self._replication.account_id is not None:
-            write.append("s3:ObjectOwnerOverrideToBucketOwner")
+            write.append(OVERRIDE_ACTION)
         return [
             allow("ReadRule", ["s3:GetReplicationConfiguration", "s3:ListBucket"], [source]),
             allow(
@@ -150,19 +149,18 @@ class BackupReplication(pulumi.ComponentResource):
                 ],
                 [f"{source}/*"],
             ),
-            # No s3:ReplicateDelete: what is deleted here stays there.
             allow("WriteCopies", write, [f"{self.bucket_arn}/*"]),
             allow(
                 "ReadBackupsKey",
                 ["kms:Decrypt"],
                 [source_key_arn],
-                through(deployment.region, source),
+                through_s3(deployment, deployment.region, source),
             ),
             allow(
                 "WriteCopiesKey",
-                ["kms:Encrypt", "kms:GenerateDataKey"],
+                KEY_ACTIONS,
                 [self.key_arn],
-                through(self._replication.region, self.bucket_arn),
+                through_s3(deployment, self._replication.region, self.bucket_arn),
             ),
         ]
 

@@ -71,7 +71,7 @@ def _family_matches(stack: Stack, _context: Context) -> Iterator[Outcome]:
             found = f"has {property_name} = {shown(name)}, which nobody can change"
             yield Violation(database, found, "be a group of one's own")
             continue
-        version = text(database.get("engineVersion"))
+        version = _version(stack, database)
         groups = stack.referenced(database, property_name, [group_type], ("name", "id"))
         if groups is UNKNOWN:
             yield Unverified(database, property_name)
@@ -90,6 +90,18 @@ def _family_matches(stack: Stack, _context: Context) -> Iterator[Outcome]:
                     fits = f"{group.label} of family {shown(family)}"
                     found = f"has engineVersion {shown(version)} with {fits}"
                     yield Violation(database, found, "have a group of its own version")
+
+
+def _version(stack: Stack, database: Resource) -> object:
+    """The version that the database has after the update.
+
+    A replica has its source's: RDS upgrades both together, and what the engine knows of a replica
+    that names no version is the one from before.
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.PostgreSQL.html
+    """
+    found = stack.referenced(database, "replicateSourceDb", [INSTANCE], ("identifier", "id"))
+    here = [] if found is UNKNOWN else [one for one in found if not one.elsewhere(database)]
+    return text((here[0] if here else database).get("engineVersion"))
 
 
 def _backed_up_elsewhere(stack: Stack, _context: Context) -> Iterator[Outcome]:

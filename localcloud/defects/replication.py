@@ -2,9 +2,10 @@
 
 moto keeps the rule and copies nothing. Here the role's permissions decide as on AWS: without one of
 them, or without a versioned destination, the version's replication status is FAILED, and the rule's
-metric counts it.
-Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-status.html and
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
+metric counts it. In another account the destination's policy and its key's policy must let the role
+in as well.
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ replication-status.html,
+repl-metrics.html, replication-failure-codes.html and replication-change-owner.html
 """
 
 import datetime
@@ -13,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
+from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeKey, S3Backend, s3_backends
 
 from localcloud.errors import LocalCloudError
-from localcloud.permissions import roles
+from localcloud.permissions import accounts, roles
 from localcloud.permissions.callers import Caller
 from localcloud.permissions.enforcement import decide
 from localcloud.permissions.policies import Decision, Principal, Request
@@ -25,6 +27,7 @@ _log = logging.getLogger(__name__)
 # One at a time: versions of one key arrive in their order.
 _copies = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replication")
 
+_ENFORCED = "BucketOwnerEnforced"
 _originals: dict[str, Any] = {}
 
 
@@ -84,14 +87,14 @@ def _count(bucket: Any, rule: dict[str, Any], *, failed: bool) -> None:
 
 def _copy(bucket: Any, key: Any, rule: dict[str, Any]) -> None:
     wanted = rule["Destination"]
-    owner = wanted.get("Account") or bucket.account_id
-    backend: Any = s3_backends[owner]["aws"]
-    destination: Any = backend.buckets.get(wanted["Bucket"].rpartition(":")[2])
-    if destination is None or not destination.is_versioned:
-        raise LocalCloudError(f"{wanted['Bucket']} is no versioned bucket of account {owner}.")
+    destination = _destination(bucket, wanted)
     role = _Role(bucket.account_id, rule["Role"])
     role.require("s3:GetObjectVersionForReplication", bucket, f"{bucket.arn}/{key.name}")
     role.require("s3:ReplicateObject", destination, f"{destination.arn}/{key.name}")
+    override = (wanted.get("AccessControlTranslation") or {}).get("Owner") == "Destination"
+    if override:
+        action = "s3:ObjectOwnerOverrideToBucketOwner"
+        role.require(action, destination, f"{destination.arn}/{key.name}")
     replica_key = (wanted.get("EncryptionConfiguration") or {}).get("ReplicaKmsKeyID")
     if key.kms_key_id:
         selected = (rule.get("SourceSelectionCriteria") or {}).get("SseKmsEncryptedObjects") or {}
@@ -100,7 +103,7 @@ def _copy(bucket: Any, key: Any, rule: dict[str, Any]) -> None:
         role.require("kms:Decrypt", bucket, key.kms_key_id)
         role.require("kms:Encrypt", destination, replica_key)
     replica = _originals["put"](
-        backend,
+        s3_backends[destination.account_id]["aws"],
         destination.name,
         key.name,
         key.value,
@@ -115,6 +118,26 @@ def _copy(bucket: Any, key: Any, rule: dict[str, Any]) -> None:
     replica._version_id = key.version_id
     replica.set_metadata(dict(key.metadata))
     replica.replication_status = "REPLICA"
+    given_up = override or _owner_enforced(destination)
+    replica.owner_account = (destination if given_up else bucket).account_id
+
+
+def _destination(bucket: Any, wanted: dict[str, Any]) -> Any:
+    """The bucket that the rule copies to. Raises LocalCloudError where S3 could not copy there."""
+    destination = accounts.find_bucket(wanted["Bucket"].rpartition(":")[2])
+    owner = wanted.get("Account")
+    if destination is None or not destination.is_versioned:
+        raise LocalCloudError(f"{wanted['Bucket']} is no versioned bucket.")
+    if owner not in (None, destination.account_id):
+        raise LocalCloudError(f"{wanted['Bucket']} is no bucket of account {owner}.")
+    if bucket.object_lock_enabled and not destination.object_lock_enabled:
+        raise LocalCloudError(f"{wanted['Bucket']} has no Object Lock, and the source has.")
+    return destination
+
+
+def _owner_enforced(bucket: Any) -> bool:
+    """Whether the bucket's account owns all that is in it; so by default since April 2023."""
+    return (bucket.ownership_rule or _ENFORCED) == _ENFORCED
 
 
 class _Role:
@@ -134,12 +157,27 @@ class _Role:
             "s3:tlsversion": "1.3",
             "aws:principalarn": self._arn,
             "aws:principalaccount": self._account,
+            "aws:resourceaccount": bucket.account_id,
             "kms:viaservice": f"s3.{bucket.region_name}.amazonaws.com",
             "kms:encryptioncontext:aws:s3:arn": bucket.arn,
         }
         request = Request(action, resource, self._caller.principal, context)
         if decide(self._caller, request) is not Decision.ALLOW:
             raise LocalCloudError(f"role {self._arn} may not {action} on {resource}.")
+
+
+def _put_rules(backend: Any, bucket_name: str, replication: dict[str, Any]) -> None:
+    """PutBucketReplication: S3 looks at the destinations, and not at their policies."""
+    rules: Any = replication["Rule"]
+    for rule in rules if isinstance(rules, list) else [rules]:
+        found = accounts.find_bucket(rule["Destination"]["Bucket"].rpartition(":")[2])
+        if found is None:
+            raise S3ClientError("InvalidRequest", "Destination bucket must exist.")
+        if not found.is_versioned:
+            raise S3ClientError(
+                "InvalidRequest", "Destination bucket must have versioning enabled."
+            )
+    _originals["rules"](backend, bucket_name, replication)
 
 
 def _response_dict(key: Any) -> dict[str, Any]:
@@ -154,5 +192,7 @@ def install() -> None:
         return
     _originals["put"] = S3Backend.put_object
     _originals["headers"] = FakeKey.response_dict.fget
+    _originals["rules"] = S3Backend.put_bucket_replication
     setattr(S3Backend, "put_object", _put_object)  # noqa: B010
+    setattr(S3Backend, "put_bucket_replication", _put_rules)  # noqa: B010
     setattr(FakeKey, "response_dict", property(_response_dict))  # noqa: B010

@@ -12,10 +12,10 @@ from urllib.parse import unquote
 import xmltodict
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.access_control import PermissionResult
-from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
-from localcloud.permissions import callers, encryption, enforcement
+from localcloud.permissions import accounts, callers, encryption, enforcement
 from localcloud.permissions.callers import Caller
 from localcloud.permissions.policies import Decision, Request, evaluate
 
@@ -44,6 +44,8 @@ _OBJECT_PARTS = {
 }  # fmt: skip
 # Removing a bucket's configuration needs the permission to put it, but for these.
 _DELETED = frozenset({"policy", "website"})
+
+_READS = frozenset({"s3:GetObject", "s3:GetObjectVersion"})
 
 _BYPASS = "x-amz-bypass-governance-retention"
 _BYPASSING = frozenset({"s3:DeleteObjectVersion", "s3:PutObjectRetention"})
@@ -131,7 +133,7 @@ def current_header(name: str) -> str | None:
 def _add_upload(response: Any, values: dict[str, Any]) -> None:
     """Parts and completion of an upload count as encrypted as the upload was begun."""
     upload_id = response.normalized_request.args.get("uploadId")
-    bucket: Any = s3_backends[response.current_account]["aws"].buckets.get(response.bucket_name)
+    bucket = accounts.find_bucket(response.bucket_name)
     upload: Any = bucket.multiparts.get(upload_id) if bucket and upload_id else None
     if upload and upload.sse_encryption:
         values["s3:x-amz-server-side-encryption"] = upload.sse_encryption
@@ -176,27 +178,44 @@ def _check(response: Any, bucket_name: str | None = None, key_name: str | None =
     for name, arn in _requests(response, bucket_name, key_name):
         request = Request(name, arn, caller.principal, values)
         enforcement.check_endpoint(caller, request, response)
-        _require(response, caller, request)
+        _require(caller, request)
         _check_encryption(response, caller, request)
+        _check_owner(caller, request)
     if key_name is not None and response.method in ("GET", "HEAD") and caller.role is not None:
-        _hide_missing(response, caller, bucket_name, key_name, values)
+        _hide_missing(caller, bucket_name, key_name, values)
+
+
+def _check_owner(caller: Caller, request: Request) -> None:
+    """Nobody of the bucket's account reads an object that another account owns.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
+    """
+    name, _, key = str(request.resource).removeprefix(_ARN).partition("/")
+    bucket = accounts.find_bucket(name)
+    stored: Any = bucket.keys.get(key) if bucket and key else None
+    owner = getattr(stored, "owner_account", None)
+    if owner not in (None, caller.principal.account_id) and request.action in _READS:
+        enforcement.refuse(caller, request, f"because account {owner} owns the object")
 
 
 def _deletes_objects(response: Any) -> bool:
     return response.method == "POST" and "delete" in response.normalized_request.args
 
 
-def _policy(response: Any, bucket_name: str) -> list[str]:
-    bucket: Any = s3_backends[response.current_account]["aws"].buckets.get(bucket_name)
+def _policy(bucket_name: str) -> list[str]:
+    bucket = accounts.find_bucket(bucket_name)
     return [bucket.policy.decode()] if bucket and bucket.policy else []
 
 
-def _require(response: Any, caller: Caller, request: Request) -> None:
+def _require(caller: Caller, request: Request) -> None:
     if caller.role is not None:
         enforcement.require(caller, request)
         return
     bucket_name = str(request.resource).removeprefix(_ARN).partition("/")[0]
-    decision = evaluate(_policy(response, bucket_name), request)
+    decision = evaluate(_policy(bucket_name), request)
+    if decision is not Decision.ALLOW and enforcement.foreign(caller, str(request.resource)):
+        reason = f"because no resource-based policy allows the {request.action} action"
+        enforcement.refuse(caller, request, reason)
     if caller.administrator:
         # The account's root may always repair a policy that shuts it out.
         repairs = request.action in ("s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
@@ -231,11 +250,9 @@ def _is_multipart(response: Any) -> bool:
     return "uploads" in query or "uploadId" in query
 
 
-def _hide_missing(
-    response: Any, caller: Caller, bucket_name: str, key_name: str, values: dict[str, Any]
-) -> None:
+def _hide_missing(caller: Caller, bucket_name: str, key_name: str, values: dict[str, Any]) -> None:
     """Without s3:ListBucket a missing object is answered with 403, not 404."""
-    bucket: Any = s3_backends[response.current_account]["aws"].buckets.get(bucket_name)
+    bucket = accounts.find_bucket(bucket_name)
     if bucket is None or key_name in bucket.keys:
         return
     request = Request("s3:ListBucket", f"{_ARN}{bucket_name}", caller.principal, values)
@@ -252,7 +269,7 @@ def _get_permission(bucket: Any, action_name: str, resource: str) -> PermissionR
     if _deletes_objects(response):
         try:
             for name in _deletions(response, resource.removeprefix(f"{_ARN}{bucket.name}/")):
-                _require(response, caller, Request(name, resource, caller.principal, values))
+                _require(caller, Request(name, resource, caller.principal, values))
         except enforcement.AccessDeniedError:
             return PermissionResult.DENIED
         return PermissionResult.NEUTRAL

@@ -1,7 +1,6 @@
 """Who signs a request: the administrator, or a session of a role."""
 
 import datetime
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +8,9 @@ from typing import Any
 from moto.s3.exceptions import S3ClientError
 from moto.sts.models import sts_backends
 
-from localcloud.permissions import roles
+from localcloud.permissions import accounts, roles
 from localcloud.permissions.policies import Principal
 
-# `Authorization: AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request, …`,
-# in a presigned URL the parameter X-Amz-Credential with slashes or %2F.
-_CREDENTIAL = re.compile(r"Credential=([^/,%&]+)(?:/|%2F)[^/%]*(?:/|%2F)[^/%]*(?:/|%2F)([^/,%&]+)")
 # Keys that STS has given out; every other key is the administrator's.
 _SESSION_KEY = "ASIA"
 
@@ -48,11 +44,10 @@ def identify(response: Any) -> Caller:
     unknown, incomplete or expired.
     """
     account: str = response.current_account
-    signed = response.headers.get("Authorization", "")
-    found = _CREDENTIAL.search(signed) or _CREDENTIAL.search(response.uri)
-    if not found:
+    signature = accounts.signature(response)
+    if signature is None:
         return Caller(Principal(account), None, "")
-    key, service = found.groups()
+    key, service = signature
     if not key.startswith(_SESSION_KEY):
         root = f"arn:aws:iam::{account}:root"
         return Caller(Principal(account, (root,)), None, service)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from moto.kms.models import kms_backends
-from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
-from localcloud.permissions import resources
+from localcloud.permissions import accounts, resources
 
 _WRITE = ("kms:GenerateDataKey",)
 _READ = ("kms:Decrypt",)
@@ -59,7 +58,8 @@ def uses(
 ) -> list[KeyUse]:
     """The key uses of `actions` through a service."""
     arn = resources.key_arn(key_id, account, region)
-    key: Any = kms_backends[account][region].keys.get(arn.rpartition("/")[2])
+    place, owner = arn.split(":")[3:5]
+    key: Any = kms_backends[owner][place].keys.get(arn.rpartition("/")[2])
     if key is not None and any(alias.startswith("alias/aws/") for alias in key.aliases):
         return []
     return [KeyUse(action, arn, f"{service}.{region}.amazonaws.com") for action in actions]
@@ -92,9 +92,9 @@ def bucket_key(bucket: Any) -> str | None:
 
 
 def _of_object(arn: str, account: str, region: str) -> str | None:
-    del region
+    del account, region
     name, _, key = arn.removeprefix("arn:aws:s3:::").partition("/")
-    bucket: Any = s3_backends[account]["aws"].buckets.get(name)
+    bucket = accounts.find_bucket(name)
     stored: Any = bucket.keys.get(key) if bucket else None
     if stored is not None and getattr(stored, "kms_key_id", None):
         return stored.kms_key_id

@@ -17,7 +17,14 @@ from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
 from moto.s3.exceptions import S3ClientError
 
-from localcloud.permissions import callers, encryption, resource_policies, resources, roles
+from localcloud.permissions import (
+    accounts,
+    callers,
+    encryption,
+    resource_policies,
+    resources,
+    roles,
+)
 from localcloud.permissions.callers import Caller
 from localcloud.permissions.policies import Decision, Principal, Request, evaluate
 
@@ -25,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 # `observe` only logs what would be refused: to find out whether a failure comes from here.
 _MODE_VARIABLE = "PGKEEP_LOCALCLOUD_PERMISSIONS"
+_NOBODY = '{"Statement": []}'
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 _UNAUTHORIZED = {"ec2": "UnauthorizedOperation", "s3": "AccessDenied"}
 _QUERY_SERVICES = frozenset({"sns", "iam", "sts", "rds", "autoscaling", "elasticloadbalancing"})
@@ -90,11 +98,19 @@ def parameters(response: Any, operation: str) -> dict[str, Any]:
 
 
 def decide(caller: Caller, request: Request) -> Decision:
-    """Combine the role's, the resource's and the boundary's policies."""
+    """Combine the role's, the resource's and the boundary's policies.
+
+    A resource of another account needs both: its own policy lets the role or its account in, and
+    the role's policies allow it.
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
+    """
     identity = roles.decide(caller.role, request)
     if identity is Decision.DENY:
         return Decision.DENY
     document = resource_policies.find(request.resource) if request.resource else None
+    if request.resource and foreign(caller, request.resource):
+        lets_in = evaluate([document or _NOBODY], request, delegated=True)
+        return identity if lets_in is Decision.ALLOW else lets_in
     if document is None:
         return identity
     at_resource = evaluate([document], request)
@@ -105,6 +121,11 @@ def decide(caller: Caller, request: Request) -> Decision:
         delegated = evaluate([document], request, delegated=True)
         return identity if delegated is Decision.ALLOW else Decision.NEUTRAL
     return identity
+
+
+def foreign(caller: Caller, resource: str) -> bool:
+    """Whether the resource belongs to another account than the caller's."""
+    return accounts.owner(resource) not in (None, caller.principal.account_id)
 
 
 def role_may(account: str, region: str, role_arn: str, action: str, resource: str) -> bool:
@@ -205,5 +226,6 @@ def install() -> None:
     """Check every action of every service; before moto's first use."""
     from localcloud.permissions import buckets
 
+    accounts.install()
     setattr(ActionAuthenticatorMixin, "_authenticate_and_authorize_normal_action", _check)  # noqa: B010
     buckets.install()

@@ -5,11 +5,11 @@ from typing import Any
 
 from moto.awslambda.models import lambda_backends
 from moto.kms.models import kms_backends
-from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
+from localcloud.permissions import accounts
 from localcloud.permissions.policies import Decision, Principal, Request, evaluate
 
 
@@ -54,13 +54,9 @@ def _of_secret(arn: str, region: str, account: str, name: str) -> str | None:
 
 
 def _of_bucket(arn: str, region: str, account: str, name: str) -> str | None:
-    del arn, region
-    # A bucket's ARN names no account.
-    for owner in [account] if account else list(s3_backends):
-        bucket: Any = s3_backends[owner]["aws"].buckets.get(name.partition("/")[0])
-        if bucket and bucket.policy:
-            return bucket.policy.decode()
-    return None
+    del arn, region, account
+    bucket = accounts.find_bucket(name.partition("/")[0])
+    return bucket.policy.decode() if bucket and bucket.policy else None
 
 
 _FINDERS = {

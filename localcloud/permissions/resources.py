@@ -24,6 +24,8 @@ _ACTIONS = {
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
     "sns:PublishBatch": "sns:Publish",
 }
+# arn:aws:kms:region:account:key/id
+_ARN_COLONS = 5
 _PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}
 
 
@@ -44,7 +46,12 @@ def find(name: str, parameters: Parameters, account: str, region: str) -> Resour
 
 
 def key_arn(key_id: str, account: str, region: str) -> str:
-    """ARN of a KMS key given by id, ARN or alias; of a missing one as it would be."""
+    """ARN of a KMS key given by id, ARN or alias; of a missing one as it would be.
+
+    An ARN may be one of another account or region.
+    """
+    if key_id.startswith("arn:") and key_id.count(":") == _ARN_COLONS:
+        region, account = key_id.split(":")[3:5]
     backend: Any = kms_backends[account][region]
     prefix = f"arn:aws:kms:{region}:{account}:"
     name = key_id.removeprefix(prefix)

@@ -25,10 +25,12 @@ SELECT r.rolname AS role, m.rolname AS member, a.admin_option, a.inherit_option,
  WHERE m.rolname !~ %s ORDER BY 1, 2
 """
 
+# The locale's column was renamed in PostgreSQL 17.
 _DATABASE = """
 SELECT pg_catalog.pg_get_userbyid(datdba) AS owner, datacl::text[] AS privileges,
        pg_catalog.pg_encoding_to_char(encoding) AS encoding, datcollate AS collate,
-       datctype AS ctype, datlocprovider AS locale_provider, datlocale AS locale,
+       datctype AS ctype, datlocprovider AS locale_provider,
+       COALESCE(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale,
        (SELECT setconfig FROM pg_catalog.pg_db_role_setting s
          WHERE s.setdatabase = d.oid AND s.setrole = 0) AS settings
   FROM pg_catalog.pg_database d WHERE datname = %s

@@ -106,3 +106,22 @@ def prune(
     from pgkeep.backup import prune_command
 
     prune_command.run(stack, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def destination(
+    *,
+    stack: Stack = DEFAULT_STACK,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="The stack's account; without it your credentials say."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the owner of the copies' bucket in another account makes before the stack is deployed.
+
+    Calls, the bucket's policy, and a statement for the policy of its key.
+    """
+    from pgkeep.backup import destination_command
+
+    destination_command.run(stack, account, as_json=as_json)

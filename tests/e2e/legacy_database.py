@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from typing import Any
 
 from tests.e2e.local_stack import REPOSITORY, LocalStack
 
 NAME = "shop"
+# The account that the copies of the backups go to, and its bucket.
+THEM, THERE, COPIES = "210987654321", "eu-central-1", "copies-of-the-shop"
 MASTER = "shop_master"
 PASSWORD = "legacy-Passw0rd"
 MIGRATIONS = REPOSITORY / "workloads/node_pass/migrations"
@@ -44,6 +47,36 @@ class LegacyDatabase:
         )
         self._make_instance()
         self._fill()
+        self.copies = self._make_copies()
+
+    def _make_copies(self) -> dict[str, Any]:
+        """As `backups.replication`: bucket and key, as `pgkeep backup destination` tells THEM."""
+        self.their_s3, kms = (
+            self._local.aws(service, region=THERE, account=THEM) for service in ("s3", "kms")
+        )
+        key = kms.create_key(Description="copies")["KeyMetadata"]["Arn"]
+        copies = {
+            "region": THERE,
+            "bucket_arn": f"arn:aws:s3:::{COPIES}",
+            "account_id": THEM,
+            "key_arn": key,
+        }
+        self._local.write_config({"backups": {"replication": copies}})
+        told = json.loads(self._local.pgkeep("backup", "destination", "--json"))
+        create, _, _ = told["calls"]
+        assert "--object-lock-enabled-for-bucket --object-ownership BucketOwnerEnforced" in create
+        self.their_s3.create_bucket(
+            Bucket=told["bucket"],
+            CreateBucketConfiguration={"LocationConstraint": told["region"]},
+            ObjectLockEnabledForBucket=True,
+            ObjectOwnership="BucketOwnerEnforced",
+        )
+        self.their_s3.put_bucket_policy(Bucket=COPIES, Policy=json.dumps(told["bucket_policy"]))
+        root = {"AWS": f"arn:aws:iam::{THEM}:root"}
+        own = {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}
+        policy = {"Version": "2012-10-17", "Statement": [own, told["key_statement"]]}
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+        return copies
 
     def _make_network(self) -> dict[str, Any]:
         """The VPC as `network.existing` names it, with the endpoints that pgkeep's parts need."""

@@ -140,13 +140,15 @@ class LocalStack:
         assert shown.returncode == 0, shown.stderr
         return json.loads(shown.stdout)
 
-    def aws(self, service: str, **options: Any) -> Any:
-        """A boto3 client of the local cloud."""
+    def aws(
+        self, service: str, *, region: str = "eu-west-1", account: str = "local", **options: Any
+    ) -> Any:
+        """A boto3 client of the local cloud's administrator, or of another account's."""
         return boto3.client(
             service,
             endpoint_url=f"http://127.0.0.1:{self.port}",
-            region_name="eu-west-1",
-            aws_access_key_id="local",
+            region_name=region,
+            aws_access_key_id=account,
             aws_secret_access_key="local",
             **options,
         )

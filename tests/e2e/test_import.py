@@ -1,18 +1,20 @@
 """An instance that was made without pgkeep is imported as docs/database.md says, with its data, and
-then goes from PostgreSQL 16 to 17.
+then goes from PostgreSQL 16 to 17, with its standby. Its backups are copied to another account.
 """
 
 from __future__ import annotations
 
 import datetime
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.legacy_database import MASTER, NAME, LegacyDatabase
+from tests.e2e.legacy_database import COPIES, MASTER, NAME, LegacyDatabase
 from tests.e2e.local_stack import REPOSITORY, LocalStack
 
 pytestmark = pytest.mark.root
@@ -50,6 +52,7 @@ def settings(legacy: LegacyDatabase, **database: Any) -> dict[str, Any]:
     return {
         "network": {"existing": legacy.network, "vpc_cidr": None},
         "replicas": {"count": 0},
+        "backups": {"replication": legacy.copies},
         "database": {
             "origin": {
                 "existing": {
@@ -60,6 +63,7 @@ def settings(legacy: LegacyDatabase, **database: Any) -> dict[str, Any]:
             },
             "master_username": MASTER,
             "engine_version": "16",
+            "multi_az": True,
             **database,
         },
     }
@@ -68,7 +72,9 @@ def settings(legacy: LegacyDatabase, **database: Any) -> dict[str, Any]:
 def test_what_rds_cannot_change_is_refused_before_anything_is_made(
     local: LocalStack, legacy: LegacyDatabase
 ) -> None:
-    wrong = settings(legacy, master_username="somebody", availability_zone="eu-west-1b")
+    wrong = settings(
+        legacy, master_username="somebody", availability_zone="eu-west-1b", multi_az=False
+    )
     wrong["replicas"]["count"] = 1
     wrong["database"]["origin"]["existing"]["kms_key_arn"] = legacy.key_arn[:-4] + "0000"
     local.write_config(wrong)
@@ -145,6 +151,23 @@ def test_a_second_up_changes_nothing(local: LocalStack) -> None:
     assert preview.returncode == 0, preview.stdout + preview.stderr
 
 
+def test_a_backup_of_16_is_whole_and_in_the_other_account(
+    local: LocalStack, legacy: LegacyDatabase
+) -> None:
+    made = json.loads(local.pgkeep("backup", "run", "--class", "pre-migration", "--json"))
+    folder = f"pre-migration/node_pass/{made['id']}/"
+    copied: set[str] = set()
+    deadline = time.monotonic() + 60
+    while f"{folder}manifest.json" not in copied:
+        assert time.monotonic() < deadline, copied
+        listed = legacy.their_s3.list_objects_v2(Bucket=COPIES, Prefix=folder)
+        copied = {one["Key"] for one in listed.get("Contents", [])}
+    ours = local.aws("s3").list_objects_v2(Bucket=local.outputs["backup_bucket"], Prefix=folder)
+    assert copied == {one["Key"] for one in ours["Contents"]}
+    head = legacy.their_s3.head_object(Bucket=COPIES, Key=f"{folder}manifest.json")
+    assert head["SSEKMSKeyId"] == legacy.copies["key_arn"]
+
+
 def test_a_major_upgrade_has_to_be_named(local: LocalStack, legacy: LegacyDatabase) -> None:
     local.write_config(settings(legacy, engine_version="17"))
     preview = local.preview()
@@ -174,6 +197,8 @@ def test_the_named_upgrade_keeps_the_data(local: LocalStack, legacy: LegacyDatab
     after = legacy.describe()
     assert after["EngineVersion"].startswith("17.")
     assert after["DbiResourceId"] == before["DbiResourceId"]
+    assert before["MultiAZ"]
+    assert after["MultiAZ"]
     groups = {group["DBParameterGroupName"] for group in after["DBParameterGroups"]}
     assert groups == {"pgkeep-local-postgres17"}
     names = {

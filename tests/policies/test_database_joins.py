@@ -19,11 +19,17 @@ SELECTION = "aws:backup/selection:Selection"
 REPLICATION = "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"
 PORT, FAMILY = "rds-other-port", "rds-own-parameter-group"
 ELSEWHERE, LIKE_SOURCE = "rds-backed-up-elsewhere", "rds-replica-like-source"
+FAR, HERE = "arn:aws:rds:b:1:db:far", "arn:aws:rds:a:1:db:replica"
 SNAPSHOTS = "rds-snapshots-encrypted"
 
 
 def instance(name: str = "db", **properties: Any) -> Resource:
     return made(INSTANCE, name, **{"identifier": name, **properties})
+
+
+def placed(name: str, arn: str, **properties: Any) -> Resource:
+    """An instance that AWS has given its ARN."""
+    return Resource.of(type=INSTANCE, name=name, properties=properties, outputs={"arn": arn})
 
 
 @pytest.mark.parametrize(
@@ -74,6 +80,37 @@ def test_the_group_fits_the_version(
     cluster_group = made(CLUSTER_GROUP, "group", name="mine", family=family)
     cluster = made(CLUSTER, "db", engineVersion=version, dbClusterParameterGroupName="mine")
     assert found(FAMILY, cluster_group, cluster) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "replica", "expected"),
+    [
+        # RDS upgrades a replica with its source; the engine still shows the version of before.
+        ({"engineVersion": "17"}, {"engineVersion": "16.14"}, []),
+        ({"engineVersion": "16"}, {"engineVersion": "17.4"}, ["db", "replica"]),
+        ({"engineVersion": "17"}, {"engineVersion": "16", "replicateSourceDb": FAR}, ["replica"]),
+        ({"engineVersion": "17"}, {"engineVersion": "16", "replicateSourceDb": "x"}, ["replica"]),
+        (
+            {"engineVersion": "17"},
+            {"engineVersion": "16", "replicateSourceDb": UNKNOWN},
+            ["replica"],
+        ),
+    ],
+    ids=str,
+)
+def test_a_replica_has_its_source_s_version(
+    source: dict[str, Any], replica: dict[str, Any], expected: list[str]
+) -> None:
+    group = made(GROUP, "group", name="mine", family="postgres17")
+    mine = {"parameterGroupName": "mine"}
+    judged = found(
+        FAMILY,
+        group,
+        instance(**mine, **source),
+        placed("far", FAR, engineVersion="17"),
+        placed("replica", HERE, **{**mine, "replicateSourceDb": "db", **replica}),
+    )
+    assert judged == [(REFUSAL, name) for name in expected]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from components import copies_destination
+from components.deployment import Deployment
 from stacks.settings import load
 from tests.unit.conftest import Deployed
-from tests.unit.recorder import deploy
+from tests.unit.recorder import ACCOUNT, deploy
 from tests.unit.test_backup_settings import ELSEWHERE
 from tests.unit.test_backup_storage import (
     ABANDONED,
@@ -184,6 +186,45 @@ def test_a_bucket_of_another_account_owns_its_copies() -> None:
     # Nothing for the copies is made there.
     elsewhere = [name for name, (_, inputs) in recorder.resources.items() if "region" in inputs]
     assert not [name for name in elsewhere if name.startswith("backups-")]
+
+
+def test_the_owner_of_that_bucket_lets_in_the_role_and_nothing_else() -> None:
+    raw = changed("prod", backups__replication=ELSEWHERE)
+    china = Deployment(
+        load(raw, "prod"), ACCOUNT, "aws-cn", "amazonaws.com.cn", "cn-north-1", zones=()
+    )
+    arn, role = (
+        "arn:aws-cn:s3:::copies",
+        f"arn:aws-cn:iam::{ACCOUNT}:role/pgkeep-prod-backup-copies",
+    )
+    let_in, *guards = copies_destination.bucket_policy(china, arn)
+    assert let_in == {
+        "Sid": "AllowCopies",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws-cn:iam::{ACCOUNT}:root"},
+        "Condition": {"StringEquals": {"aws:PrincipalArn": role}},
+        "Action": ["s3:ReplicateObject", "s3:ReplicateTags", "s3:ObjectOwnerOverrideToBucketOwner"],
+        "Resource": f"{arn}/*",
+    }
+    assert guards == [
+        *transport(arn),
+        permanent(arn),
+        deny("DenyWrites", "s3:PutObject", f"{arn}/*"),
+    ]
+    assert copies_destination.key_statement(china, "cn-northwest-1", arn) == {
+        "Sid": "AllowCopies",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws-cn:iam::{ACCOUNT}:root"},
+        "Condition": {
+            "StringEquals": {
+                "kms:ViaService": "s3.cn-northwest-1.amazonaws.com.cn",
+                "aws:PrincipalArn": role,
+            },
+            "ArnLike": {"kms:EncryptionContext:aws:s3:arn": [arn, f"{arn}/*"]},
+        },
+        "Action": ["kms:Encrypt", "kms:GenerateDataKey"],
+        "Resource": "*",
+    }
 
 
 def test_time_control_is_measured() -> None:
