@@ -22,8 +22,6 @@ _GRACE_SECONDS = 300
 # A new host is in service before an old one goes.
 _LEAST_HEALTHY_PERCENT = 100
 _DAY_SECONDS = 24 * 60 * 60
-# A host in service is registered with the load balancer; that takes about a minute.
-_REGISTRATION_SECONDS = 60
 
 
 class PoolerHosts(pulumi.ComponentResource):
@@ -108,7 +106,7 @@ class PoolerHosts(pulumi.ComponentResource):
                     "min_healthy_percentage": _LEAST_HEALTHY_PERCENT,
                     "max_healthy_percentage": most_healthy,
                     "instance_warmup": str(
-                        _REGISTRATION_SECONDS + 3 * settings.health_interval_seconds
+                        settings.registration_seconds + 3 * settings.health_interval_seconds
                     ),
                 },
             },

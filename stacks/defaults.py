@@ -85,6 +85,7 @@ ENVIRONMENT_DEFAULTS: tuple[EnvironmentDefault, ...] = (
     _default("pooler.default_pool_size", "guide spike-land; half of it in dev", dev=10),
     _default("pooler.refresh_interval_seconds", "nobody pays for reads of secrets here", local=5),
     _default("pooler.health_interval_seconds", "failures should show at once here", local=5),
+    _default("pooler.registration_seconds", "the load balancer here takes a second", local=5),
     _default("pooler.metrics_interval_seconds", "nobody pays for samples here", local=10),
     _default("pooler.drain_seconds", "clients that wait to be ended are tests here", local=10),
     _default("pooler.max_host_lifetime_days", _DISPOSABLE, local=None),

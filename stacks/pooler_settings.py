@@ -352,6 +352,16 @@ class PoolerSettings(SettingsGroup):
         why="the range that AWS offers",
         source="AWS Network Load Balancer guide: health checks",
     )
+    registration_seconds: int = setting(
+        "How long the load balancer takes to register a new host; with three health checks more it "
+        "is warm, and an instance refresh replaces the next one",
+        default=60,
+        unit="seconds",
+        ge=0,
+        le=600,
+        why="until then it serves nobody, and another one that goes would be missed",
+        source="AWS Network Load Balancer guide: register targets (a few minutes at most)",
+    )
     watchdog_minutes: int = setting(
         "A host whose PgBouncer has not answered for this time powers itself off for a new one",
         default=10,

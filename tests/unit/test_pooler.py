@@ -14,6 +14,7 @@ from tests.unit.test_network import tags
 
 HOSTS = {"local": 2, "dev": 2, "staging": 2, "prod": 3}
 HEALTH_SECONDS = {"local": 5, "dev": 10, "staging": 10, "prod": 10}
+WARMUP_SECONDS = {"local": 20, "dev": 90, "staging": 90, "prod": 90}
 DRAIN_SECONDS = {"local": 10, "dev": 60, "staging": 60, "prod": 60}
 INSTANCE_TYPES = {
     "local": "t3.small",
@@ -142,7 +143,7 @@ def test_the_group(deployed: Deployed, environment: str) -> None:
             "strategy": "Rolling",
             "preferences": {
                 **healthy,
-                "instanceWarmup": str(60 + 3 * HEALTH_SECONDS[environment]),
+                "instanceWarmup": str(WARMUP_SECONDS[environment]),
             },
         },
         "instanceMaintenancePolicy": healthy,
