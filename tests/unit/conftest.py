@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -21,7 +20,6 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     patch = pytest.MonkeyPatch()
     patch.setenv("PGKEEP_LOCALCLOUD_HOME", str(home))
 
-    @functools.cache
     def run(environment: str) -> Recorder:
         return deploy(settings(environment))
 

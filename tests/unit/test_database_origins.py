@@ -8,7 +8,7 @@ import pytest
 
 from stacks.settings import load
 from tests.unit.conftest import Deployed
-from tests.unit.recorder import REGION, Recorder, deploy
+from tests.unit.recorder import REGION, Recorder, deploy, settings
 from tests.unit.test_network import tags
 from tests.unit.test_settings import changed
 
@@ -179,7 +179,8 @@ def test_a_password_managed_by_rds_takes_no_function(usual: dict[str, Any]) -> N
 
 def test_each_instance_has_a_final_snapshot_of_its_own() -> None:
     """Another name in every run, of which an instance keeps the one that it was made with."""
-    recorders = [deployed_with(environment) for environment in ("staging", "staging", "dev")]
+    runs = ("staging", "staging", "dev")
+    recorders = [deploy(settings(environment), Recorder()) for environment in runs]
     names = {one.inputs("database-instance")["finalSnapshotIdentifier"] for one in recorders}
     assert len(names) == 3
     for recorder in recorders:

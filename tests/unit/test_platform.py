@@ -110,7 +110,7 @@ def test_components(deployed: Deployed, environment: str) -> None:
 
 
 def test_two_runs_ask_for_the_same(deployed: Deployed) -> None:
-    first, second = deployed("prod"), deploy(settings("prod"))
+    first, second = deployed("prod"), deploy(settings("prod"), Recorder())
 
     def comparable(recorder: Recorder) -> str:
         inputs = {name: inputs for name, (_, inputs) in recorder.resources.items()}
@@ -166,4 +166,4 @@ def test_a_workload_whose_check_writes_is_refused_before_it_begins(
     check = workloads.RestoreCheck(name="tidy up", query="DELETE FROM buyers")
     monkeypatch.setattr(workloads, "load", lambda _: good.model_copy(update={"checks": (check,)}))
     with pytest.raises(RunError, match=r"node_pass/contract.yaml: checks: 'tidy up' refused, its"):
-        deploy(settings("local"))
+        deploy(settings("local"), Recorder())

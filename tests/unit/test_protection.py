@@ -166,7 +166,7 @@ def test_an_unlocked_stack_says_what_a_deletion_leaves(monkeypatch: pytest.Monke
     monkeypatch.setattr(pulumi.log, "warn", warn)
     raw: dict[str, Any] = {**raw_settings("prod"), **UNLOCKED}
     raw["database"]["deletion_protection"] = False
-    deploy(load(raw, "prod"))
+    deploy(load(raw, "prod"), Recorder())
     (notice,) = [message for message in warned if "deletion_protection" in message]
     assert notice == deletion_notice(load(raw, "prod"))
     assert (
