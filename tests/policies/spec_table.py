@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tests.policies import spec_table_network
 from tests.policies.spec_table_accounts import ACCOUNTS, ACCOUNTS_ALSO_GOOD
+from tests.policies.spec_table_hosts import HOSTS, HOSTS_ALSO_GOOD
 from tests.policies.spec_table_joins import JOINS, JOINS_ALSO_GOOD
 from tests.policies.spec_table_network import ABSENT, NOT_FALSE, NOT_GIVEN, NOT_TRUE, Spoils
 from tests.policies.spec_table_privileges import PRIVILEGES, PRIVILEGES_ALSO_GOOD
@@ -81,6 +82,7 @@ def _other(name: str, *values: Any) -> Spoils:
 SPECS: Final[dict[str, Spoils]] = {
     **spec_table_network.SPECS,
     **PRIVILEGES,
+    **HOSTS,
     **JOINS,
     **ACCOUNTS,
     "rds-customer-key": [("db", "kmsKeyId", NOT_GIVEN)],
@@ -190,6 +192,7 @@ SPECS: Final[dict[str, Spoils]] = {
 ALSO_GOOD: Final[dict[str, Spoils]] = {
     **spec_table_network.ALSO_GOOD,
     **PRIVILEGES_ALSO_GOOD,
+    **HOSTS_ALSO_GOOD,
     **JOINS_ALSO_GOOD,
     **ACCOUNTS_ALSO_GOOD,
     "rds-multi-az": [("db", "multiAz", ["true"]), ("replica", "multiAz", [False])],
