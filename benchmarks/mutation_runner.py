@@ -93,6 +93,7 @@ class Specs:
     def _find_functions(self) -> None:
         self.functions.clear()
         self.caches.clear()
+        gc.unfreeze()  # What is frozen (tests/conftest.py does it) is not among the objects.
         for one in gc.get_objects():
             if isinstance(one, FunctionType) and one.__code__.co_filename.startswith(_PACK):
                 self.functions.setdefault(_key(one.__code__), []).append(one)

@@ -30,9 +30,9 @@ _ATTACHMENTS: Final = {
 }
 # What gives a policy to somebody that is no role.
 _OTHERS: Final = {
-    "aws:iam/userPolicyAttachment:UserPolicyAttachment": ("policyArn", "user"),
-    "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": ("policyArn", "group"),
-    "aws:iam/policyAttachment:PolicyAttachment": ("policyArn", "users"),
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment": ("policyArn", ("user",)),
+    "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": ("policyArn", ("group",)),
+    "aws:iam/policyAttachment:PolicyAttachment": ("policyArn", ("users", "groups")),
 }
 
 
@@ -106,9 +106,9 @@ def _policies(stack: Stack, resource: Resource, property_name: str) -> list[Reso
 def _given_to_others(stack: Stack) -> set[Resource]:
     return {
         policy
-        for kind, (policy_property, receiver) in _OTHERS.items()
+        for kind, (policy_property, receivers) in _OTHERS.items()
         for attachment in stack.of_type(kind)
-        if attachment.get(receiver) not in (None, [])
+        if any(attachment.get(one) not in (None, []) for one in receivers)
         for policy in _policies(stack, attachment, policy_property)
     }
 

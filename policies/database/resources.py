@@ -73,8 +73,8 @@ _LIMITS_RULE: Final = "db-login-role-limits"
 def fill(database: Database, resources: Sequence[Resource]) -> Iterator[Unverified]:
     """Add resources; yields what is unknown, for every rule.
 
-    A value of a wrong type is read as the one that allows most. What is not known yet gives nothing:
-    it is noted, and judged when it is known.
+    A value of a wrong type is read as the one that allows most. What is not known yet gives no
+    right: it is noted, and judged when it is known.
     """
     for one in sorted(resources, key=lambda one: _ORDER.index(one.type)):
         for key in _READ[one.type]:
