@@ -23,9 +23,6 @@ LOOK_SECONDS = 10
 _WATCHING_SECONDS = 1
 # PgBouncer refuses clients that have waited for 120 s (its query_wait_timeout).
 LONGEST_SECONDS = 100
-# By then a login has ended in any case (server_connect_timeout in pgbouncer.ini).
-_LOGIN_SECONDS = 5
-_LOOKS_A_SECOND = 20
 
 
 class Pause:
@@ -79,8 +76,10 @@ class Pause:
         # In a paused database too PgBouncer fills pools up to it, and closes each login at once. It
         # counts that as failed and, when clients may go on, refuses them until one has worked.
         pooler.console("SET min_pool_size = 0")
-        for database in set(self._names) - self._paused():
-            self._await_logins(database)
+        paused = self._paused()
+        for database in (name for name in self._names if name not in paused):
+            # PAUSE would break off a login that is under way, which then counts as failed.
+            pooler.await_logins(database)
             try:
                 # Answers when the last transaction has ended; the pause holds without that.
                 pooler.console(f"PAUSE {database}", _WATCHING_SECONDS)
@@ -91,22 +90,14 @@ class Pause:
             busy = sum(row["database"] in self._names for row in servers)
             self._answer(name, "paused" if busy else "drained")
 
-    def _await_logins(self, database: str) -> None:
-        """PAUSE would break off a login that is under way, which then counts as failed."""
-        for _ in range(_LOGIN_SECONDS * _LOOKS_A_SECOND):
-            servers = pooler.console("SHOW SERVERS")
-            if not any((row["database"], row["state"]) == (database, "new") for row in servers):
-                return
-            time.sleep(1 / _LOOKS_A_SECOND)
-
     def _let_go(self, name: str) -> None:
         known = {row["name"] for row in pooler.console("SHOW DATABASES")}
         commands = [f"RESUME {database}" for database in self._names if database in self._paused()]
         if self._read_only in known:
             # The replicas' sessions are still in the database that was renamed.
             commands.insert(0, f"RECONNECT {self._read_only}")
-        # Before RESUME it would do its harm. Not RELOAD: PgBouncer 1.24.1 was seen to die of one in
-        # the middle of a TLS handshake with the server, and now there are many.
+        # Before RESUME it would do its harm. Not RELOAD: PgBouncer 1.24.1 dies of one in the middle
+        # of a TLS handshake with the server, and now there are many (docs/pooler.md).
         commands.append(f"SET min_pool_size = {self._min_pool_size}")
         for command in commands:
             try:

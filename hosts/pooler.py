@@ -1,5 +1,6 @@
 """PgBouncer as its own user on its own host sees it: console, queries, process."""
 
+import contextlib
 import csv
 import os
 import signal
@@ -13,6 +14,9 @@ HEALTH_DATABASE = "pgkeep_health"
 PASSWORD_FILE = "health.pgpass"  # noqa: S105
 QUERY_TIMEOUT_SECONDS = 8
 _CONNECT_TIMEOUT_SECONDS = 5
+# By then a login has ended in any case (server_connect_timeout in pgbouncer.ini).
+_LOGIN_SECONDS = 5
+_LOOKS_A_SECOND = 20
 
 
 class PoolerError(Exception):
@@ -59,12 +63,34 @@ def process_id() -> int:
     return int(shown.stdout.strip() or 0)
 
 
+def await_logins(database: str | None = None) -> bool:
+    """Whether there came a moment without a login at the server, of one database or of any.
+
+    Raises:
+        PoolerError: PgBouncer does not tell.
+    """
+    for _ in range(_LOGIN_SECONDS * _LOOKS_A_SECOND):
+        logins = [row["database"] for row in console("SHOW SERVERS") if row["state"] == "new"]
+        if not logins or (database is not None and database not in logins):
+            return True
+        time.sleep(1 / _LOOKS_A_SECOND)
+    return False
+
+
 def reload() -> bool:
-    """Let a running PgBouncer read its files again; connections stay."""
+    """Let a running PgBouncer read its files again; connections stay.
+
+    In a reload PgBouncer 1.24.1 frees its TLS settings, and it dies when a TLS handshake with the
+    server that is under way goes on (docs/pooler.md). So this waits for a moment without a login.
+    When none comes, the database does not answer, and the files count for more.
+    """
     process = process_id()
-    if process:
-        os.kill(process, signal.SIGHUP)
-    return bool(process)
+    if not process:
+        return False
+    with contextlib.suppress(PoolerError):
+        await_logins()
+    os.kill(process, signal.SIGHUP)
+    return True
 
 
 def stop_between_transactions(longest_seconds: float) -> bool:

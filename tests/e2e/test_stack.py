@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -173,10 +174,60 @@ def test_a_restore_over_the_present_database_and_the_way_back(stack: LocalStack)
     restored = stack.query("application_security_group_id", stack.through_pooler(), read)
     assert restored["results"][0]["rows"] == [["gold"]]
     assert restored["results"][1]["sqlstate"] == "42501"
-    stack.pgkeep("restore", "--back-to", answer["set_aside_as"], "--confirm", "node_pass")
+    # A transaction that does not end in time is ended; everybody else only waits.
+    with transactions(stack) as others, long_transaction(stack) as ended:
+        words = ["--back-to", answer["set_aside_as"], "--confirm", "node_pass"]
+        for _ in range(3):
+            told = stack.run_pgkeep("restore", *words, "--drain-seconds", "3")
+            # A busy machine's hosts may answer late: then nothing was replaced.
+            if "Try again" not in told.stderr:
+                break
+    assert told.returncode == 0, told.stderr
+    assert "Transactions had not ended in time at i-" in told.stderr
+    print("a transaction that goes on, ended after 3 s:", ended["seconds"], others)
+    errors = [one["error"] for one in ended["results"] if "error" in one]
+    assert errors, ended
+    assert "timeout" not in errors[0]
+    assert ended["seconds"] < 160
+    assert (others["errors"], others["lost"]) == ({}, 0)
     mend = "UPDATE buyers SET tier = 'gold' WHERE license_id = 'NODE-1'"
     back = stack.query("application_security_group_id", stack.through_pooler(), [read[0], mend])
     assert back["results"][0]["rows"] == [["spoiled"]]
+
+
+@contextmanager
+def long_transaction(stack: LocalStack) -> Generator[dict[str, Any]]:
+    """A client of the pooler that spoils a row and does not commit for minutes; what it was told."""
+    told: dict[str, Any] = {}
+    statements = [
+        "BEGIN",
+        "UPDATE buyers SET tier = 'never' WHERE license_id = 'NODE-1'",
+        "SELECT pg_advisory_xact_lock(4711)",
+        # Each below the role's statement_timeout.
+        *["SELECT pg_sleep(20)"] * 8,
+        "COMMIT",
+    ]
+
+    def hold() -> None:
+        began = time.monotonic()
+        group = "application_security_group_id"
+        told.update(stack.query(group, stack.through_pooler(), statements))
+        told["seconds"] = time.monotonic() - began
+
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711"
+
+    def has_begun() -> bool:
+        migrator = stack.direct("migrator")
+        answer = stack.query("migration_security_group_id", migrator, [held])
+        return answer["results"][0]["rows"] != [[0]]
+
+    client = threading.Thread(target=hold)
+    client.start()
+    try:
+        wait_until(has_begun)
+        yield told
+    finally:
+        client.join()
 
 
 def test_a_restore_that_dies_does_not_keep_its_clients_waiting(stack: LocalStack) -> None:

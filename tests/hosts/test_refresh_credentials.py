@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,6 +172,39 @@ def test_absent_secret_and_strange_metadata_are_one_line_each(
     assert refresh_credentials.main() == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert list(run_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("looks", "seconds"), [(0, 0.0), (3, 0.15), (1_000, 5.0)])
+def test_a_reload_waits_for_logins_at_the_server_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, looks: int, seconds: float
+) -> None:
+    """PgBouncer 1.24.1 dies of a reload in the middle of a TLS handshake with the server."""
+    did, answers = list[Any](), iter([[{"database": "a", "state": "new"}]] * looks)
+
+    def console(command: str) -> list[dict[str, str]]:
+        assert command == "SHOW SERVERS"
+        return next(answers, [{"database": "a", "state": "active"}])
+
+    monkeypatch.setattr(pooler, "process_id", lambda: 4711)
+    monkeypatch.setattr(pooler, "console", console)
+    monkeypatch.setattr(pooler.time, "sleep", did.append)
+    monkeypatch.setattr(pooler.os, "kill", lambda *sent: did.append(sent))
+    assert pooler.reload() is True
+    assert did.pop() == (4711, signal.SIGHUP)
+    assert sum(did) == pytest.approx(seconds)
+
+
+def test_a_console_without_an_answer_keeps_no_reload_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = list[Any]()
+
+    def silent(_: str) -> list[dict[str, str]]:
+        raise pooler.PoolerError("no answer in 8 s to SHOW SERVERS")
+
+    monkeypatch.setattr(pooler, "process_id", lambda: 4711)
+    monkeypatch.setattr(pooler, "console", silent)
+    monkeypatch.setattr(pooler.os, "kill", lambda *one: sent.append(one))
+    assert pooler.reload() is True
+    assert sent == [(4711, signal.SIGHUP)]
 
 
 def test_a_stopped_pgbouncer_is_not_signalled(monkeypatch: pytest.MonkeyPatch) -> None:
