@@ -1,13 +1,49 @@
-"""One local stack for the files that share it: deployed by the first test that asks, gone at the end.
+"""Which files run in one process, and the local stack that they share.
 
-The file that takes it down may be followed by another one in the same process, which gets a new one.
+The stack is deployed by the first test that asks, and gone at the end.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.e2e.local_stack import LocalStack
+
+# The files of one process, in their order, so that all end at about the same time. Each stack costs
+# a minute of processor time: files that share one stand together, the one that takes it down last.
+TOGETHER = (
+    ("test_hosts", "test_stack"),
+    ("test_backup_worker", "test_backup_function_limits", "test_rotation"),
+    ("test_restores", "test_import"),
+)
+_PLACES = {
+    name: (process, place)
+    for process, names in enumerate(TOGETHER)
+    for place, name in enumerate(names)
+}
+_ELSEWHERE = (len(TOGETHER), 0)
+
+
+class _Processes(LoadFileScheduling):
+    """A file that stands in no list goes to whichever process is free first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        process, _ = _PLACES.get(Path(file).stem, _ELSEWHERE)
+        return f"process {process}" if process < len(TOGETHER) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    return _Processes(config, log)  # pyright: ignore[reportArgumentType]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _PLACES.get(item.path.stem, _ELSEWHERE))
 
 
 class _Shared:

@@ -85,28 +85,35 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_engine_blocks_it_at_preview(name: str, tmp_path: Path) -> None:
-    change, after, rule, resource = CASES[name]
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What one preview says of all changes together: each spoils something else."""
+    changes = "".join(change for change, _, _, _ in CASES.values())
     result = preview_program(
-        tmp_path,
+        tmp_path_factory.mktemp("spoilt"),
         PROGRAM.format(
             repository=str(REPOSITORY),
             main=str(REPOSITORY / "__main__.py"),
-            change=textwrap.indent(change or "pass", "    "),
-            after=after,
+            change=textwrap.indent(changes, "    "),
+            after="".join(after for _, after, _, _ in CASES.values()),
         ),
     )
     text = result.stdout + result.stderr
     assert result.returncode != 0, text
+    return text
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_engine_blocks_it_at_preview(name: str, refusals: str) -> None:
+    _, _, rule, resource = CASES[name]
     # "- [mandatory] [severity: high]  RULE  (TYPE: NAME)", and the rule's message on the next line.
-    lines = text.splitlines()
+    lines = refusals.splitlines()
     messages = [
         lines[number + 1]
         for number, line in enumerate(lines)
         if "[mandatory]" in line and f"  {rule}  (" in line and resource in line.rsplit("(", 1)[1]
     ]
-    assert messages, text
+    assert messages, refusals
     assert all(message.strip().startswith(f"{rule}: ") for message in messages)
     assert all("What to do: " in message for message in messages)
 
