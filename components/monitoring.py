@@ -228,19 +228,12 @@ def _backup_worker(deployment: Deployment) -> list[Alarm]:
     """What the worker publishes (operations/handover/worker.py), and that it goes."""
     hours = deployment.settings.backups.worker.longest_hours
     return [
-        Alarm(
+        _failed(
+            deployment,
             "backup-worker-failed",
             "The backup worker failed: see its log group",
-            "pgkeep",
             "BackupWorkerSuccess",
-            {"Database": deployment.settings.database.name},
-            1,
-            statistic="Minimum",
-            comparison="LessThanThreshold",
             period_seconds=_MINUTE,
-            periods=1,
-            # Until the next one says something else.
-            missing="ignore",
         ),
         Alarm(
             "backup-worker-stays",
@@ -259,20 +252,13 @@ def _backup_worker(deployment: Deployment) -> list[Alarm]:
 
 def _snapshot_export(deployment: Deployment) -> Alarm:
     """What the backup function publishes: operations/handover/snapshot_export.py."""
-    return Alarm(
+    return _failed(
+        deployment,
         "backup-export-failed",
         "RDS's export of a snapshot failed, or did not end: see the log group of the function "
         "backup; pgkeep backup run --here makes a backup that can be restored",
-        "pgkeep",
         "BackupExportSuccess",
-        {"Database": deployment.settings.database.name},
-        1,
-        statistic="Minimum",
-        comparison="LessThanThreshold",
         period_seconds=_MINUTE,
-        periods=1,
-        # Until the next one says something else.
-        missing="ignore",
     )
 
 
@@ -296,18 +282,12 @@ def _restore_test(deployment: Deployment, objectives: Objectives) -> list[Alarm]
             # The function says the age every ten minutes; silence means that nobody looks.
             missing="breaching",
         ),
-        Alarm(
+        _failed(
+            deployment,
             "restore-test-failed",
             "The last restore test failed: see its report in the backup bucket",
-            "pgkeep",
             "RestoreTestSuccess",
-            dimensions,
-            1,
-            statistic="Minimum",
-            comparison="LessThanThreshold",
-            periods=1,
-            # Until the next test says something else.
-            missing="ignore",
+            period_seconds=5 * _MINUTE,
         ),
     ]
     if objectives.rto_seconds is not None:
@@ -326,3 +306,22 @@ def _restore_test(deployment: Deployment, objectives: Objectives) -> list[Alarm]
             )
         )
     return alarms
+
+
+def _failed(
+    deployment: Deployment, label: str, description: str, metric: str, *, period_seconds: int
+) -> Alarm:
+    """The last run published 0 for its success; until the next one, silence changes nothing."""
+    return Alarm(
+        label,
+        description,
+        "pgkeep",
+        metric,
+        {"Database": deployment.settings.database.name},
+        1,
+        statistic="Minimum",
+        comparison="LessThanThreshold",
+        period_seconds=period_seconds,
+        periods=1,
+        missing="ignore",
+    )

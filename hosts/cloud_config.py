@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from hosts.compression import compress
+
 _HOSTS = Path(__file__).parent
 _FILES = _HOSTS / "files"
 
@@ -29,6 +31,21 @@ def text(document: dict[str, Any]) -> str:
     return "#cloud-config\n" + yaml.dump(
         document, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=False
     )
+
+
+def packed(document: str, whose: str, rds_ca_bundle_pem: str) -> bytes:
+    """gzip of `#cloud-config` text, as cloud-init takes it; equal texts, equal bytes.
+
+    Raises `ValueError` when it is longer than EC2 takes; `whose` says which hosts' it is.
+    """
+    user_data = compress(document)
+    if len(user_data) > USER_DATA_LIMIT_BYTES:
+        raise ValueError(
+            f"user data of the {whose} is {len(user_data)} bytes, EC2 takes "
+            f"{USER_DATA_LIMIT_BYTES}; the RDS CA bundle has {len(rds_ca_bundle_pem)} of them: use "
+            "the bundle of one region, not the global one"
+        )
+    return user_data
 
 
 def program(module: str) -> str:

@@ -8,15 +8,14 @@ from typing import Any
 
 from hosts.cloud_config import (
     CODE_FOLDER,
-    USER_DATA_LIMIT_BYTES,
     certificates_in_hex,
     file,
     fill,
+    packed,
     program,
     read,
     text,
 )
-from hosts.compression import compress
 from hosts.packages import PACKAGES
 from hosts.pooler import HEALTH_DATABASE
 
@@ -145,18 +144,8 @@ def _sizes(sizes: PoolSizes | None, limit: str) -> list[str]:
 
 
 def render(config: PoolerHostConfig) -> bytes:
-    """gzip of `#cloud-config` text, as cloud-init takes it; equal configurations, equal bytes.
-
-    Raises `ValueError` when it is longer than EC2 takes.
-    """
-    user_data = compress(cloud_config(config))
-    if len(user_data) > USER_DATA_LIMIT_BYTES:
-        raise ValueError(
-            f"user data of the pooler hosts is {len(user_data)} bytes, EC2 takes "
-            f"{USER_DATA_LIMIT_BYTES}; the RDS CA bundle has {len(config.rds_ca_bundle_pem)} of "
-            "them: use the bundle of one region, not the global one"
-        )
-    return user_data
+    """The user data, packed; `ValueError` when it is longer than EC2 takes."""
+    return packed(cloud_config(config), "pooler hosts", config.rds_ca_bundle_pem)
 
 
 def cloud_config(config: PoolerHostConfig) -> str:

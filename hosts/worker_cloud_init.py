@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from hosts.cloud_config import (
     CODE_FOLDER,
-    USER_DATA_LIMIT_BYTES,
     certificates,
     file,
     fill,
+    packed,
     program,
     text,
 )
-from hosts.compression import compress
 
 #: Which modules of this package the host's own programs are made of.
 MODULES = ("__init__", "metadata", "signed_requests", "worker")
@@ -52,18 +51,8 @@ class WorkerConfig:
 
 
 def render(config: WorkerConfig) -> bytes:
-    """gzip of `#cloud-config` text, as cloud-init takes it; equal configurations, equal bytes.
-
-    Raises `ValueError` when it is longer than EC2 takes.
-    """
-    user_data = compress(cloud_config(config))
-    if len(user_data) > USER_DATA_LIMIT_BYTES:
-        raise ValueError(
-            f"user data of the backup worker is {len(user_data)} bytes, EC2 takes "
-            f"{USER_DATA_LIMIT_BYTES}; the RDS CA bundle has {len(config.rds_ca_bundle_pem)} of "
-            "them: use the bundle of one region, not the global one"
-        )
-    return user_data
+    """The user data, packed; `ValueError` when it is longer than EC2 takes."""
+    return packed(cloud_config(config), "backup worker", config.rds_ca_bundle_pem)
 
 
 def cloud_config(config: WorkerConfig) -> str:

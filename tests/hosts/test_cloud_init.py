@@ -16,11 +16,10 @@ import pytest
 import yaml
 
 import hosts.cloud_init
-from hosts.cloud_config import certificates
+from hosts.cloud_config import USER_DATA_LIMIT_BYTES, certificates
 from hosts.cloud_init import (
     CODE_FOLDER,
     MODULES,
-    USER_DATA_LIMIT_BYTES,
     PoolerHostConfig,
     PoolSizes,
     cloud_config,
