@@ -18,8 +18,15 @@ from operations.errors import OperationError
 #: How long a migration may keep a backup from starting.
 LOCK_WAIT_SECONDS = 60
 _TABLES_A_LOCK = 500
+# Each has one row, and would be a round trip.
+_SEQUENCES_A_QUERY = 200
 # Type kinds of pg_type.typtype.
 _DOMAIN = "d"
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it (PQescapeIdentifier)."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,11 @@ class Column:
     name: str
     #: Name of the base type in pg_catalog (domains resolved), or "" for a type of the user's.
     type_name: str
+
+    @property
+    def sql(self) -> str:
+        """Its name in a statement."""
+        return quoted(self.name)
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,28 @@ class Table:
     def label(self) -> str:
         """`schema.table`, as in reports."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def sql(self) -> str:
+        """Its name in a statement.
+
+        Text, as the properties below: psycopg.sql took ten times as long for ten thousand tables.
+        """
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+    @property
+    def columns_sql(self) -> str:
+        """The columns' names in a statement."""
+        return ", ".join(column.sql for column in self.columns)
+
+    @property
+    def rows_sql(self) -> str:
+        """`FROM ...` for the rows that are the user's.
+
+        A condition is an extension's own words (pg_extension.extcondition), as pg_dump takes them.
+        They may end in a comment: what follows stands on a line of its own.
+        """
+        return f"FROM ONLY {self.sql}" + (f" {self.condition}\n" if self.condition else "")
 
 
 @dataclass(frozen=True)
@@ -229,7 +263,7 @@ def lock(connection: psycopg.Connection[Any], tables: Collection[tuple[str, str]
 
 
 def sequences(connection: psycopg.Connection[Any]) -> tuple[Sequence, ...]:
-    """Positions are not part of any snapshot: read last, they are never behind the rows."""
+    """Positions are no part of a snapshot; read after it was taken, none is behind its rows."""
     names = connection.execute(
         """SELECT n.nspname, c.relname
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -237,11 +271,17 @@ def sequences(connection: psycopg.Connection[Any]) -> tuple[Sequence, ...]:
             ORDER BY 1, 2"""
     ).fetchall()
     found: list[Sequence] = []
-    for schema, name in names:
-        query = sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))
-        row = connection.execute(query).fetchone()
-        if row is not None:
-            found.append(Sequence(schema, name, int(row[0]), bool(row[1])))
+    for first in range(0, len(names), _SEQUENCES_A_QUERY):
+        asked = names[first : first + _SEQUENCES_A_QUERY]
+        query = " UNION ALL ".join(
+            f"SELECT {number}, last_value, is_called FROM {quoted(schema)}.{quoted(name)}"  # noqa: S608
+            for number, (schema, name) in enumerate(asked)
+        )
+        text = query.encode(connection.info.encoding)
+        positions = {row[0]: row[1:] for row in connection.execute(text)}
+        for number, (schema, name) in enumerate(asked):
+            last_value, is_called = positions[number]
+            found.append(Sequence(schema, name, int(last_value), bool(is_called)))
     return tuple(found)
 
 

@@ -128,8 +128,10 @@ class _Shared:
 
 @dataclass(frozen=True)
 class _Dumped:
-    """What is in the bucket, besides the globals."""
+    """What is in the bucket, and by which pg_dump."""
 
+    client_version: str
+    globals: StoredObject
     schema: StoredObject
     large_objects: tuple[StoredObject, ...]
     pieces: tuple[DumpedPiece, ...]
@@ -168,12 +170,13 @@ class _Run:
                 parts.callback(shared.close)
                 limit.check()
                 try:
-                    dumped = self._dump(found, shared)
+                    dumped = self._dump(connection, found, shared)
                 except OutOfMemoryError as error:
                     most = self.options.program_memory_bytes or 0
                     raise time_budget.OverMemoryError(str(error), most, estimate) from None
-                stored_globals = self._globals(connection, shared)
-                made = self._manifest(identifier, found, shared, dumped, stored_globals)
+                # Raises when its session, and with it the tables' locks, did not last to the end.
+                connection.execute("SELECT")
+                made = self._manifest(identifier, found, shared, dumped)
             finally:
                 limit.check()
             writer = shared.uploads.open(made.key)
@@ -222,8 +225,10 @@ class _Run:
             manifest.folder(self.backup_class, self.endpoint.database, identifier),
         )
 
-    def _dump(self, found: catalog.Catalog, shared: _Shared) -> _Dumped:
-        """All objects but the globals and the manifest; the first failure ends them all."""
+    def _dump(
+        self, connection: psycopg.Connection[Any], found: catalog.Catalog, shared: _Shared
+    ) -> _Dumped:
+        """All objects but the manifest; the first failure ends them all."""
         dumper = RowDumper(
             shared.snapshot,
             shared.children,
@@ -235,6 +240,7 @@ class _Run:
         total = sum(piece.size_bytes for piece in pieces)
         with ThreadPoolExecutor(self.options.workers, thread_name_prefix="dump") as pool:
             try:
+                version = pool.submit(definitions.client_version, shared.children)
                 schema = pool.submit(self._schema, shared)
                 large_objects = (
                     pool.submit(self._large_objects, shared) if found.large_object_count else None
@@ -245,7 +251,9 @@ class _Run:
                     )
                     for number, piece in enumerate(pieces, start=1)
                 ]
-                everything: list[Future[Any]] = [schema, *filter(None, [large_objects]), *rows]
+                stored_globals = self._globals(connection, shared)
+                others = [version, schema, *filter(None, [large_objects])]
+                everything: list[Future[Any]] = [*others, *rows]
                 done, _ = wait(everything, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
@@ -254,6 +262,8 @@ class _Run:
                 shared.stop()
                 raise
         return _Dumped(
+            version.result(),
+            stored_globals,
             schema.result(),
             large_objects.result() if large_objects else (),
             tuple(one.result() for one in rows),
@@ -305,7 +315,6 @@ class _Run:
         found: catalog.Catalog,
         shared: _Shared,
         dumped: _Dumped,
-        stored_globals: StoredObject,
     ) -> Manifest:
         days = self.target.retention_days.get(self.backup_class)
         keep_until = None if days is None else self.started_at + timedelta(days=days)
@@ -322,10 +331,10 @@ class _Run:
             snapshot_lsn=shared.snapshot.lsn,
             server_version=shared.snapshot.server_version,
             encoding=shared.snapshot.encoding,
-            client_version=definitions.client_version(shared.children),
+            client_version=dumped.client_version,
             hash_algorithm=ALGORITHM,
             schema_key=dumped.schema.key,
-            globals_key=stored_globals.key,
+            globals_key=dumped.globals.key,
             large_objects_key=large_objects[0].key if large_objects else None,
             large_object_count=found.large_object_count,
             extensions=found.extensions,
@@ -333,7 +342,7 @@ class _Run:
             objects=(
                 dumped.schema,
                 *large_objects,
-                stored_globals,
+                dumped.globals,
                 *(piece.stored for piece in dumped.pieces),
             ),
             skipped=tuple((one.name, one.reason) for one in found.skipped),

@@ -7,7 +7,6 @@ no protection against forgery: that is the SHA-256 of the objects and the manife
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,29 +66,29 @@ def session_settings(encoding: str, server_version: int) -> tuple[str, ...]:
 
 
 def fingerprint(
-    connection: psycopg.Connection[Any],
-    table: Table,
-    rows: sql.Composable,
-    *,
-    with_hash: bool = True,
+    connection: psycopg.Connection[Any], table: Table, *, with_hash: bool = True
 ) -> Fingerprint:
-    """Of the rows that `rows` (what follows SELECT ..., `FROM ...`) gives."""
-    row = connection.execute(query(table, rows, with_hash=with_hash)).fetchone()
+    """Of the rows that are the user's."""
+    text = query(table, table.rows_sql, with_hash=with_hash)
+    row = connection.execute(text.encode(connection.info.encoding)).fetchone()
     if row is None:
         raise AssertionError("an aggregate always returns a row")
     return read(int(row[0]), None if row[1] is None else int(row[1]), with_hash=with_hash)
 
 
-def query(table: Table, rows: sql.Composable, *, with_hash: bool = True) -> sql.Composed:
-    """Gives one row: how many, and the sum of their hashes or NULL."""
-    hashed = (
-        sql.SQL("pg_catalog.sum(pg_catalog.hash_record_extended({}, 0))").format(
-            _record(table.columns)
-        )
-        if with_hash and table.columns
-        else sql.SQL("NULL")
-    )
-    return sql.SQL("SELECT pg_catalog.count(*), {} {}").format(hashed, rows)
+def query(table: Table, rows: str, *, with_hash: bool = True) -> str:
+    """Gives one row: how many, and the sum of their hashes or NULL.
+
+    Args:
+        table: whose columns are hashed.
+        rows: what follows SELECT ..., `FROM ...`.
+        with_hash: without it rows are only counted.
+    """
+    hashed = "NULL"
+    if with_hash and table.columns:
+        record = f"ROW({', '.join(_hashable(column) for column in table.columns)})"
+        hashed = f"pg_catalog.sum(pg_catalog.hash_record_extended({record}, 0))"
+    return f"SELECT pg_catalog.count(*), {hashed} {rows}"
 
 
 def read(rows: int, hash_sum: int | None, *, with_hash: bool = True) -> Fingerprint:
@@ -97,20 +96,15 @@ def read(rows: int, hash_sum: int | None, *, with_hash: bool = True) -> Fingerpr
     return Fingerprint(rows, 0 if rows == 0 and with_hash else hash_sum)
 
 
-def _record(columns: Sequence[Column]) -> sql.Composable:
-    return sql.SQL("ROW({})").format(sql.SQL(", ").join(_hashable(column) for column in columns))
-
-
-def _hashable(column: Column) -> sql.Composable:
-    name = sql.Identifier(column.name)
+def _hashable(column: Column) -> str:
     if column.type_name in _HASHED_DIRECTLY:
-        return name
+        return column.sql
     if column.type_name == "xml":
         # What COPY writes; a cast keeps a declaration that COPY and pg_dump leave out.
-        return sql.SQL('pg_catalog.textin(pg_catalog.xml_out({})) COLLATE "C"').format(name)
+        return f'pg_catalog.textin(pg_catalog.xml_out({column.sql})) COLLATE "C"'
     if column.type_name == "bpchar":
         # Hashed as its text without the blanks at its end, which the cast would take away slowly:
         # it costs more than the rest of the hash.
-        return sql.SQL('{} COLLATE "C"').format(name)
+        return f'{column.sql} COLLATE "C"'
     # A nondeterministic collation would call different texts equal.
-    return sql.SQL('{}::pg_catalog.text COLLATE "C"').format(name)
+    return f'{column.sql}::pg_catalog.text COLLATE "C"'

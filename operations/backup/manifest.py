@@ -149,7 +149,7 @@ def encode(manifest: Manifest, kms: KMSClient | None = None, mac_key: str | None
     if kms is not None and mac_key is not None:
         mac = kms.generate_mac(KeyId=mac_key, MacAlgorithm=_MAC_ALGORITHM, Message=digest)["Mac"]
         document["mac"] = {"key": mac_key, "value": base64.b64encode(mac).decode("ascii")}
-    return json.dumps(document, indent=1, default=vars).encode()
+    return _lines(document).encode()
 
 
 def decode(
@@ -222,6 +222,23 @@ def _decoded(value: str) -> bytes:
         return base64.b64decode(value) or b"none"
     except ValueError:
         return b"none"
+
+
+def _lines(document: dict[str, Any]) -> str:
+    """JSON with a line for each table and object.
+
+    Any indentation would be made by Python and not by C, in half a second for 2,000 tables.
+    """
+    encode_value = json.JSONEncoder(default=vars).encode
+
+    def lines(value: Any) -> str:
+        if not isinstance(value, (list, tuple)) or not value:
+            return encode_value(value)
+        members: tuple[Any, ...] = tuple(value)  # pyright: ignore[reportUnknownArgumentType]
+        return "[\n  " + ",\n  ".join(map(encode_value, members)) + "\n ]"
+
+    members = (f" {encode_value(name)}: {lines(value)}" for name, value in document.items())
+    return "{\n" + ",\n".join(members) + "\n}"
 
 
 def _canonical(content: dict[str, Any]) -> bytes:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import zstandard
-from psycopg import sql
 
 from operations.backup import fingerprints
 from operations.backup.catalog import Table
@@ -26,13 +25,17 @@ from operations.backup.session import Snapshot, import_statements
 from operations.errors import OperationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from io import RawIOBase
 
 # Bare values, one line for the one row: `100 -1234`.
 _PSQL = (
     "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--field-separator= ",
     "--set=ON_ERROR_STOP=1", "--file=-",
 )  # fmt: skip
+
+# As one message to the server: a message each would cost more than the rows of a small table. No
+# more, because logs (pgaudit) tell the whole message for each statement in it.
+_TABLES_A_MESSAGE = 25
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class RowDumper:
         try:
             script = self._script(piece, mark)
             with self.children.output("psql", _PSQL, script=script) as output:
-                marked = MarkedOutput(output, mark.encode() + b"\n")
+                marked = MarkedOutput(cast("RawIOBase", output), mark.encode() + b"\n")
                 compressor = zstandard.ZstdCompressor(self.compression_level, write_checksum=True)
                 try:
                     for segment in piece.segments:
@@ -89,38 +92,42 @@ class RowDumper:
 
     def _script(self, piece: Piece, mark: str) -> bytes:
         lines = [f"{statement};" for statement in import_statements(self.snapshot)]
-        for segment in piece.segments:
-            lines += self._statements(segment)
-            lines.append(f"\\echo {mark}")
+        # COPY, and not SELECT or \echo: psql writes its end out at once.
+        end = f"COPY (SELECT '{mark}') TO STDOUT"
+        for first in range(0, len(piece.segments), _TABLES_A_MESSAGE):
+            statements: list[str] = []
+            for segment in piece.segments[first : first + _TABLES_A_MESSAGE]:
+                statements += [*self._statements(segment), end]
+            # `\;` ends a statement and does not send it yet.
+            lines.append("\\;\n".join(statements) + ";")
         return "\n".join(lines).encode(self.snapshot.codec)
 
-    def _statements(self, segment: Segment) -> Iterator[str]:
+    def _statements(self, segment: Segment) -> tuple[str, str]:
         table, limit = segment.table, self.largest_hashed_table_bytes
         with_hash = limit is None or table.size_bytes <= limit
         rows = _rows(segment)
         # First the hash: it brings the pages into the cache that COPY reads right after.
-        for statement in (
+        return (
             fingerprints.query(table, rows, with_hash=with_hash),
             _copy_statement(segment, rows),
-        ):
-            # On a line of its own: an extension's words may end in a comment.
-            yield f"{statement.as_string()}\n;"
+        )
 
 
 def _segment(
     segment: Segment, marked: MarkedOutput, compressor: Any, writer: ObjectWriter, key: str
 ) -> tuple[Table, RowsInObject, Fingerprint]:
     expected = _fingerprint(marked.line())
-    offset = writer.size_bytes
-    rows = 0
+    offset, lines = writer.size_bytes, marked.lines
     # A frame for each table, so that it can be read alone.
-    frame = compressor.compressobj()
-    for block in marked.until_mark():
-        # COPY writes a line feed inside a value as \n, so line feeds end rows and nothing else.
-        rows += block.count(b"\n")
-        if compressed := frame.compress(block):
-            writer.write(compressed)
-    writer.write(frame.flush())
+    if (whole := marked.section()) is not None:
+        writer.write(compressor.compress(whole))
+    else:
+        frame = compressor.compressobj()
+        for block in marked.until_mark():
+            if compressed := frame.compress(block):
+                writer.write(compressed)
+        writer.write(frame.flush())
+    rows = marked.lines - lines
     if rows != expected.rows:
         raise OperationError(
             f"{segment.table.label}, pages {segment.pages_label}: COPY gave {rows} rows, the "
@@ -137,28 +144,23 @@ def _fingerprint(line: bytes) -> Fingerprint:
     return fingerprints.read(int(count), int(value) if value else None)
 
 
-def _rows(segment: Segment) -> sql.Composable:
+def _rows(segment: Segment) -> str:
     """`FROM ...` for the rows of a segment."""
-    table = segment.table
-    rows: sql.Composable = sql.SQL("FROM ONLY {}").format(sql.Identifier(table.schema, table.name))
-    if table.condition:
-        # An extension's own words (pg_extension.extcondition), as pg_dump takes them.
-        rows += sql.SQL(" ") + sql.SQL(table.condition)  # pyright: ignore[reportArgumentType]
-    elif segment.first_page is not None:
-        rows += sql.SQL(" WHERE ctid >= {}").format(_page(segment.first_page))
+    rows = segment.table.rows_sql
+    # One with a condition is not cut.
+    if segment.first_page is not None:
+        rows += f" WHERE ctid >= {_page(segment.first_page)}"
         if segment.end_page is not None:
-            rows += sql.SQL(" AND ctid < {}").format(_page(segment.end_page))
+            rows += f" AND ctid < {_page(segment.end_page)}"
     return rows
 
 
-def _page(number: int) -> sql.Composable:
-    return sql.SQL("{}::pg_catalog.tid").format(sql.Literal(f"({number},0)"))
+def _page(number: int) -> str:
+    return f"'({number},0)'::pg_catalog.tid"
 
 
-def _copy_statement(segment: Segment, rows: sql.Composable) -> sql.Composed:
+def _copy_statement(segment: Segment, rows: str) -> str:
     table = segment.table
-    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
     if segment.whole and not table.condition and table.columns:
-        name = sql.Identifier(table.schema, table.name)
-        return sql.SQL("COPY {} ({}) TO STDOUT").format(name, columns)
-    return sql.SQL("COPY (SELECT {} {}) TO STDOUT").format(columns, rows)
+        return f"COPY {table.sql} ({table.columns_sql}) TO STDOUT"
+    return f"COPY (SELECT {table.columns_sql} {rows}) TO STDOUT"

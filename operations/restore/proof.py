@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -101,16 +101,19 @@ def prove(
                 findings.extend(f"{name} was not in the backup" for name in sorted(there - known))
         _check_database(proof, connection)
         _check_extensions(proof, backup, found)
-        _check_indexes(proof, connection)
+        _check_indexes(proof, connection, connect, workers)
     return proof
 
 
-def prove_without_manifest(source: str, *, connect: Connect) -> tuple[Proof, dict[str, int]]:
+def prove_without_manifest(
+    source: str, *, connect: Connect, workers: int = 2
+) -> tuple[Proof, dict[str, int]]:
     """What can be said of a database that was restored as part of an instance.
 
     Args:
         source: what it was restored from, for the proof's `backup_id`.
         connect: makes a session that may read every table.
+        workers: sessions that check indexes side by side.
 
     Returns:
         The proof, and the rows of every table by `schema.table`: counted, compared with nothing.
@@ -131,17 +134,13 @@ def prove_without_manifest(source: str, *, connect: Connect) -> tuple[Proof, dic
                 except psycopg.errors.DataCorrupted as error:
                     findings.append(f"{table.label}: {error.diag.message_primary}")
         _check_database(proof, connection)
-        _check_indexes(proof, connection)
+        _check_indexes(proof, connection, connect, workers)
     return proof, counts
 
 
 def _count(connection: psycopg.Connection[Any], table: Table) -> int:
-    query: sql.Composable = sql.SQL("SELECT count(*) FROM ONLY {}").format(
-        sql.Identifier(table.schema, table.name)
-    )
-    if table.condition:
-        query += sql.SQL(" ") + sql.SQL(table.condition)  # pyright: ignore[reportArgumentType]
-    row = connection.execute(query).fetchone()
+    query = f"SELECT count(*) {table.rows_sql}"
+    row = connection.execute(query.encode(connection.info.encoding)).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -213,11 +212,8 @@ def _difference(
     if missing:
         return f"{record.label} lacks the columns {', '.join(missing)}"
     columns: tuple[Column, ...] = tuple(types[name] for name in record.columns)
-    same_order = Table(table.schema, table.name, columns, table.pages, table.size_bytes)
-    rows: sql.Composable = sql.SQL("FROM ONLY {}").format(sql.Identifier(table.schema, table.name))
-    if table.condition:
-        rows += sql.SQL(" ") + sql.SQL(table.condition)  # pyright: ignore[reportArgumentType]
-    actual = fingerprint(connection, same_order, rows, with_hash=record.hash is not None)
+    same_order = replace(table, columns=columns)
+    actual = fingerprint(connection, same_order, with_hash=record.hash is not None)
     if actual == Fingerprint(record.rows, record.hash):
         return None
     if actual.rows != record.rows:
@@ -240,10 +236,13 @@ SELECT i.indexrelid, i.indexrelid::regclass::text
   JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname = 'btree'
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname !~ '^pg_' AND i.indisvalid AND c.relpersistence <> 't'
+ ORDER BY c.relpages DESC, c.oid
 """
 
 
-def _check_indexes(proof: Proof, connection: psycopg.Connection[Any]) -> None:
+def _check_indexes(
+    proof: Proof, connection: psycopg.Connection[Any], connect: Connect, workers: int
+) -> None:
     """amcheck reads every B-tree and looks each row of its table up in it."""
     present = _amcheck_schema(connection)
     if present is None:
@@ -256,14 +255,29 @@ def _check_indexes(proof: Proof, connection: psycopg.Connection[Any]) -> None:
     check = sql.SQL("SELECT {}(%s::oid::regclass, true)").format(
         sql.Identifier(schema, "bt_index_check")
     )
-    indexes = connection.execute(_BTREE_INDEXES).fetchall()
-    try:
-        with _check(proof, "indexes checked with amcheck", len(indexes)) as findings:
-            for oid, name in indexes:
+    encoding = connection.info.parameter_status("server_encoding") or "UTF8"
+
+    def examine(share: Sequence[tuple[int, str]]) -> list[str]:
+        findings: list[str] = []
+        with connect() as session:
+            session.autocommit = True
+            for setting in session_settings(encoding, session.info.server_version):
+                session.execute(setting.encode())
+            for oid, name in share:
                 try:
-                    connection.execute(check, (oid,))
+                    session.execute(check, (oid,))
                 except psycopg.errors.IndexCorrupted as error:
                     findings.append(f"index {name}: {error.diag.message_primary}")
+        return findings
+
+    indexes = connection.execute(_BTREE_INDEXES).fetchall()
+    shares = [indexes[number::workers] for number in range(min(workers, len(indexes)))]
+    try:
+        with (
+            _check(proof, "indexes checked with amcheck", len(indexes)) as findings,
+            ThreadPoolExecutor(workers, thread_name_prefix="amcheck") as pool,
+        ):
+            findings.extend(line for lines in pool.map(examine, shares) for line in lines)
     finally:
         if present is None:
             # The database is to be what was backed up, no more.

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from operations.backup import catalog, cluster_globals, definitions, session
 from operations.backup.catalog import Table
@@ -202,17 +201,12 @@ def prepared(source_id: str, source: Side, options: Options) -> Generator[TableC
 def _copy(
     source: psycopg.Connection[Any], target: psycopg.Connection[Any], table: Table
 ) -> TableRecord:
-    name = sql.Identifier(table.schema, table.name)
-    rows: sql.Composable = sql.SQL("FROM ONLY {}").format(name)
-    if table.condition:
-        rows += sql.SQL(" ") + sql.SQL(table.condition)  # pyright: ignore[reportArgumentType]
-    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
-    out = sql.SQL("COPY (SELECT {} {}) TO STDOUT").format(columns, rows)
+    out = f"COPY (SELECT {table.columns_sql} {table.rows_sql}) TO STDOUT"
     with (
         source.cursor() as reading,
         target.transaction(),
         target.cursor() as writing,
-        reading.copy(out) as blocks,
+        reading.copy(out.encode(source.info.encoding)) as blocks,
     ):
         names = [column.name for column in table.columns]
         large = table.size_bytes >= LARGE_BYTES
@@ -220,7 +214,7 @@ def _copy(
         with writing.copy(copy_in(table.schema, table.name, names, frozen=frozen)) as entrance:
             for block in blocks:
                 entrance.write(block)
-    there = fingerprint(source, table, rows)
+    there = fingerprint(source, table)
     return TableRecord(
         table.schema,
         table.name,

@@ -13,7 +13,6 @@ from typing import Any
 import boto3
 import pytest
 import zstandard
-from psycopg import sql
 
 import workloads
 from operations.backup import (
@@ -223,13 +222,13 @@ def test_large_table_is_cut_and_goes_up_in_parts(
 def test_a_blank_padded_column_is_hashed_as_its_text(filled: Deployment) -> None:
     """As manifests of earlier versions have it; only without the slow cast."""
     columns = [Column("padded", "bpchar"), Column("id", "int4")]
-    table = Table("node_pass", "padding", tuple(columns), pages=1, size_bytes=8192)
+    table = Table("pg_temp", "padding", tuple(columns), pages=1, size_bytes=8192)
     with filled.server.superuser("node_pass") as superuser:
         superuser.execute(
             "CREATE TEMP TABLE padding (padded char(9), id int4); INSERT INTO padding VALUES "
             "('plain', 1), ('', 2), (NULL, 3), ('a b', 4), ('größe', 5), ('日本', 6), (E'tab\t', 7)"
         )
-        found = fingerprint(superuser, table, sql.SQL("FROM padding"))
+        found = fingerprint(superuser, table)
         row = superuser.execute(
             """SELECT count(*), sum(hash_record_extended(ROW(padded::text COLLATE "C", id), 0))
                  FROM padding"""

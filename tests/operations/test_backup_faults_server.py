@@ -175,7 +175,7 @@ def test_a_cut_copy_leaves_no_backup(
         def line(self) -> bytes:
             line = super().line()
             # Nobody reads, so that the rows of the large table wait in their COPY.
-            cut.extend(_terminate(site, "query LIKE 'COPY%' AND wait_event = 'ClientWrite'"))
+            cut.extend(_terminate(site, "query LIKE '%COPY %' AND wait_event = 'ClientWrite'"))
             return line
 
     monkeypatch.setattr(rows, "MarkedOutput", Cutting)

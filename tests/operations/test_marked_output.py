@@ -19,7 +19,9 @@ def test_sections_come_back_whole(monkeypatch: pytest.MonkeyPatch, block_bytes: 
     monkeypatch.setattr(marked_output, "_READ_BYTES", block_bytes)
     stream = b"".join(line + b"\n" + body + MARK for line, body in SECTIONS)
     marked = MarkedOutput(io.BytesIO(stream), MARK)
-    assert [(marked.line(), b"".join(marked.until_mark())) for _ in SECTIONS] == SECTIONS
+    found = [(marked.line(), b"".join(map(bytes, marked.until_mark()))) for _ in SECTIONS]
+    assert found == SECTIONS
+    assert marked.lines == sum(body.count(b"\n") for _, body in SECTIONS)
     with pytest.raises(EndedError):
         marked.line()
 
@@ -41,6 +43,14 @@ def test_memory_is_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marked_output, "_READ_BYTES", 1000)
     marked = MarkedOutput(io.BytesIO(b"x\n" + b"y" * 100_000 + MARK), MARK)
     marked.line()
-    blocks = list(itertools.islice(marked.until_mark(), 200))
-    assert sum(map(len, blocks)) == 100_000
-    assert max(map(len, blocks)) <= 1000 + len(MARK)
+    sizes = [len(block) for block in itertools.islice(marked.until_mark(), 200)]
+    assert sum(sizes) == 100_000
+    assert max(sizes) <= 1000 + len(MARK)
+
+
+def test_a_section_that_is_there_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marked_output, "_READ_BYTES", 16)
+    marked = MarkedOutput(io.BytesIO(b"2\na\nb\n" + MARK + b"1\nlong" * 9 + MARK), MARK)
+    assert marked.line() == b"2"
+    assert (bytes(marked.section() or b""), marked.lines) == (b"a\nb\n", 2)
+    assert (marked.line(), marked.section()) == (b"1", None)
