@@ -29,8 +29,8 @@ from localcloud.permissions.resources import key_arn
 _log = logging.getLogger(__name__)
 
 # AWS evaluates every minute; sooner keeps drills short and changes no result.
-_EVALUATION_SECONDS = 5.0
-_REPORT_SECONDS = 30.0
+_EVALUATION_SECONDS = 2.0
+_REPORT_SECONDS = 10.0
 _SERVICE = "cloudwatch.amazonaws.com"
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -255,11 +255,15 @@ class AlarmWatcher:
         """Evaluate each alarm once."""
         now = datetime.datetime.now(datetime.UTC)
         for backend in self._backends():
-            for alarm in list(backend.alarms.values()):
+            alarms = list(backend.alarms.values())
+            # Once for all alarms: a cloud that is up for hours has a hundred thousand values.
+            values: dict[tuple[str, str], list[Any]] = {_metric(alarm): [] for alarm in alarms}
+            for datum in list(backend.metric_data):
+                values.get((datum.namespace, datum.name), []).append(datum)
+            for alarm in alarms:
                 periods = int(alarm.evaluation_periods) + 1
                 oldest = now.timestamp() - int(alarm.period) * (periods + 1)
-                values = list(backend.metric_data)
-                data = [datum for datum in values if _belongs(alarm, datum, oldest)]
+                data = [one for one in values[_metric(alarm)] if _belongs(alarm, one, oldest)]
                 outcome = evaluate(alarm, data, now)
                 if outcome and outcome[0] != alarm.state_value:
                     change_state(backend, alarm, *outcome)
@@ -271,13 +275,12 @@ class AlarmWatcher:
 
 
 def _belongs(alarm: Any, datum: Any, oldest: float) -> bool:
-    return (
-        datum.name == alarm.metric_name
-        and datum.namespace == alarm.namespace
-        and _epoch(datum.timestamp) >= oldest
-        # moto's own comparison says that no two metrics with several dimensions are the same.
-        and _dimensions(datum) == _dimensions(alarm)
-    )
+    # moto's own comparison says that no two metrics with several dimensions are the same.
+    return _epoch(datum.timestamp) >= oldest and _dimensions(datum) == _dimensions(alarm)
+
+
+def _metric(alarm: Any) -> tuple[str, str]:
+    return alarm.namespace, alarm.metric_name
 
 
 def _dimensions(owner: Any) -> dict[str, str]:
