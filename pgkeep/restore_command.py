@@ -116,7 +116,7 @@ def run(request: Request) -> None:
                 more = {"set_aside_as": done.aside, "exchange": asdict(done)}
             else:
                 made = _into_other(request, stack, endpoint, backup, request.target)
-    show(made, as_json=request.as_json, report_file=request.report_file, **more)
+    show(made, as_json=request.as_json, report_file=request.report_file, stack=stack.name, **more)
     if not made.proven:
         raise typer.Exit(ExitCode.REFUSED)
 

@@ -13,8 +13,18 @@ from pgkeep.failures import CommandError
 _KINDS = {"dump": "Backup", "point-in-time": "Restore to", "snapshot": "Snapshot"}
 
 
-def show(made: Report, *, as_json: bool, report_file: Path | None, **more: object) -> None:
-    """Print the report, and write its page where the user wants it."""
+def show(
+    made: Report,
+    *,
+    as_json: bool,
+    report_file: Path | None,
+    stack: str = "",
+    **more: object,
+) -> None:
+    """Print the report, and write its page where the user wants it.
+
+    `stack` is for the way back of a restore over the present database.
+    """
     if report_file is not None:
         as_page = html_page.html if _is_html(report_file) else page.markdown
         try:
@@ -29,7 +39,7 @@ def show(made: Report, *, as_json: bool, report_file: Path | None, **more: objec
         print_json({**asdict(made), "report": made.key, **more})
     else:
         aside = more.get("set_aside_as")
-        _print(made, None if aside is None else str(aside))
+        _print(made, None if aside is None else str(aside), stack)
 
 
 def refuse_unusable(report_file: Path | None) -> None:
@@ -55,7 +65,7 @@ def _what(made: Report) -> str:
     return made.restored_to if made.kind == "point-in-time" else made.backup_id
 
 
-def _print(made: Report, aside: str | None) -> None:
+def _print(made: Report, aside: str | None, stack: str) -> None:
     for name, seconds in made.steps.items():
         console.print(f"{name:<28} {seconds:>8.1f} s")
     for check in made.checks:
@@ -76,6 +86,7 @@ def _print(made: Report, aside: str | None) -> None:
         console.print(f"Objective {name.upper()} {one['objective_seconds']} s: {kept}")
     if aside is not None:
         console.print(
-            f"The database before is {aside}. The way back: pgkeep restore --back-to {aside}",
+            f"The database before is {aside}. The way back: pgkeep restore --stack {stack} "
+            f"--back-to {aside}",
             soft_wrap=True,
         )

@@ -59,7 +59,7 @@ def run(stack_name: str, *, bucket: str | None = None, as_json: bool) -> None:
     _print(points)
     for other in others:
         word = "no backup" if other.unsigned is None else "not signed"
-        console.print(f"[yellow]{word}[/yellow] {other.folder}: {other.reason}")
+        console.print(f"[yellow]{word}[/yellow] {other.folder}: {other.reason}", soft_wrap=True)
 
 
 def _of_stack(stack: DeployedStack, now: datetime) -> tuple[list[RecoveryPoint], list[NoBackup]]:

@@ -108,6 +108,25 @@ def test_what_cannot_even_be_cleaned_up_is_swept_by_the_next_run(
     assert '"upload_swept"' in capsys.readouterr().out
 
 
+def test_a_restore_outlives_a_moment_and_stops_with_the_word_at_what_stays(
+    site: Site, cloud: FaultyS3
+) -> None:
+    """The bucket is the same after each; nothing is proven that was not read."""
+    backup = site.backup()
+    for fault in (INTERNAL_ERROR, SLOW_DOWN, reset, hang(3)):
+        cloud.fail(("GetObject",), fault, fault)
+    site.restore(backup)
+    assert site.prove(backup).proven
+    for fault, word in ((WRONG_KEY, "AccessDenied"), (EXPIRED, "ExpiredToken")):
+        cloud.always_fail(("GetObject",), fault)
+        with pytest.raises(OperationError, match=rf"cannot be read: .*{word}.*check the permiss"):
+            site.restore(backup)
+        cloud.heal()
+        assert not site.prove(backup).proven
+        assert_whole(site)
+        assert site.uploads() == []
+
+
 @pytest.mark.parametrize("program", ["pg_dump", "psql"])
 @pytest.mark.parametrize("moment", ["at-once", "in-the-middle"])
 def test_a_killed_program_leaves_no_backup(

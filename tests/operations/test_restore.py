@@ -289,6 +289,9 @@ def test_without_a_whole_manifest_there_is_no_backup(plain: Site) -> None:
         assert reason in found.others[0].reason
         with pytest.raises(OperationError, match=f"{backup.id} is no backup"):
             store.get(backup.id)
+    plain.s3.delete_object(Bucket=BUCKET, Key=backup.key)
+    with pytest.raises(OperationError, match=f"{backup.id} is no backup: it has no manifest"):
+        store.get(backup.id)
     _put(plain, backup.key, body)
     plain.s3.delete_object(Bucket=BUCKET, Key=backup.schema_key)
     assert "schema.dump is gone" in store.find().others[0].reason
