@@ -22,13 +22,12 @@ from google.protobuf import json_format
 from pulumi.runtime import mocks, resource
 from pulumi.runtime.proto import resource_pb2, source_pb2
 
+from facts import regions
 from stacks.settings import Settings
 
 PROJECT: Final = "pgkeep"
 ACCOUNT: Final = "123456789012"
 _STACK_TYPE: Final = "pulumi:pulumi:Stack"
-# Partitions by the first part of the region's name; every other region is of "aws".
-_PARTITIONS: Final = {"cn": "aws-cn"}
 _ENDPOINT_SERVICE: Final = "aws:ec2/getVpcEndpointService:getVpcEndpointService"
 
 
@@ -241,18 +240,17 @@ def _logger(recorded: ProgramRun) -> logging.Logger:
 
 def aws_answers(settings: Settings, region: str) -> Answers:
     """What an AWS account answers that has only the network and database of the settings."""
-    partition = _PARTITIONS.get(region.partition("-")[0], "aws")
-    partition = "aws-us-gov" if region.startswith("us-gov-") else partition
-    zones = [f"{region}{zone}" for zone in "abc"]
+    partition = regions.partition_of(region)
+    zones = regions.zones(region) or [f"{region}{zone}" for zone in "abc"]
     fixed: dict[str, dict[str, Any]] = {
         "aws:index/getRegion:getRegion": {"region": region, "id": region},
         "aws:index/getPartition:getPartition": {
-            "partition": partition,
-            "dnsSuffix": f"amazonaws.com{'.cn' if partition == 'aws-cn' else ''}",
+            "partition": partition.name if partition else "aws",
+            "dnsSuffix": partition.dns_suffix if partition else "amazonaws.com",
         },
         "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
         "aws:index/getAvailabilityZones:getAvailabilityZones": {
-            "names": zones,
+            "names": list(zones),
             "zoneIds": [f"{region}-az{number}" for number, _ in enumerate(zones, start=1)],
         },
         "aws:ec2/getAmi:getAmi": {"id": "ami-0123456789abcdef0"},

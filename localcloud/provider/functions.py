@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from facts import regions
 from localcloud.provider import database_functions, sdk_types
 from localcloud.provider.aws import ACCOUNT_ID, Aws
 from localcloud.provider.errors import ProviderError
@@ -89,12 +90,15 @@ def _caller_identity(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str
 
 
 def _partition(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
-    del aws, region, args
+    del args
+    # The local cloud is of the commercial partition, in whatever region.
+    found = regions.partition_of(region) if aws.settings.offline else None
+    suffix = found.dns_suffix if found else "amazonaws.com"
     return {
-        "id": "aws",
-        "partition": "aws",
-        "dnsSuffix": "amazonaws.com",
-        "reverseDnsPrefix": "com.amazonaws",
+        "id": found.name if found else "aws",
+        "partition": found.name if found else "aws",
+        "dnsSuffix": suffix,
+        "reverseDnsPrefix": ".".join(reversed(suffix.split("."))),
     }
 
 
@@ -112,9 +116,10 @@ def _region(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _zones(aws: Aws, region: str, args: Mapping[str, Any]) -> dict[str, Any]:
     if aws.settings.offline:
+        names = regions.zones(region) or [f"{region}{letter}" for letter in _OFFLINE_ZONES]
         found = [
-            {"ZoneName": region + letter, "ZoneId": f"{_zone_prefix(region)}-az{i}"}
-            for i, letter in enumerate(_OFFLINE_ZONES, 1)
+            {"ZoneName": name, "ZoneId": f"{_zone_prefix(region)}-az{i}"}
+            for i, name in enumerate(names, 1)
         ]
     else:
         filters = _filters(args)

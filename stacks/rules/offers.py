@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import difflib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facts import ec2, postgresql_parameters, rds, regions
@@ -17,10 +18,15 @@ from stacks.schema import Refusal
 if TYPE_CHECKING:
     from stacks.settings import Settings
 
+_REPOSITORY = Path(__file__).parents[2]
+_SHIPPED_ROOTS = "stacks/rds_ca/{region}.pem"
+
 
 def refusals(settings: Settings) -> Iterator[Refusal]:
     """What AWS would refuse because it does not have it."""
     yield from _region(settings)
+    yield from _zones(settings)
+    yield from _other_partition(settings)
     yield from _engine_version(settings)
     yield from _instance_classes(settings)
     yield from _instance_types(settings)
@@ -37,6 +43,48 @@ def _region(settings: Settings) -> Iterator[Refusal]:
             "a region of AWS",
             "AWS has no region of this name",
             _instead(region, (name for each in regions.partitions() for name in each.regions)),
+        )
+
+
+# AWS documentation: AWS regions and availability zones.
+def _zones(settings: Settings) -> Iterator[Refusal]:
+    network, region = settings.network, settings.region
+    known = regions.zones(region) if region is not None else ()
+    if network.existing is not None or network.availability_zones or not known:
+        return
+    if network.availability_zone_count > len(known):
+        yield Refusal(
+            "network.availability_zone_count",
+            network.availability_zone_count,
+            f"at most {len(known)} in {region}",
+            f"it has {', '.join(known)}",
+            f"Set it to {len(known)} or choose another region.",
+        )
+
+
+# AWS EC2 user guide: find an AMI. AWS RDS user guide: using SSL/TLS, certificate bundles by region.
+def _other_partition(settings: Settings) -> Iterator[Refusal]:
+    partition = regions.partition_of(settings.region) if settings.region is not None else None
+    if partition is None or partition.name == "aws":
+        return
+    path = settings.database.ca_bundle_path
+    shipped = _REPOSITORY / path.replace("{region}", str(settings.region))
+    if path == _SHIPPED_ROOTS and not shipped.is_file():
+        yield Refusal(
+            "database.ca_bundle_path",
+            path,
+            f"a file with RDS's roots of {settings.region}",
+            f"pgkeep ships those of the commercial partition, and {settings.region} is of "
+            f"{partition.name}",
+            "Fetch the region's bundle from AWS (stacks/rds_ca/README.md) and put it there.",
+        )
+    if settings.pooler.image_id is None:
+        yield Refusal(
+            "pooler.image_id",
+            None,
+            f"required in partition {partition.name}",
+            "only in the commercial partition is the account known that publishes Debian's images",
+            "Set it to an image of Debian 13.",
         )
 
 

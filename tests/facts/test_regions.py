@@ -22,6 +22,15 @@ def test_the_partition_of_a_region(region: str, partition: str, suffix: str) -> 
     assert (found.name, found.dns_suffix) == (partition, suffix)
 
 
+@pytest.mark.parametrize(
+    ("region", "letters"),
+    [("eu-west-1", "abc"), ("us-east-1", "abcdef"), ("us-west-1", "ac"), ("cn-north-1", "abc")],
+)
+def test_the_zones_of_a_region(region: str, letters: str) -> None:
+    assert regions.zones(region) == tuple(f"{region}{letter}" for letter in letters)
+    assert regions.zones("eu-west-9") == ()
+
+
 def test_what_is_no_region() -> None:
     assert not regions.exists("eu-west-99")
     assert not regions.exists("aws-global")

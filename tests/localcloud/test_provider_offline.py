@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from localcloud.provider.functions import OFFLINE_AMI
+from localcloud.provider.aws import Settings
+from localcloud.provider.functions import OFFLINE_AMI, invoke
 from tests.localcloud import provider_moto
 from tests.localcloud.provider_engine import CheckFailed, Engine, provider
 from tests.localcloud.provider_moto import VPC, details
@@ -37,9 +39,19 @@ def test_offline_answers(offline: Engine):
     assert ami["architecture"] == "arm64"
     service = offline.invoke("aws:ec2/getVpcEndpointService:getVpcEndpointService", service="logs")
     assert service["serviceName"] == "com.amazonaws.eu-west-1.logs"
+    name = "aws:index/getAvailabilityZones:getAvailabilityZones"
+    assert offline.invoke(name, region="us-west-1")["names"] == ["us-west-1a", "us-west-1c"]
     with pytest.raises(grpc.RpcError) as error:
         offline.invoke("aws:ec2/getVpc:getVpc", id="vpc-1")
     assert "getVpc needs an account" in details(error)
+
+
+def test_an_offline_preview_is_of_its_region_s_partition() -> None:
+    china: Any = SimpleNamespace(settings=Settings("", offline=True, region="cn-north-1"))
+    found, wrong = invoke(china, "aws:index/getPartition:getPartition", {})
+    assert not wrong
+    assert (found["partition"], found["dnsSuffix"]) == ("aws-cn", "amazonaws.com.cn")
+    assert found["reverseDnsPrefix"] == "cn.com.amazonaws"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,32 @@ def test_a_region_without_data_is_not_judged() -> None:
     # A region of a secret partition: AWS publishes nothing about it.
     region = "us-isob-east-1"
     assert rds.instance_classes(region) is None
-    assert load(raw_settings("prod"), "prod", region).region == region
+    raw = raw_settings("prod")
+    raw.setdefault("pooler", {})["image_id"] = "ami-0123456789abcdef0"
+    raw["database"]["ca_bundle_path"] = "stacks/rds_ca/eu-west-1.pem"
+    assert load(raw, "prod", region).region == region
+
+
+def test_more_zones_than_the_region_has() -> None:
+    (line,) = refused("network", "availability_zone_count", 3, "us-west-1")
+    assert line.startswith(
+        "network.availability_zone_count: 3 refused, at most 2 in us-west-1: it has us-west-1a, "
+        "us-west-1c. Set it to 2 or choose another region."
+    )
+    # Zones that are named are AWS's to judge: an account's letters are its own.
+    raw = raw_settings("prod")
+    raw["network"]["availability_zones"] = ["us-west-1a", "us-west-1b"]
+    raw["network"]["availability_zone_count"] = 3
+    assert load(raw, "prod", "us-west-1").network.zone_count == 2
+
+
+def test_another_partition_needs_roots_and_an_image() -> None:
+    roots, line = refused("pooler", "image_id", None, "cn-north-1")
+    assert roots.startswith(
+        "database.ca_bundle_path: 'stacks/rds_ca/{region}.pem' refused, a file with RDS's roots of "
+        "cn-north-1: pgkeep ships those of the commercial partition, and cn-north-1 is of aws-cn."
+    )
+    assert line.startswith("pooler.image_id: null refused, required in partition aws-cn: only in")
 
 
 @pytest.mark.parametrize(
