@@ -136,6 +136,7 @@ class BackupWorker(pulumi.ComponentResource):
             role=role.role,
             security_group_id=security_group_id,
             root_volume_gib=settings.root_volume_gib,
+            disk_key_arn=keys.hosts.arn,
             tags=tags,
             opts=child,
         )

@@ -108,6 +108,49 @@ def log_key_user(deployment: Deployment, *groups: str) -> Statement:
     }
 
 
+def disk_key_users(deployment: Deployment) -> list[Statement]:
+    """Auto Scaling's service-linked role may start hosts whose disks are under the key.
+
+    AWS makes the role with an account's first group, and a key's policy cannot name a role that is
+    not there yet: a condition can. Amazon EC2 Auto Scaling user guide: required AWS KMS key policy
+    for use with encrypted volumes.
+    """
+    role = (
+        f"arn:{deployment.partition}:iam::{deployment.account_id}:role/aws-service-role/"
+        "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+    )
+    here = {"aws:PrincipalArn": role, "kms:CallerAccount": deployment.account_id}
+    return [
+        {
+            "Sid": "DisksOfAutoScaling",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": [
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey",
+                "kms:GenerateDataKeyWithoutPlaintext",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+            ],
+            "Resource": "*",
+            "Condition": {"StringEquals": here},
+        },
+        {
+            "Sid": "GrantsForDisksOfAutoScaling",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": "kms:CreateGrant",
+            "Resource": "*",
+            "Condition": {
+                "StringEquals": here,
+                "Bool": {"kms:GrantIsForAWSResource": "true"},
+            },
+        },
+    ]
+
+
 @dataclass(frozen=True)
 class CustomerKey:
     """A key that the program makes, or one that is there already."""
@@ -194,12 +237,13 @@ def make_key(
 
 
 class EncryptionKeys(pulumi.ComponentResource):
-    """Keys of the databases, the backups, the secrets, and of logs, alarms and dead letters."""
+    """Keys of databases, backups and secrets, of logs, alarms and dead letters, of hosts' disks."""
 
     database: CustomerKey
     backups: CustomerKey
     secrets: CustomerKey
     telemetry: CustomerKey
+    hosts: CustomerKey
     #: Signs the backups' manifests, where the settings ask for it.
     manifests: CustomerKey | None
 
@@ -229,6 +273,9 @@ class EncryptionKeys(pulumi.ComponentResource):
             "Log groups, alarm topic, dead-letter queues",
             *self._telemetry_users(),
         )
+        self.hosts = self._key(
+            "hosts", given.hosts_arn, "Disks of hosts", *disk_key_users(deployment)
+        )
         self.manifests = self._manifests_key()
         self.register_outputs(
             {
@@ -236,6 +283,7 @@ class EncryptionKeys(pulumi.ComponentResource):
                 "backups_key_arn": self.backups.arn,
                 "secrets_key_arn": self.secrets.arn,
                 "telemetry_key_arn": self.telemetry.arn,
+                "hosts_key_arn": self.hosts.arn,
             }
         )
 

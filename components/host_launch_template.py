@@ -21,6 +21,7 @@ def host_launch_template(
     role: aws.iam.Role,
     security_group_id: pulumi.Input[str],
     root_volume_gib: int,
+    disk_key_arn: pulumi.Input[str],
     tags: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> aws.ec2.LaunchTemplate:
@@ -62,9 +63,8 @@ def host_launch_template(
                     "volume_type": "gp3",
                     "volume_size": root_volume_gib,
                     "delete_on_termination": "true",
-                    # AWS's key for EBS: hosts keep no data, and a customer key would need the Auto
-                    # Scaling role in its policy, which a new account does not have yet.
                     "encrypted": "true",
+                    "kms_key_id": disk_key_arn,
                 },
             }
         ],

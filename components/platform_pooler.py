@@ -81,6 +81,7 @@ def make_pooler(
         ),
         secret_arns=[secret.arn for secret in secrets.values()],
         secrets_key_arn=keys.secrets.arn,
+        disk_key_arn=keys.hosts.arn,
         security_group_id=network.groups.group_id("pooler"),
         ready=[log, roles.applied, certificates.issued, *network.reachable],
         opts=opts,

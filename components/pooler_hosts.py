@@ -39,6 +39,7 @@ class PoolerHosts(pulumi.ComponentResource):
         user_data: pulumi.Input[str],
         secret_arns: Sequence[pulumi.Input[str]],
         secrets_key_arn: pulumi.Input[str],
+        disk_key_arn: pulumi.Input[str],
         security_group_id: pulumi.Input[str],
         ready: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
@@ -78,6 +79,7 @@ class PoolerHosts(pulumi.ComponentResource):
             role=role,
             security_group_id=security_group_id,
             root_volume_gib=settings.root_volume_gib,
+            disk_key_arn=disk_key_arn,
             tags=tags,
             opts=child,
         )

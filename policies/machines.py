@@ -10,7 +10,6 @@ from .inventory import Resource, Stack
 from .links import targets
 from .requirements import (
     ADVISORY_BELOW_STAGING,
-    ADVISORY_EVERYWHERE,
     Part,
     at_least,
     each,
@@ -237,16 +236,15 @@ RULES: Final = (
     Rule(
         id="ec2-disk-customer-key",
         title="Disks of hosts are under a key of one's own",
-        what="kmsKeyId is set on root devices, data devices and device mappings. A pooler's disk "
-        "is encrypted and has no data, and under a key that Auto Scaling's service-linked role may "
-        "not use no host would start, so that this is advice.",
+        what="kmsKeyId is set on root devices, data devices and device mappings.",
         why="Under AWS's own key a snapshot of the disk cannot be given to a recovery account.",
-        remediation="set kms_key_id on the device, and allow the Auto Scaling role to use the key.",
+        remediation="set kms_key_id on the device, and allow Auto Scaling's service-linked role to "
+        "use the key (disk_key_users in components/encryption_keys.py).",
         severity=Severity.MEDIUM,
         catalogue=("EC2-03",),
         controls=(),
         types=(HOST, TEMPLATE),
-        enforcement=ADVISORY_EVERYWHERE,
+        enforcement=ADVISORY_BELOW_STAGING,
         check_resource=_disk_keys,
     ),
     Rule(

@@ -88,13 +88,6 @@ def expanded(resource: Resource) -> list[Resource]:
     return [resource] if found is None else list(_translated(resource, found))
 
 
-def is_translated(kind: str) -> bool:
-    """Whether rules judge a type of aws-native."""
-    from .native_types import TRANSLATIONS
-
-    return kind in TRANSLATIONS
-
-
 def _translated(resource: Resource, how: Translation) -> Iterator[Resource]:
     if how.otherwise is not None and resource.get(how.unless) not in (None, ""):
         how = how.otherwise

@@ -193,8 +193,7 @@ def _inside(name: str, convert: Converter = lambda value: value) -> Converter:
         fields = _fields(value)
         if fields is None:
             return value
-        found = fields.get(name)
-        return found if found is None or found is UNKNOWN else convert(found)
+        return convert(fields.get(name))
 
     return of_field
 

@@ -26,3 +26,6 @@ class KeySettings(SettingsGroup):
     backups_arn: str | None = _key("the objects in the backup bucket")
     secrets_arn: str | None = _key("Secrets Manager and the functions' environments")
     telemetry_arn: str | None = _key("log groups, the alarm topic and dead-letter queues")
+    hosts_arn: str | None = _key(
+        "the hosts' disks (Auto Scaling's service-linked role has to be allowed to use it)"
+    )

@@ -91,7 +91,7 @@ def _storage_class(backups: BackupSettings, replication: ReplicationSettings) ->
 
 
 def _own_keys(settings: Settings) -> Iterator[Refusal]:
-    for name in ("database", "backups", "secrets", "telemetry"):
+    for name in ("database", "backups", "secrets", "telemetry", "hosts"):
         arn: str | None = getattr(settings.keys, f"{name}_arn")
         if arn is not None and settings.region not in (None, arn.split(":")[_REGION]):
             yield Refusal(

@@ -2,6 +2,12 @@
 
 from tests.localcloud.provider_sample import TAGS, Sample
 
+DISK = {
+    "volumeSize": 8,
+    "encrypted": "true",
+    "kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/disks",
+}
+
 SAMPLES = (
     Sample(
         "balancer",
@@ -62,9 +68,7 @@ SAMPLES = (
             "vpcSecurityGroupIds": [made["group"].id],
             "iamInstanceProfile": {"arn": made["profile"]["arn"]},
             "metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 1},
-            "blockDeviceMappings": [
-                {"deviceName": "/dev/xvda", "ebs": {"volumeSize": 8, "encrypted": "true"}}
-            ],
+            "blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": DISK}],
             "tagSpecifications": [{"resourceType": "instance", "tags": TAGS}],
             "updateDefaultVersion": True,
         },

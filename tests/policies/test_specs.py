@@ -24,7 +24,6 @@ from tests.policies.spec_table import ABSENT, ALSO_GOOD, ELSEWHERE, SPECS
 ADVICE: Final = {
     "db-audit-guarded",
     "db-login-roles-bounded",
-    "ec2-disk-customer-key",
     "lambda-code-signed",
     "lambda-in-vpc",
     "net-ec2-endpoint",

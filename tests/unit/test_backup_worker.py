@@ -103,6 +103,7 @@ def test_the_template(deployed: Deployed, environment: str) -> None:
                     "volumeSize": 8,
                     "deleteOnTermination": "true",
                     "encrypted": "true",
+                    "kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/keys-hosts",
                 },
             }
         ],

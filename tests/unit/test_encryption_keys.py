@@ -18,7 +18,8 @@ def test_keys_rotate_and_have_an_alias(deployed: Deployed, environment: str) -> 
     keys.pop("database-key-backup-replication", None)
     # It signs and encrypts nothing: test_manifest_signatures.py.
     assert (keys.pop("keys-manifests", None) is not None) == (environment != "dev")
-    assert set(keys) == {f"keys-{kind}" for kind in ("database", "backups", "secrets", "telemetry")}
+    kinds = ("database", "backups", "secrets", "telemetry", "hosts")
+    assert set(keys) == {f"keys-{kind}" for kind in kinds}
     for name, inputs in keys.items():
         kind = name.removeprefix("keys-")
         rest = {key: value for key, value in inputs.items() if key not in ("description", "policy")}
@@ -110,7 +111,7 @@ def test_the_key_of_the_copies_is_in_their_region(deployed: Deployed) -> None:
 def test_a_given_key_is_used_and_not_made() -> None:
     arns = {
         f"{kind}_arn": f"arn:aws:kms:eu-west-1:123456789012:key/{number}{'0' * 31}"
-        for number, kind in enumerate(("database", "backups", "secrets", "telemetry"))
+        for number, kind in enumerate(("database", "backups", "secrets", "telemetry", "hosts"))
     }
     recorder = deploy(load(raw_settings("dev") | {"keys": arns}, "dev"))
     assert recorder.of_type("aws:kms/key:Key") == {}
@@ -121,3 +122,34 @@ def test_a_given_key_is_used_and_not_made() -> None:
     ] == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": arns["backups_arn"]}
     assert recorder.inputs("alarms-topic")["kmsMasterKeyId"] == arns["telemetry_arn"]
     assert recorder.inputs("roles-backup")["kmsKeyId"] == arns["secrets_arn"]
+    template = recorder.inputs("pooler-hosts-template")
+    assert template["blockDeviceMappings"][0]["ebs"]["kmsKeyId"] == arns["hosts_arn"]
+
+
+def test_only_auto_scaling_s_own_role_uses_the_key_of_the_disks(deployed: Deployed) -> None:
+    account, disks, grants = deployed("prod").document("keys-hosts")["Statement"]
+    assert account["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+    role = (
+        "arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/"
+        "AWSServiceRoleForAutoScaling"
+    )
+    here = {"aws:PrincipalArn": role, "kms:CallerAccount": "123456789012"}
+    assert disks == {
+        "Sid": "DisksOfAutoScaling",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [
+            *("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"),
+            *("kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+        ],
+        "Resource": "*",
+        "Condition": {"StringEquals": here},
+    }
+    assert grants == {
+        "Sid": "GrantsForDisksOfAutoScaling",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": "kms:CreateGrant",
+        "Resource": "*",
+        "Condition": {"StringEquals": here, "Bool": {"kms:GrantIsForAWSResource": "true"}},
+    }

@@ -110,6 +110,7 @@ def test_the_launch_template(deployed: Deployed, environment: str) -> None:
                     "volumeSize": 10,
                     "deleteOnTermination": "true",
                     "encrypted": "true",
+                    "kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/keys-hosts",
                 },
             }
         ],
