@@ -7,8 +7,10 @@ stack uses, about 97 in 100 are told right; the rest are in the lists below wher
 
 from __future__ import annotations
 
+import functools
 import re
 from enum import Enum
+from pathlib import Path
 from typing import Final
 
 
@@ -23,58 +25,57 @@ class Level(Enum):
 
 _READ: Final = re.compile(
     r"(?:batch)?(?:get|list|describe|search|view|query|scan|lookup|select|check|simulate|preview"
-    r"|estimate|head|read|detect|discover|validate|download|filter|receive|count)",
+    r"|estimate|head|read|test|detect|discover|validate|download|filter|receive|count)",
     re.IGNORECASE,
 )
 _TAGGING: Final = re.compile(
-    r"(?:un)?tag[a-z]*|(?:add|remove|create|delete|put|update|change)[a-z]*tags?(?:ging)?",
+    r"(?:un)?tag[a-z]*"
+    r"|(?:add|remove|create|delete|put|update|change|replicate)[a-z]*tags?(?:ging)?"
+    r"(?:(?:to|from|for)[a-z]+)?",
     re.IGNORECASE,
 )
 _PERMISSIONS: Final = re.compile(
     r"""(?:
     [a-z0-9-]+:(?:put|delete|set|attach|detach|update|create|reset|add|remove)[a-z]*
       (?:resourcepolicy|keypolicy|bucketpolicy|accesspointpolicy|repositorypolicy|permissions?
-      |acl|publicaccessblock|accesspolicy|functionurlconfig)
+      |registrypolicy|filesystempolicy|identitypolicy|sharingpolicy|acl|publicaccessblock
+      |accesspolicy)
     | kms:(?:create|retire|revoke)grant
     | s3:(?:bypassgovernanceretention|objectowneroverridetobucketowner)
     | sns:(?:createtopic|settopicattributes)
     | sqs:(?:createqueue|setqueueattributes)
     | rds:(?:authorizedbsecuritygroupingress|modifydb(?:cluster)?snapshotattribute)
     | ec2:(?:modifysnapshotattribute|resetsnapshotattribute|modifyvpcendpointservicepermissions)
+    | lambda:(?:en|dis)ablereplication
+    | redshift:(?:authorize|deauthorize|revoke)[a-z]+
+    | redshift:(?:createclusteruser|joingroup|modifyclusteriamroles)
+    | rds-db:connect
+    | ssm:modifydocumentpermission
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Actions for which AWS accepts nothing but "*", besides those that permissions.py knows.
-_WITHOUT_RESOURCES: Final = re.compile(
+# So named, but Write to AWS.
+_ONLY_WRITES: Final = re.compile(
+    r"ec2:(?:create|delete)(?:networkacl|(?:coippool|localgatewayroutetable)permission)"
+    r"|elasticloadbalancing:setwebacl"
+    r"|(?:cloudtrail|ec2|kinesis|organizations|xray):(?:put|delete)resourcepolicy",
+    re.IGNORECASE,
+)
+# Whole groups of actions for which AWS accepts nothing but "*": no action of them has a resource.
+_GROUPS_WITHOUT_RESOURCES: Final = re.compile(
     r"""(?:
-    acm:(?:ListCertificates|GetAccountConfiguration)
-    | ce:[a-z]+
-    | cloudtrail:(?:DescribeTrails|ListTrails|LookupEvents)
-    | cloudwatch:DescribeAlarmsForMetric
+    ce:[a-z]+
     | config:Describe[a-z]+
-    | ecr(?:-public)?:GetAuthorizationToken
-    | ecs:(?:ListClusters|CreateCluster|ListTaskDefinitions|DescribeTaskDefinition)
+    | ec2messages:[a-z]+
+    | ecr-public:GetAuthorizationToken
     | health:Describe[a-z]+
-    | iam:(?:List(?:Roles|Users|Groups|Policies|InstanceProfiles)|GetAccountPasswordPolicy
-      |GenerateCredentialReport|GetCredentialReport|GetAccountAuthorizationDetails)
-    | kms:(?:CreateKey|ListRetirableGrants)
-    | lambda:(?:ListFunctions|ListLayers|GetAccountSettings|CreateEventSourceMapping
-      |ListEventSourceMappings)
-    | logs:(?:DescribeLogGroups|DescribeQueries|DescribeResourcePolicies|CreateLogDelivery
-      |PutResourcePolicy|ListLogDeliveries)
     | organizations:(?:List[a-z]+|DescribeOrganization)
-    | rds:(?:DescribeDBEngineVersions|DescribeOrderableDBInstanceOptions|DescribeEvents
-      |DescribeCertificates|DescribeAccountAttributes)
-    | s3:(?:GetAccountPublicAccessBlock|ListAccessPoints|ListJobs)
-    | secretsmanager:BatchGetSecretValue
-    | ssm:(?:DescribeParameters|DescribeInstanceInformation|ListCommands|GetCommandInvocation)
-    | sts:(?:GetSessionToken|GetAccessKeyInfo|DecodeAuthorizationMessage)
     | support:[a-z]+
     | tag:Get[a-z]+
-    | ec2messages:[a-z]+
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
+ACTIONS_WITHOUT_RESOURCES: Final = Path(__file__).with_name("actions_without_resources.txt")
 
 
 def level(action: str) -> Level:
@@ -89,9 +90,28 @@ def level(action: str) -> Level:
         return Level.TAGGING
     if action.lower().startswith("iam:"):
         return Level.PERMISSIONS
-    return Level.PERMISSIONS if _PERMISSIONS.fullmatch(action) else Level.WRITE
+    if _ONLY_WRITES.fullmatch(action) or not _PERMISSIONS.fullmatch(action):
+        return Level.WRITE
+    return Level.PERMISSIONS
 
 
 def has_no_resources(action: str) -> bool:
     """Whether AWS has no resource-level permission for `action`, so that "*" is all there is."""
-    return _WITHOUT_RESOURCES.fullmatch(action) is not None
+    if _GROUPS_WITHOUT_RESOURCES.fullmatch(action):
+        return True
+    return action.lower() in _without_resources()
+
+
+@functools.cache
+def _without_resources() -> frozenset[str]:
+    """The names in actions_without_resources.txt, in small letters."""
+    names: set[str] = set()
+    service = ""
+    for line in ACTIONS_WITHOUT_RESOURCES.read_text(encoding="ascii").splitlines():
+        if line.startswith("#"):
+            continue
+        start, colon, rest = line.partition(":")
+        if colon:
+            service = start
+        names.update(f"{service}:{name}".lower() for name in (rest if colon else line).split())
+    return frozenset(names)

@@ -44,7 +44,7 @@ def _drops_invalid_headers(balancer: Resource, context: Context) -> Iterator[Out
     kind = text(balancer.get("loadBalancerType"), default="application")
     if kind is UNKNOWN:
         yield Unverified(balancer, "loadBalancerType")
-    elif kind == "application":
+    elif kind not in ("network", "gateway"):
         drops = flag("dropInvalidHeaderFields", True, default=False)
         yield from on_resource(drops)(balancer, context)
 

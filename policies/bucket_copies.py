@@ -13,17 +13,15 @@ from .links import sources
 from .requirements import (
     ADVISORY_BELOW_PROD,
     ADVISORY_BELOW_STAGING,
-    ADVISORY_EVERYWHERE,
     Part,
 )
 from .resource_policies import statements
 from .rules import Context, Environment, Outcome, Rule, Severity, Unverified, Violation
-from .values import UNKNOWN, boolean, contains_unknown, integer, one_or_many, shown
+from .values import UNKNOWN, contains_unknown, integer, one_or_many, shown
 
 LOCK: Final = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 REPLICATION: Final = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
 NOTIFICATION: Final = "aws:s3/bucketNotification:BucketNotification"
-VERSIONING: Final = "aws:s3/bucketVersioning:BucketVersioning"
 _LEAST_LOCK_DAYS: Final = {
     Environment.LOCAL: 1,
     Environment.DEV: 1,
@@ -42,7 +40,10 @@ _CONTROL: Final = frozenset({"FULL_CONTROL", "READ_ACP", "WRITE_ACP"})
 def _data_buckets(stack: Stack) -> Iterator[Resource]:
     """Buckets that are no other bucket's log target."""
     for bucket in stack.of_type(*BUCKETS):
-        if not sources(stack, bucket, (LOGGING,), "targetBucket").found:
+        own = sources(stack, bucket, (LOGGING,), "bucket").found
+        split = sources(stack, bucket, (LOGGING,), "targetBucket").found
+        inline = sources(stack, bucket, BUCKETS, "logging").found
+        if all(one in (*own, bucket) for one in (*split, *inline)):
             yield bucket
 
 
@@ -172,7 +173,7 @@ def _access_logged(stack: Stack, _context: Context) -> Iterator[Outcome]:
         found = sources(stack, bucket, (LOGGING,), "bucket")
         if found.undecided:
             yield Unverified(bucket, "the bucket of a BucketLogging")
-        elif not found.found and _inline(bucket, "logging", "loggings") is None:
+        elif not found.found and _inline(bucket, "logging") is None:
             limit = "have one that names a bucket for its access logs"
             yield Violation(bucket, "has no BucketLogging in this stack", limit)
 
@@ -221,15 +222,6 @@ def _no_acl_control(acl: Resource, _context: Context) -> Iterator[Outcome]:
         if everyone and entry.get("permission") in _CONTROL:
             found = f"grants {shown(entry.get('permission'))} to everybody"
             yield Violation(acl, found, "let nobody else read or change permissions")
-
-
-def _mfa_delete(versioning: Resource, context: Context) -> Iterator[Outcome]:
-    part = Part(versioning, context, "", versioning.properties)
-    value = part.read("versioningConfiguration.mfaDelete")
-    if value is UNKNOWN:
-        yield part.unverified("versioningConfiguration.mfaDelete")
-    elif value != "Enabled" and boolean(value, default=False) is not True:
-        yield part.violation("versioningConfiguration.mfaDelete", value, "be Enabled")
 
 
 RULES: Final = (
@@ -340,19 +332,5 @@ RULES: Final = (
         controls=("CKV_AWS_375",),
         types=(ACL,),
         check_resource=_no_acl_control,
-    ),
-    Rule(
-        id="s3-mfa-delete",
-        title="Versions are deleted with a second factor only",
-        what="mfaDelete of every BucketVersioning is Enabled. Only the root user can set it, with "
-        "a device at hand, so that this is advice; the object lock holds without it.",
-        why="Whoever has the keys of an administrator could delete every version.",
-        remediation="enable it as the root user, then set mfa_delete in the versioning.",
-        severity=Severity.MEDIUM,
-        catalogue=("S3-11",),
-        controls=("S3.20", "3.1.2"),
-        types=(VERSIONING,),
-        enforcement=ADVISORY_EVERYWHERE,
-        check_resource=_mfa_delete,
     ),
 )

@@ -144,7 +144,7 @@ def _no_public_acl(acl: Resource, context: Context) -> Iterator[Outcome]:
         if contains_unknown(grant):
             if not older:
                 yield Unverified(acl, "accessControlPolicy")
-        elif any(name in str(grant) for name in _PUBLIC_GRANTEES):
+        elif not isinstance(grant, dict) or any(name in str(grant) for name in _PUBLIC_GRANTEES):
             yield Violation(acl, f"grants {shown(grant)}", limit)
 
 

@@ -25,7 +25,7 @@ from .requirements import (
     ADVISORY_EVERYWHERE,
 )
 from .resource_policies import KEY
-from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
+from .rules import Context, Outcome, Phase, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, Wrong, boolean, contains_unknown, integer, one_or_many, shown, text
 
 SELECTION: Final = "aws:backup/selection:Selection"
@@ -230,13 +230,21 @@ def _snapshot_encrypted(snapshot: Resource, _context: Context) -> Iterator[Outco
             yield Violation(snapshot, "has no kmsKeyId", "be a copy that is encrypted by a key")
 
 
-def _snapshots_of_encrypted(stack: Stack, _context: Context) -> Iterator[Outcome]:
-    for kind, property_name, source_type in (
-        (SNAPSHOT, "dbInstanceIdentifier", INSTANCE),
-        (CLUSTER_SNAPSHOT, "dbClusterIdentifier", CLUSTER),
+def _snapshots_of_encrypted(stack: Stack, context: Context) -> Iterator[Outcome]:
+    for kind, property_name, source_type, said in (
+        (SNAPSHOT, "dbInstanceIdentifier", INSTANCE, "encrypted"),
+        (CLUSTER_SNAPSHOT, "dbClusterIdentifier", CLUSTER, "storageEncrypted"),
     ):
         for snapshot in stack.of_type(kind):
-            for database in targets(stack, snapshot, property_name, (source_type,)).found:
+            databases = targets(stack, snapshot, property_name, (source_type,)).found
+            if not databases and snapshot.get(said) is None:
+                # AWS says it of every snapshot that exists; no program sets it.
+                if context.phase is Phase.PREVIEW:
+                    yield Unverified(snapshot, said)
+                else:
+                    found = f"has no {said}, and its database is not in this stack"
+                    yield Violation(snapshot, found, "be encrypted")
+            for database in databases:
                 encrypted = boolean(database.get("storageEncrypted"), default=False)
                 if encrypted is UNKNOWN:
                     yield Unverified(database, "storageEncrypted")

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Final, TypeVar, cast
 
 from .effective import Restraint
+from .older_buckets import current_name, current_properties
 from .values import UNKNOWN, Unknown, hidden_properties, plain
 
 # Older names under which pulumi-aws knows the same resources (the aliases in its SDK).
@@ -87,12 +88,13 @@ class Resource:
             urn=urn or f"urn:pulumi:stack::project::{type}::{name}",
             type=canonical_type(type),
             name=name,
-            properties=cast("dict[str, object]", converted) if isinstance(converted, dict) else {},
+            properties=current_properties(type, _fields(converted)),
             property_dependencies={
-                key: tuple(urns) for key, urns in (property_dependencies or {}).items()
+                current_name(type, key): tuple(urns)
+                for key, urns in (property_dependencies or {}).items()
             },
-            outputs=cast("dict[str, object]", made) if isinstance(made, dict) else {},
-            hidden=hidden_properties(properties),
+            outputs=current_properties(type, _fields(made)),
+            hidden=frozenset(current_name(type, key) for key in hidden_properties(properties)),
             protect=protect,
             declared_type=type,
             region=region,
@@ -132,6 +134,10 @@ class Resource:
     def label(self) -> str:
         """How messages name the resource."""
         return f'{self.declared_type or self.type} "{self.name}"'
+
+
+def _fields(value: object) -> Mapping[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 class Stack:

@@ -41,8 +41,10 @@ def _is_own_key(key: str) -> bool:
 
 
 def _is_asymmetric(key: Resource) -> bool:
-    """AWS rotates symmetric keys only."""
-    spec = key.get("customerMasterKeySpec")
+    """AWS rotates symmetric keys only, which are there to encrypt and decrypt."""
+    spec, usage = key.get("customerMasterKeySpec"), key.get("keyUsage")
+    if isinstance(usage, str) and usage not in ("", "ENCRYPT_DECRYPT"):
+        return True
     return isinstance(spec, str) and spec not in ("", "SYMMETRIC_DEFAULT")
 
 

@@ -217,7 +217,7 @@ RULES: Final = (
         remediation=_NETWORK_REMEDIATION,
         severity=Severity.HIGH,
         catalogue=("NET-01",),
-        controls=("EC2.18",),
+        controls=("EC2.18", "disallowPublicInternetIngress"),
         types=GROUP_TYPES,
         check_resource=_world_reaches_web_only,
     ),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, cast
 
+from .action_levels import Level, has_no_resources, level
 from .documents import MalformedDocumentError, Statement, is_wildcard, parse
 from .effective import Denials
 from .inventory import Resource
@@ -43,7 +44,7 @@ _VERB_KEPT: Final = re.compile(r"[a-z0-9-]+:[a-z]{3,}\*", re.IGNORECASE)
 
 # Actions without resource-level permissions: AWS accepts nothing but "*" for them.
 # Source: AWS Service Authorization Reference, the actions whose resource type column is empty.
-# Anything else that needs "*" is an exemption, written in the environment's settings.
+# Any other write that needs "*" is an exemption, written in the environment's settings.
 _UNRESTRICTABLE: Final = re.compile(
     r"""(?:
     autoscaling:Describe[a-z]+
@@ -106,7 +107,7 @@ def _statement_resources(
 ) -> Iterator[Outcome]:
     where = f"{place}, statement {statement.number},"
     actions = [action for action in statement.actions if isinstance(action, str)]
-    judged = [action for action in actions if not _UNRESTRICTABLE.fullmatch(action)]
+    judged = [action for action in actions if not _needs_everything(action)]
     if statement.not_actions:
         judged.append("NotAction")
     if statement.not_resources:
@@ -162,6 +163,13 @@ def attached_policies(resource: Resource) -> list[object]:
     """The ARNs of the policies that a resource attaches."""
     property_name = _ATTACHMENT_PROPERTIES.get(resource.type)
     return one_or_many(resource.get(property_name)) if property_name else []
+
+
+def _needs_everything(action: str) -> bool:
+    """Whether "*" is no fault: AWS accepts nothing else, and nothing is changed."""
+    if _UNRESTRICTABLE.fullmatch(action):
+        return True
+    return has_no_resources(action) and level(action) is Level.READ
 
 
 def has_no_resource_level(action: str) -> bool:

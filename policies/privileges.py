@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from .action_levels import Level, has_no_resources, level
+from .dangerous_actions import DELETION, ESCALATION, EXFILTRATION, EXPOSURE, PERMISSIONS
 from .documents import Statement, matches
 from .inventory import Resource, Stack
 from .links import sources
@@ -32,49 +33,6 @@ USER_ATTACHMENTS: Final = (
 )
 ATTACHMENT: Final = "aws:iam/policyAttachment:PolicyAttachment"
 _WHOLE_ACCOUNT: Final = re.compile(r"(arn:aws[a-z-]*:iam::)?\d{12}(:root)?")
-
-# Who may do one of these to any resource may give itself everything else.
-# Source: Rhino Security Labs, "AWS IAM privilege escalation"; checkov CKV_AWS_286.
-_ESCALATION: Final = (
-    *("iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:AttachRolePolicy"),
-    *("iam:AttachUserPolicy", "iam:CreateAccessKey", "iam:CreateLoginProfile"),
-    *("iam:CreatePolicyVersion", "iam:PassRole", "iam:PutGroupPolicy", "iam:PutRolePolicy"),
-    *("iam:PutUserPolicy", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy"),
-    *("iam:UpdateLoginProfile", "lambda:UpdateFunctionCode", "sts:AssumeRole"),
-)
-# Results that are, or contain, credentials; checkov CKV_AWS_287.
-_EXPOSURE: Final = (
-    *("chime:CreateApiKey", "codepipeline:PollForJobs", "cognito-idp:DescribeUserPoolClient"),
-    *("cognito-identity:GetOpenIdToken", "cognito-identity:GetCredentialsForIdentity"),
-    *("connect:GetFederationToken", "ec2:GetPasswordData", "ecr-public:GetAuthorizationToken"),
-    *("gamelift:RequestUploadCredentials", "iam:CreateAccessKey", "iam:CreateLoginProfile"),
-    *("iam:CreateServiceSpecificCredential", "iam:ResetServiceSpecificCredential"),
-    *("iam:UpdateAccessKey", "lightsail:GetInstanceAccessDetails", "rds-db:connect"),
-    *("lightsail:GetRelationalDatabaseMasterUserPassword", "redshift:GetClusterCredentials"),
-    *("sso:GetRoleCredentials", "sts:AssumeRole", "sts:GetFederationToken"),
-)
-# Reads of what a stack is there to protect; checkov CKV_AWS_288.
-_EXFILTRATION: Final = (
-    *("s3:GetObject", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"),
-    *("secretsmanager:GetSecretValue", "rds:CopyDBSnapshot", "rds:CreateDBSnapshot"),
-)
-# Changes of who may do what; checkov CKV_AWS_289 (the part that a data stack has).
-_PERMISSIONS: Final = (
-    *("iam:CreateRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "kms:CreateGrant"),
-    *("kms:PutKeyPolicy", "lambda:AddPermission", "s3:PutBucketPolicy", "s3:PutBucketAcl"),
-    *("s3:PutAccountPublicAccessBlock", "s3:PutBucketPublicAccessBlock", "s3:PutObjectAcl"),
-    *("secretsmanager:PutResourcePolicy", "sns:AddPermission", "sqs:AddPermission"),
-    *("iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"),
-    *("rds:AuthorizeDBSecurityGroupIngress", "ec2:AuthorizeSecurityGroupIngress"),
-)
-# Actions after which data, its keys or its backups are gone.
-_DELETION: Final = (
-    *("backup:DeleteBackupVault", "backup:DeleteRecoveryPoint", "kms:DisableKey"),
-    *("kms:ScheduleKeyDeletion", "logs:DeleteLogGroup", "rds:DeleteDBCluster"),
-    *("rds:DeleteDBClusterSnapshot", "rds:DeleteDBInstance", "rds:DeleteDBSnapshot"),
-    *("rds:DeleteDBInstanceAutomatedBackup", "s3:DeleteBucket", "s3:DeleteObject"),
-    *("s3:DeleteObjectVersion", "s3:PutLifecycleConfiguration", "secretsmanager:DeleteSecret"),
-)
 
 
 # What a restore test makes, and deletes again. No wildcard: nothing else can be meant.
@@ -170,7 +128,7 @@ def _restrained(resource: Resource, action: str, statement: Statement) -> bool:
 def _hits(pattern: str, actions: tuple[str, ...]) -> Iterator[str]:
     yield from (one for one in actions if matches(pattern.lower(), one.lower()))
     # Beyond the list, every action that AWS itself calls permissions management.
-    if actions is not _PERMISSIONS or has_no_resources(pattern):
+    if actions is not PERMISSIONS or has_no_resources(pattern):
         return
     if level(pattern) is Level.PERMISSIONS:
         yield pattern
@@ -260,7 +218,7 @@ RULES: Final = (
         "iam-no-escalation",
         "No policy lets its holder become more",
         "No policy allows passing, assuming or changing every role, user or function.",
-        _ESCALATION,
+        ESCALATION,
         "CKV_AWS_286",
         "CKV_AWS_110",
     ),
@@ -268,7 +226,7 @@ RULES: Final = (
         "iam-no-credential-exposure",
         "No policy hands out everybody's credentials",
         "No policy allows an action on every resource whose result is a credential.",
-        _EXPOSURE,
+        EXPOSURE,
         "CKV_AWS_287",
         "CKV_AWS_107",
     ),
@@ -276,7 +234,7 @@ RULES: Final = (
         "iam-no-exfiltration",
         "No policy reads every bucket, secret or parameter",
         "No policy allows reading objects, secrets, parameters or snapshots on every resource.",
-        _EXFILTRATION,
+        EXFILTRATION,
         "CKV_AWS_288",
         "CKV_AWS_108",
     ),
@@ -284,7 +242,7 @@ RULES: Final = (
         "iam-no-permission-changes",
         "No policy changes everybody's permissions",
         "No policy allows changing policies, grants or access blocks on every resource.",
-        _PERMISSIONS,
+        PERMISSIONS,
         "CKV_AWS_289",
         "CKV_AWS_109",
     ),
@@ -354,7 +312,7 @@ RULES: Final = (
         types=DOCUMENT_TYPES,
         exemption_names_subject=True,
         check_resource=_not_allowed(
-            _DELETION,
+            DELETION,
             "leave out actions that delete data, keys or backups",
             anywhere=True,
             spared=_of_others_lifecycle,

@@ -16,6 +16,8 @@ from .values import plain
 MAXIMUM_TEXT: Final = 1_000_000
 _MAXIMUM_LAYERS: Final = 4
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_ESCAPED: Final = re.compile(r"\\([\\\"'/nrt])")
+_WHITE: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
 # Prefixes of AWS's own ids: IAM user guide, "Unique identifiers".
 _SECRETS: Final = (
@@ -75,7 +77,7 @@ def secret_in_variable(name: str, value: object) -> str | None:
 
 
 def unpacked(text: str) -> Iterator[str]:
-    """`text` itself, and what is inside it if it is base64, gzip, or parts of these."""
+    """`text` itself, and what is inside it: base64, gzip, escaped text, and parts of these."""
     pending: list[tuple[bytes | str, int]] = [(text[:MAXIMUM_TEXT], 0)]
     while pending:
         layer, depth = pending.pop()
@@ -85,6 +87,9 @@ def unpacked(text: str) -> Iterator[str]:
         yield plain
         if depth >= _MAXIMUM_LAYERS:
             continue
+        # A text inside of JSON, or of quotes of a shell: \" and \n hide where a line begins.
+        if (unescaped := _ESCAPED.sub(_unescaped, plain)) != plain:
+            pending.append((unescaped, depth + 1))
         # Whole texts, and values of write_files or MIME parts.
         for encoded in re.findall(r"[A-Za-z0-9+/]{24,}(?:\s[A-Za-z0-9+/]{16,})*={0,2}", plain):
             try:
@@ -93,6 +98,10 @@ def unpacked(text: str) -> Iterator[str]:
                 continue
             if inner.startswith(_GZIP_MAGIC) or _is_text(inner):
                 pending.append((inner, depth + 1))
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    return _WHITE.get(escaped[1], escaped[1])
 
 
 def leaves(value: object, place: str = "") -> Iterator[tuple[str, str]]:

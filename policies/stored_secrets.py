@@ -149,6 +149,8 @@ def _private_document(document: Resource, _context: Context) -> Iterator[Outcome
     if permissions is UNKNOWN:
         yield Unverified(document, "permissions")
         return
+    if permissions is not None and not isinstance(permissions, dict):
+        yield Violation(document, f"has permissions = {shown(permissions)}", limit)
     fields = cast("dict[str, object]", permissions) if isinstance(permissions, dict) else {}
     for key, value in fields.items():
         if key.replace("_", "").lower() != "accountids":
@@ -165,7 +167,7 @@ def _session_inputs(document: Resource) -> dict[str, object] | Outcome | None:
     kind, content = document.get("documentType"), document.get("content")
     if kind is UNKNOWN:
         return Unverified(document, "documentType")
-    if kind != "Session":
+    if kind is None or (isinstance(kind, str) and kind != "Session"):
         return None
     if content is UNKNOWN:
         return Unverified(document, "content")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, cast
 
 from ..bucket_protection import ACL, ENCRYPTION, grants
+from ..bucket_versions import without_lifecycle
 from ..buckets import BUCKET_POLICY, BUCKETS, PUBLIC_ACCESS_BLOCK
 from ..documents import Statement
 from ..inventory import Resource, Stack
@@ -133,6 +134,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, ResourceCheck]]] = {
     ),
 }
 JOINS: Final[Mapping[str, Mapping[str, StackCheck]]] = {
+    "s3-mfa-delete": {"S3.20": without_lifecycle},
     "s3-public-acl-tls": {"CKV_AWS_379": _public_over_plain_http},
     "s3-no-public-acl": {
         "CKV_AWS_20": _acl(

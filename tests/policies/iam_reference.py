@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from policies.privileges import _DELETION, _ESCALATION, _EXFILTRATION, _EXPOSURE, _PERMISSIONS
+from policies.dangerous_actions import DELETION, ESCALATION, EXFILTRATION, EXPOSURE, PERMISSIONS
 
-DANGEROUS = sorted({*_DELETION, *_ESCALATION, *_EXPOSURE, *_EXFILTRATION, *_PERMISSIONS})
+DANGEROUS = sorted({*DELETION, *ESCALATION, *EXPOSURE, *EXFILTRATION, *PERMISSIONS})
 
 
 def _spoilt_case(draw: st.DrawFn, text: str) -> str:

@@ -12,7 +12,7 @@ _KEY: Final = "AKIA" + "IOSFODNN7EXAMPLE"
 
 
 def packed(text: str) -> str:
-    return base64.b64encode(gzip.compress(text.encode())).decode()
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 SECRETS: Final[list[Any]] = [

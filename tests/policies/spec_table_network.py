@@ -257,7 +257,10 @@ ALSO_GOOD: Final[dict[str, Spoils]] = {
     "net-peering-least-routes": [("peering", "vpcPeeringConnectionId", [ABSENT])],
     "s3-aborts-uploads": [("lifecycle", "rules/0/filter", [ABSENT, {}])],
     "s3-no-lockout": [("tls", "policy", [_allow(Effect="Deny", Action="s3:PutObject")])],
-    "kms-rotation": [("key", "customerMasterKeySpec", ["SYMMETRIC_DEFAULT", "RSA_4096"])],
+    "kms-rotation": [
+        ("key", "customerMasterKeySpec", ["SYMMETRIC_DEFAULT", "RSA_4096"]),
+        ("key", "keyUsage", ["ENCRYPT_DECRYPT", "SIGN_VERIFY"]),
+    ],
     "kms-deletion-window": [("key", "deletionWindowInDays", [ABSENT, "30"])],
     "secrets-recovery-window": [("secret", "recoveryWindowInDays", [ABSENT, 7])],
     "secrets-rotation-interval": [

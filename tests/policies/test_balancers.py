@@ -42,6 +42,8 @@ def test_what_only_some_kinds_have(rule: str, flag: str) -> None:
         ("network", others),
         ("gateway", others),
         (UNKNOWN, [NOTE]),
+        # What cannot be read may be either.
+        (5, [REFUSAL]),
     ):
         assert kinds(rule, balancer(kind)) == expected
         assert kinds(rule, balancer(kind, **{flag: True})) == [

@@ -57,6 +57,8 @@ def test_no_canned_acl_is_public(acl: Any, in_an_acl: list[Kind], in_a_bucket: l
         ([UNKNOWN, ALL], [NOTE, REFUSAL], [REFUSAL]),
         ([grant("s3/LogDelivery", UNKNOWN)], [NOTE], []),
         (UNKNOWN, [NOTE], []),
+        (5, [REFUSAL], [REFUSAL]),
+        (["x"], [REFUSAL], [REFUSAL]),
     ],
     ids=str,
 )
@@ -65,12 +67,13 @@ def test_no_grant_is_for_everybody(
 ) -> None:
     policy = {"grants": grants}
     assert kinds(PUBLIC, made(ACL, "a", bucket="b", accessControlPolicy=policy)) == in_an_acl
+    assert kinds(PUBLIC, made(ACL, "a", bucket="b", accessControlPolicy="x")) == [REFUSAL]
     assert kinds(PUBLIC, made(BUCKET, "b", bucket="b", grants=grants)) == in_a_bucket
 
 
 def test_an_acl_that_is_not_known_is_noted() -> None:
     assert kinds(PUBLIC, made(ACL, "a", accessControlPolicy=UNKNOWN)) == [NOTE]
-    assert kinds(PUBLIC, made(ACL, "a", accessControlPolicy="x")) == []
+    assert kinds(PUBLIC, made(ACL, "a", accessControlPolicy="x")) == [REFUSAL]
 
 
 def beside(*resources: Resource) -> list[tuple[Kind, str]]:

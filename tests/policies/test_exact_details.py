@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from policies.action_levels import Level, has_no_resources, level
 from policies.inventory import Resource
 from tests.policies.one_rule import UNKNOWN, broken, is_broken, made
 
@@ -118,30 +117,6 @@ def test_policies_of_aws_that_are_attached() -> None:
     ):
         attachment = made(kind, policyArn=arn)
         assert is_broken(ACTIONS, "CKV_AWS_274", attachment) == found
-
-
-@pytest.mark.parametrize(
-    ("action", "found"),
-    [
-        ("s3:GetObject", Level.READ),
-        ("ec2:DescribeInstances", Level.READ),
-        ("ec2:CreateTags", Level.TAGGING),
-        ("s3:PutObjectTagging", Level.TAGGING),
-        ("iam:CreateRole", Level.PERMISSIONS),
-        ("IAM:GetRole", Level.READ),
-        ("kms:CreateGrant", Level.PERMISSIONS),
-        ("s3:PutBucketPolicy", Level.PERMISSIONS),
-        ("s3:PutObject", Level.WRITE),
-        ("s3:*", Level.WRITE),
-    ],
-)
-def test_levels_of_actions(action: str, found: Level) -> None:
-    assert level(action) is found
-
-
-def test_actions_without_resources() -> None:
-    assert has_no_resources("tag:GetResources")
-    assert not has_no_resources("s3:GetObject")
 
 
 def uses(*groups: Resource, **fields: Any) -> list[Resource]:

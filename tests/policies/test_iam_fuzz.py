@@ -12,10 +12,10 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from policies.action_levels import Level, level
+from policies.dangerous_actions import DELETION, ESCALATION, EXFILTRATION, EXPOSURE, PERMISSIONS
 from policies.effective import includes, overlap
 from policies.evaluation import Kind, evaluate
 from policies.inventory import Resource, Stack
-from policies.privileges import _DELETION, _ESCALATION, _EXFILTRATION, _EXPOSURE, _PERMISSIONS
 from policies.rules import Context
 from tests.policies.iam_reference import (
     DANGEROUS,
@@ -27,10 +27,10 @@ from tests.policies.iam_reference import (
 )
 
 LISTS = {
-    "iam-no-escalation": _ESCALATION,
-    "iam-no-credential-exposure": _EXPOSURE,
-    "iam-no-exfiltration": _EXFILTRATION,
-    "iam-no-permission-changes": _PERMISSIONS,
+    "iam-no-escalation": ESCALATION,
+    "iam-no-credential-exposure": EXPOSURE,
+    "iam-no-exfiltration": EXFILTRATION,
+    "iam-no-permission-changes": PERMISSIONS,
 }
 # A name that no generated pattern spells: only a wildcard covers it.
 STRANGER = {
@@ -96,10 +96,10 @@ def lists_of_actions_are_refused_exactly_where_they_are_allowed(
             for stranger in STRANGER.values()
         )
 
-    assert ("iam-no-deletion" in found) == any(acts(one, _DELETION) for one in plain)
+    assert ("iam-no-deletion" in found) == any(acts(one, DELETION) for one in plain)
     for rule, actions in LISTS.items():
         expected = any(
-            (acts(one, actions) or (actions is _PERMISSIONS and changes_permissions(one)))
+            (acts(one, actions) or (actions is PERMISSIONS and changes_permissions(one)))
             and everywhere(one)
             and not one.get("Condition")
             for one in plain

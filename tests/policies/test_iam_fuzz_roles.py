@@ -10,11 +10,11 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from policies.catalogue import RULES
+from policies.dangerous_actions import DELETION
 from policies.evaluation import Judge, Kind, evaluate
 from policies.existing import evaluate_existing
 from policies.inventory import Resource, Stack
 from policies.permissions import ROLE
-from policies.privileges import _DELETION
 from policies.rules import Context, Phase
 from tests.policies.iam_reference import (
     applies,
@@ -107,7 +107,7 @@ def test_all_policies_of_a_role_and_its_boundary_count_in_a_state(
         (one, action)
         for one in whole["Statement"]
         if one["Effect"] == "Allow" and "Action" in one
-        for action in _DELETION
+        for action in DELETION
         if any(covers(pattern, action, any_case=True) for pattern in listed(one["Action"]))
     ]
     found = refused_documents(resources, "iam-no-deletion")

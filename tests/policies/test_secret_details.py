@@ -219,6 +219,15 @@ def test_only_symmetric_keys_are_rotated() -> None:
     ):
         assert kinds(rule, made(key, customerMasterKeySpec=spec)) == expected
         assert kinds(rule, made(key, customerMasterKeySpec=spec, enableKeyRotation=True)) == []
+    for usage, expected in (
+        ("SIGN_VERIFY", []),
+        ("GENERATE_VERIFY_MAC", []),
+        ("ENCRYPT_DECRYPT", REFUSED),
+        ("", REFUSED),
+        (5, REFUSED),
+        (UNKNOWN, REFUSED),
+    ):
+        assert kinds(rule, made(key, keyUsage=usage)) == expected
 
 
 DOCUMENT = "aws:ssm/document:Document"
@@ -239,7 +248,8 @@ def test_documents_are_shared_with_accounts() -> None:
         assert kinds(rule, made(DOCUMENT, permissions={"account_ids": shared})) == expected
     assert kinds(rule, made(DOCUMENT, permissions={"type": "Share"})) == []
     assert kinds(rule, made(DOCUMENT, permissions=UNKNOWN)) == NOTED
-    assert kinds(rule, made(DOCUMENT, permissions="x")) == []
+    assert kinds(rule, made(DOCUMENT, permissions="x")) == REFUSED
+    assert kinds(rule, made(DOCUMENT)) == []
     assert kinds(rule, made(DOCUMENT)) == []
 
 
@@ -282,6 +292,9 @@ def test_sessions_that_cannot_be_read() -> None:
         assert kinds(rule, made(DOCUMENT, documentType="Session", content=UNKNOWN)) == NOTED
         assert kinds(rule, made(DOCUMENT, documentType="Session", content="[")) == REFUSED
         assert kinds(rule, made(DOCUMENT, documentType="Session", content=[5])) == REFUSED
+        assert kinds(rule, made(DOCUMENT, documentType=5, content="{}")) == REFUSED
+        assert kinds(rule, made(DOCUMENT, documentType="Command", content="{}")) == []
+        assert kinds(rule, made(DOCUMENT, content="{}")) == []
         assert kinds(rule, made(DOCUMENT, documentType=UNKNOWN, content="{}")) == NOTED
         assert kinds(rule, made(DOCUMENT, documentType="Command", content="{}")) == []
         assert kinds(rule, made(DOCUMENT, documentType="Command", content=UNKNOWN)) == []

@@ -103,3 +103,23 @@ def test_variables_inside_a_value_have_their_place() -> None:
     assert list(variables({"a": json.dumps(one)})) == []
     assert list(variables([json.dumps(one)])) == []
     assert list(variables(json.dumps([one, "x" * 1_000_000]))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'export DATABASE_PASSWORD=\\"SomeSortOfWord\\"',
+        json.dumps({"write_files": [{"content": "umask 077\npassword=SomeSortOfWord\n"}]}),
+        json.dumps(json.dumps({"run": 'export PGPASSWORD="SomeSortOfWord"'})),
+        "a\\tpassword=SomeSortOfWord",
+        "a\\rpassword=SomeSortOfWord",
+    ],
+)
+def test_secrets_in_escaped_text(text: str) -> None:
+    assert secret_in(text) == "a password"
+
+
+def test_escaped_text_without_secrets() -> None:
+    assert secret_in("C:\\new\\table\\'s \\\\n") is None
+    assert list(unpacked("a\\nb")) == ["a\\nb", "a\nb"]
+    assert list(unpacked("a\\zb")) == ["a\\zb"]
