@@ -59,7 +59,9 @@ def _storage_encrypted(database: Resource, _context: Context) -> Iterator[Outcom
         return  # A replica has its source's encryption: judged with the stack.
     if database.type == GLOBAL_CLUSTER and database.get("sourceDbClusterIdentifier"):
         return  # It has the encryption of the cluster that it is made of.
-    encrypted = boolean(database.get("storageEncrypted"), default=False)
+    # Aurora Serverless v1 is always encrypted (Aurora user guide, "Encrypting Aurora resources").
+    silent = database.type == CLUSTER and database.get("engineMode") == "serverless"
+    encrypted = boolean(database.get("storageEncrypted"), default=silent)
     yield from require(database, "storageEncrypted", encrypted, bool, "be true")
 
 

@@ -113,7 +113,7 @@ VAULTS: Final[dict[str, Entry]] = {
     ),
     "snapshot": (
         "aws:rds/snapshot:Snapshot",
-        {"dbInstanceIdentifier": "another", "dbSnapshotIdentifier": "s"},
+        {"dbInstanceIdentifier": "another", "dbSnapshotIdentifier": "s", "encrypted": True},
         {},
     ),
 }

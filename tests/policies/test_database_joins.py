@@ -337,3 +337,14 @@ def test_a_global_cluster_may_have_the_encryption_of_its_source() -> None:
     assert kinds(rule, made(kind, "g", storageEncrypted=True)) == []
     assert kinds(rule, made(kind, "g", **source)) == []
     assert kinds(rule, made(CLUSTER, "c", **source)) == [REFUSAL]
+
+
+def test_a_serverless_cluster_is_encrypted_unless_it_says_no() -> None:
+    rule = "rds-storage-encrypted"
+    assert kinds(rule, made(CLUSTER, "c", engineMode="serverless")) == []
+    assert kinds(rule, made(CLUSTER, "c", engineMode="serverless", storageEncrypted=False)) == [
+        REFUSAL
+    ]
+    for mode in ("provisioned", None, UNKNOWN):
+        assert kinds(rule, made(CLUSTER, "c", engineMode=mode)) == [REFUSAL]
+    assert kinds(rule, made(INSTANCE, "i", engineMode="serverless")) == [REFUSAL]
