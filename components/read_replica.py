@@ -69,6 +69,10 @@ class ReadReplica(pulumi.ComponentResource):
                 parent=self,
                 depends_on=list(log_groups),
                 ignore_changes=CREATION_ONLY,
+                # RDS never gives a replica another source: with a new primary it is made anew,
+                # and the old one is gone before its name is taken again.
+                replace_with=[primary.instance],
+                delete_before_replace=True,
             ),
             **shared_inputs(
                 deployment,

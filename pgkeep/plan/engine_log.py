@@ -224,12 +224,19 @@ def _resource_label(urn: str) -> str:
 def _errors(diagnostics: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Why the preview failed: the engine's errors and the program's own, without its traceback."""
     found: list[str] = []
+    # What the program writes comes line by line: those after its `error: ` belong to it.
+    continued = False
     for item in diagnostics:
-        text = _plain_text(item)
+        text, of_program = _plain_text(item), item.get("severity") == "info#err"
         if item.get("severity") == "error" or text.startswith("error: "):
             resource = _resource_label(str(item.get("urn", "")))
             text = text.removeprefix("error: ")
             found.append(f"{resource}: {text}" if resource else text)
+            continued = of_program
+        elif text.startswith("Traceback"):
+            continued = False
+        elif continued and of_program and text:
+            found[-1] += f"\n{text}"
     # Others add that it has failed; why, the program or the policies have said.
     told = [text for text in found if not text.startswith(_ECHOES)]
     return tuple(dict.fromkeys(told))

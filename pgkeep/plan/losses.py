@@ -50,14 +50,18 @@ def _loss(change: Change) -> Loss:
     return Loss(
         change=change,
         lost=LOST[change.type](old),
-        instead=(
-            "a new, empty one takes its place"
-            if change.operation is Operation.REPLACE
-            else "nothing takes its place"
-        ),
+        instead=_instead(change, old),
         cause=_cause(change),
         guards=tuple(guards),
     )
+
+
+def _instead(change: Change, old: Properties) -> str:
+    if change.operation is Operation.DELETE:
+        return "nothing takes its place"
+    if old.get("replicateSourceDb"):
+        return "a new copy of the primary takes its place"
+    return "a new, empty one takes its place"
 
 
 def _cause(change: Change) -> str:
@@ -77,7 +81,7 @@ def _gib(old: Properties) -> str:
 def _database(old: Properties) -> str:
     name = old.get("identifier", "the instance")
     if old.get("replicateSourceDb"):
-        return f"read replica {name}: its reads stop; the data itself is on the primary"
+        return f"read replica {name}: its reads stop; its data is that of its primary"
     return f"database {name}{_gib(old)} with every row in it"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ ASSETS = frozenset({"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ec
 HIDDEN = "[secret]"
 UNKNOWN_TEXT = "[known after apply]"
 LONGEST = 72
+# An ARN is longer and says which: the key that a database is under, for example.
+_ARN = re.compile(r"arn:[!-~]{1,250}")
 # Names of properties that hold secrets; a provider that forgets to mark one does not show it here.
 _SECRET_NAMES = ("password", "secretstring", "secretbinary", "privatekey", "authtoken")
 
@@ -55,6 +58,8 @@ def _is_secret_name(name: str) -> bool:
 
 def shown(value: Any) -> str:
     """One line for a value; long texts and those with lines are told by length and fingerprint."""
+    if isinstance(value, str) and _ARN.fullmatch(value):
+        return value
     if isinstance(value, str) and (len(value) > LONGEST or "\n" in value):
         digest = hashlib.sha256(value.encode()).hexdigest()[:8]
         return f"{len(value):,} characters (sha256 {digest})"

@@ -143,6 +143,12 @@ def test_long_texts_are_told_by_length() -> None:
     assert item.new == "b"
 
 
+def test_an_arn_is_told_in_full() -> None:
+    arn = "arn:aws:kms:eu-west-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
+    [change] = made(step("update", QUEUE, "q", {"kmsKeyId": arn}, {"kmsKeyId": "b"})).changes
+    assert [(item.old, item.new) for item in change.properties] == [(arn, "b")]
+
+
 def test_drift_is_told_from_what_aws_has() -> None:
     event = step("update", QUEUE, "q", {"size": 2}, {"size": 2}, diffs=["size"])
     event["resourcePreEvent"]["metadata"]["old"]["outputs"] = {"size": 5}
@@ -162,7 +168,10 @@ def test_errors_of_program_and_engine_are_told_without_traceback() -> None:
         return {"diagnosticEvent": {"message": message, "severity": severity, "color": "never"}}
 
     plan = made(
-        said("error: stacks/Pulumi.prod.yaml cannot be deployed:\npooler: refused\n", "info#err"),
+        # One line an event, as the engine sends them.
+        said("error: stacks/Pulumi.prod.yaml cannot be deployed:\n\n", "info#err"),
+        said("pooler: refused\n\n", "info#err"),
+        said("database.name: refused\n\n", "info#err"),
         said("Traceback (most recent call last):\n", "info#err"),
         said('  File "x.py", line 1\n', "info#err"),
         said("<{%fg 1%}>error: no credentials<{%reset%}>\n", "error"),
@@ -171,7 +180,7 @@ def test_errors_of_program_and_engine_are_told_without_traceback() -> None:
     )
     assert plan.failed
     assert plan.errors == (
-        "stacks/Pulumi.prod.yaml cannot be deployed:\npooler: refused",
+        "stacks/Pulumi.prod.yaml cannot be deployed:\npooler: refused\ndatabase.name: refused",
         "no credentials",
     )
 

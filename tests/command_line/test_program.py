@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pytest
 from pulumi.runtime import resource as runtime_resource
 
-from pgkeep.program import ProgramRun, UnansweredError, aws_answers, run
+from pgkeep.program import PreviewMonitor, ProgramRun, UnansweredError, aws_answers, run
 from policies.values import UNKNOWN, contains_unknown, plain
 from stacks.settings import load
 from tests.unit import test_network
@@ -109,3 +111,20 @@ def test_an_existing_network_is_answered_with_the_subnets_of_the_settings() -> N
     raw["network"] = {"existing": test_network.EXISTING, "availability_zone_count": 2}
     found = run(load(raw, "prod"), "eu-west-1")
     assert not [r for r in found.resources if r.type == "aws:ec2/vpc:Vpc"]
+
+
+def test_a_replica_is_made_anew_with_its_primary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDS gives no replica another source, and another instance may come under the same name."""
+    asked: dict[str, Any] = {}
+    register = PreviewMonitor.RegisterResource
+
+    def kept(monitor: PreviewMonitor, request: Any) -> Any:
+        asked[request.name] = request
+        return register(monitor, request)
+
+    monkeypatch.setattr(PreviewMonitor, "RegisterResource", kept)
+    declared = run(settings("prod"), "eu-west-1")
+    replica = asked["replica-1-instance"]
+    primary = one(declared, "aws:rds/instance:Instance", "database-instance")
+    assert list(replica.replace_with) == [primary.urn]
+    assert replica.deleteBeforeReplace
