@@ -111,7 +111,7 @@ class LegacyDatabase:
             VpcEndpointType="Gateway",
             RouteTableIds=[routes["RouteTables"][0]["RouteTableId"]],
         )
-        for service in ("secretsmanager", "logs", "autoscaling"):
+        for service in ("secretsmanager", "logs", "autoscaling", "kms"):
             ec2.create_vpc_endpoint(
                 VpcId=self.vpc_id,
                 ServiceName=f"com.amazonaws.eu-west-1.{service}",
