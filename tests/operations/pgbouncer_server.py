@@ -69,6 +69,14 @@ class PgBouncerServer:
         except psycopg.Error as error:
             raise pooler.PoolerError(str(error)) from None
 
+    @property
+    def process_id(self) -> int:
+        """PgBouncer's own, as this machine counts; 0 when it has ended."""
+        unshare = self.process.pid
+        with contextlib.suppress(OSError, ValueError):
+            return int(Path(f"/proc/{unshare}/task/{unshare}/children").read_text())
+        return 0
+
     def stop(self) -> None:
         """Stop at once; namespaces and mounts go with the last process."""
         with contextlib.suppress(ProcessLookupError):
@@ -77,9 +85,17 @@ class PgBouncerServer:
 
 
 def start(
-    image: Path, folder: Path, server: PostgresServer, verifiers: dict[str, str]
+    image: Path,
+    folder: Path,
+    server: PostgresServer,
+    verifiers: dict[str, str],
+    *,
+    database_port: int | None = None,
 ) -> PgBouncerServer:
-    """Start one for the users of `verifiers`; `folder` gets its files, socket and log."""
+    """Start one for the users of `verifiers`; `folder` gets its files, socket and log.
+
+    `database_port` is where something in between leads to the server.
+    """
     run = folder / "run"
     run.mkdir()
     (folder / "root").mkdir()
@@ -91,7 +107,7 @@ def start(
         CONFIG,
         database_name=endpoint.database,
         database_host="127.0.0.1",
-        database_port=endpoint.port,
+        database_port=database_port or endpoint.port,
         replica_hosts=["127.0.0.1"],
         listen_port=port,
         database_sizes={},
