@@ -14,7 +14,13 @@ from .values import UNKNOWN
 
 Converter = Callable[[object], object]
 _EVERY_NETWORK: Final = "0.0.0.0/0"
-OPEN_TO_ALL: Final = {"protocol": "-1", "cidrBlocks": [_EVERY_NETWORK]}
+# What EC2 adds to a group that names no egress. It says what it is: nobody wrote it, and nobody can
+# describe it better than by rules of the group's own.
+OPEN_TO_ALL: Final = {
+    "protocol": "-1",
+    "cidrBlocks": [_EVERY_NETWORK],
+    "description": "EC2's own, in a group without egress rules",
+}
 
 
 def _fields(value: object) -> dict[str, object] | None:

@@ -154,7 +154,8 @@ def rules_of(found: list[Verdict]) -> set[str]:
 
 
 def test_a_group_without_outgoing_rules_lets_everything_out() -> None:
-    world = [{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"]}]
+    own = "EC2's own, in a group without egress rules"
+    world = [{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"], "description": own}]
     for properties in ({}, {"securityGroupEgress": []}):
         (group,) = native("ec2:SecurityGroup", properties)
         assert group.get("egress") == world
