@@ -144,7 +144,9 @@ def _no_public_acl(acl: Resource, context: Context) -> Iterator[Outcome]:
         if contains_unknown(grant):
             if not older:
                 yield Unverified(acl, "accessControlPolicy")
-        elif not isinstance(grant, dict) or any(name in str(grant) for name in _PUBLIC_GRANTEES):
+        elif any(name in str(grant) for name in _PUBLIC_GRANTEES) or not (
+            older or isinstance(grant, dict)
+        ):
             yield Violation(acl, f"grants {shown(grant)}", limit)
 
 
