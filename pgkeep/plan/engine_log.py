@@ -230,7 +230,7 @@ def _errors(diagnostics: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         text, of_program = _plain_text(item), item.get("severity") == "info#err"
         if item.get("severity") == "error" or text.startswith("error: "):
             resource = _resource_label(str(item.get("urn", "")))
-            text = text.removeprefix("error: ")
+            text = _PROTECTED.sub(_of_protection, text.removeprefix("error: "))
             found.append(f"{resource}: {text}" if resource else text)
             continued = of_program
         elif text.startswith("Traceback"):
@@ -240,6 +240,20 @@ def _errors(diagnostics: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     # Others add that it has failed; why, the program or the policies have said.
     told = [text for text in found if not text.startswith(_ECHOES)]
     return tuple(dict.fromkeys(told))
+
+
+# The engine names the resource by its URN, and advises to unprotect it.
+_PROTECTED = re.compile(
+    r'unable to (replace|delete) resource "[^"]+"\s+as it is currently marked for protection.*',
+    re.DOTALL,
+)
+
+
+def _of_protection(found: re.Match[str]) -> str:
+    return (
+        f"protected, so that Pulumi refuses to {found[1]} it. Set back what asks for it; data is "
+        "given up in two steps (docs/database.md)"
+    )
 
 
 _ECHOES = ("Exception calling application", "an unhandled error occurred", "preview failed")

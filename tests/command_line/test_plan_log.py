@@ -185,6 +185,20 @@ def test_errors_of_program_and_engine_are_told_without_traceback() -> None:
     )
 
 
+def test_a_refusal_of_the_engine_to_replace_what_is_protected() -> None:
+    urn = "urn:pulumi:prod::pgkeep::pgkeep:components:Database$aws:rds/instance:Instance::database"
+    message = (
+        f'unable to replace resource "{urn}"\nas it is currently marked for protection. To '
+        "unprotect the resource, remove the `protect` flag from the resource in your Pulumi "
+        "program and run `pulumi up`"
+    )
+    event = {"message": message, "severity": "error", "urn": urn}
+    assert made({"diagnosticEvent": event}, result="failed").errors == (
+        "rds:Instance database: protected, so that Pulumi refuses to replace it. Set back what asks "
+        "for it; data is given up in two steps (docs/database.md)",
+    )
+
+
 @pytest.mark.parametrize("text", ["", '{"preludeEvent": {}}'])
 def test_a_log_without_an_end_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="ended before the preview was complete"):
