@@ -160,7 +160,6 @@ def test_stacks_are_judged_in_their_order_on_two_processes(
     assert advice == {"advisory"}
     # What prod does without, and nothing else; `pgkeep explain RULE` says why.
     assert rules(found[0]) == {
-        "ec2-disk-customer-key",
         "lambda-code-signed",
         "lambda-in-vpc",
         "net-ec2-endpoint",
