@@ -196,12 +196,12 @@ def test_what_cannot_be_exempted_in_prod_can_be_in_dev() -> None:
 
 def test_an_exemption_covers_only_the_subjects_that_it_lists() -> None:
     policy = document(
-        {"Effect": "Allow", "Action": ["tag:GetTagKeys", "iam:PassRole"], "Resource": "*"}
+        {"Effect": "Allow", "Action": ["sqs:GetQueueAttributes", "iam:PassRole"], "Resource": "*"}
     )
     written = entry(
         rule="iam-no-wildcard-resources",
         resource="aws:iam/rolePolicy:RolePolicy::permissions",
-        covers=["tag:GetTagKeys"],
+        covers=["sqs:GetQueueAttributes"],
     )
     spoilt = stack(resource("permissions", policy=policy))
     found = evaluate(spoilt, context(today=TODAY), [written], rules=permissions.RULES)
@@ -216,7 +216,7 @@ def test_an_exemption_for_what_is_unknown_yet_is_not_called_unused() -> None:
     written = entry(
         rule="iam-no-wildcard-resources",
         resource="aws:iam/rolePolicy:RolePolicy::permissions",
-        covers=["tag:GetTagKeys"],
+        covers=["sqs:GetQueueAttributes"],
     )
     found = evaluate(
         stack(resource("permissions", policy=unknown)), context(today=TODAY), [written]
