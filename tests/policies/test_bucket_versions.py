@@ -69,6 +69,12 @@ def test_security_hub_judges_no_bucket_with_a_lifecycle() -> None:
     assert broken(MFA, "S3.20", bucket(lifecycleRules=[{"enabled": True}])) == []
     for none in ([], None, UNKNOWN):
         assert broken(MFA, "S3.20", bucket(lifecycleRules=none)) == ["b"]
+    # Joined through the bucket that both are of, also before it has a name.
+    made_later = made(BUCKET, "b")
+    of_it = made(VERSIONING, "v", bucket=(made_later,), versioningConfiguration={})
+    aged = made(LIFECYCLE, "l", bucket=(made_later,), rules=[])
+    assert broken(MFA, "S3.20", made_later, of_it) == ["v"]
+    assert broken(MFA, "S3.20", made_later, of_it, aged) == []
     # CIS asks for it all the same.
     assert kinds(MFA, bucket(), lifecycle) == REFUSED
 
