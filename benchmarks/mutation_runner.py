@@ -85,6 +85,10 @@ class Specs:
             for key, reached in lines.items():
                 self.reach[key].setdefault(frozenset(reached), []).append(number)
         self._find_functions()
+        if not self.functions:
+            raise RuntimeError(
+                "no function of the pack is found, so that no mutant would be noticed"
+            )
         gc.collect()
         gc.freeze()  # Forks share what they do not change.
         self.then(self)

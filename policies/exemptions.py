@@ -6,7 +6,7 @@ used alone, `pgkeep:policy_exemptions`), so that they are reviewed like any othe
     policy_exemptions:
       - rule: iam-no-wildcard-resources
         resource: aws:iam/rolePolicy:RolePolicy::inventory
-        covers: [tag:GetTagKeys]          # for rules that judge several things in one resource
+        covers: [tag:TagResources]          # for rules that judge several things in one resource
         reason: AWS offers no resource-level permission for this action
         owner: platform@example.com
         expires: "2026-03-01"
