@@ -19,6 +19,10 @@ from operations.postgresql_client import command
 Section = Literal["pre-data", "post-data"]
 _LONGEST_REASON = 2_000
 # The type of an entry in pg_restore's list; owner and names follow it.
+_EXIT_ON_ERROR = "--exit-on-error"
+_UNKNOWN_PARAMETER = b'ERROR:  unrecognized configuration parameter "transaction_timeout"'
+_ERROR = b"pg_restore: error: "
+_IGNORED = b"pg_restore: warning: errors ignored on restore: "
 _FOREIGN_KEY = b" FK CONSTRAINT "
 
 
@@ -42,7 +46,7 @@ class SchemaArchive:
         words = [
             *command("pg_restore"),
             f"--section={section}",
-            "--exit-on-error",
+            _EXIT_ON_ERROR,
             "--no-password",
             f"--dbname={self.login.endpoint.database}",
         ]
@@ -61,20 +65,37 @@ class SchemaArchive:
             self._run(words, section)
 
     def _run(self, words: list[str], what: str) -> bytes:
-        ended = subprocess.run(
-            [*words, str(self.path)],
-            env=self.login.environment(PGAPPNAME="pgkeep restore"),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        if ended.returncode != 0:
+        ended = self._start(words)
+        if ended.returncode != 0 and _UNKNOWN_PARAMETER in ended.stderr:
+            # It was the first thing that pg_restore said to the server: nothing is restored yet.
+            ended = self._start([word for word in words if word != _EXIT_ON_ERROR])
+        if ended.returncode != 0 and not only_unknown_parameter(ended.stderr):
             reason = " ".join(ended.stderr.decode(errors="replace").split())[:_LONGEST_REASON]
             raise OperationError(
                 f"pg_restore of {what} ended with {ended.returncode}: {reason}; the target is "
                 "incomplete"
             )
         return ended.stdout
+
+    def _start(self, words: list[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*words, str(self.path)],
+            env=self.login.environment(PGAPPNAME="pgkeep restore"),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+
+
+def only_unknown_parameter(errors: bytes) -> bool:
+    """Whether pg_restore 17 ended with 1 only because the server is a 16.
+
+    Each of its sessions sets `transaction_timeout`, which 17 brought; without `--exit-on-error` it
+    goes on and says at its end that it ignored errors (it counts not all of those of parallel
+    sessions).
+    """
+    passed_over = errors.count(_UNKNOWN_PARAMETER)
+    return _IGNORED in errors and 0 < passed_over == errors.count(_ERROR)
 
 
 @contextmanager
@@ -109,7 +130,6 @@ def restore_large_objects(backup: Manifest, reader: ObjectReader, login: Login) 
             [
                 *command("pg_restore"),
                 "--section=data",
-                "--exit-on-error",
                 "--no-password",
                 f"--dbname={login.endpoint.database}",
             ],
@@ -132,7 +152,8 @@ def restore_large_objects(backup: Manifest, reader: ObjectReader, login: Login) 
             process.kill()
             process.wait()
             raise
-        if status != 0:
-            errors.seek(0)
-            reason = " ".join(errors.read(_LONGEST_REASON).decode(errors="replace").split())
+        errors.seek(0)
+        said = errors.read()
+        if status != 0 and not only_unknown_parameter(said):
+            reason = " ".join(said.decode(errors="replace").split())[:_LONGEST_REASON]
             raise OperationError(f"pg_restore of the large objects ended with {status}: {reason}")

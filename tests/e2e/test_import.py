@@ -166,6 +166,11 @@ def test_a_backup_of_16_is_whole_and_in_the_other_account(
     assert copied == {one["Key"] for one in ours["Contents"]}
     head = legacy.their_s3.head_object(Bucket=COPIES, Key=f"{folder}manifest.json")
     assert head["SSEKMSKeyId"] == legacy.copies["key_arn"]
+    # pg_restore of 17 sets a parameter that 16 does not know.
+    restored = local.run_pgkeep(
+        "restore", "--from", made["id"], "--to", "proof", "--drop-afterwards"
+    )
+    assert restored.returncode == 0, restored.stdout + restored.stderr
 
 
 def test_a_major_upgrade_has_to_be_named(local: LocalStack, legacy: LegacyDatabase) -> None:
