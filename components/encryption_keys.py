@@ -117,7 +117,7 @@ def disk_key_users(deployment: Deployment) -> list[Statement]:
     """
     role = (
         f"arn:{deployment.partition}:iam::{deployment.account_id}:role/aws-service-role/"
-        "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+        f"{deployment.service_principal('autoscaling')}/AWSServiceRoleForAutoScaling"
     )
     here = {"aws:PrincipalArn": role, "kms:CallerAccount": deployment.account_id}
     return [
