@@ -43,18 +43,18 @@ _ACCOUNT_ACTIONS = (
 
 
 _SIGNING_ACTIONS = ("kms:GenerateMac", "kms:VerifyMac")
-# AWS KMS developer guide: key type reference.
-_ENCRYPTING_ACTIONS = frozenset(
-    {
-        "kms:Decrypt",
-        "kms:EnableKeyRotation",
-        "kms:Encrypt",
-        "kms:GenerateDataKey",
-        "kms:GenerateDataKeyWithoutPlaintext",
-        "kms:ReEncryptFrom",
-        "kms:ReEncryptTo",
-    }
+# What a service of AWS does with a key that it encrypts with.
+_USE_ACTIONS = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
 )
+# AWS KMS developer guide: key type reference.
+_ENCRYPTING_ACTIONS = frozenset(_USE_ACTIONS) - {"kms:DescribeKey"} | {"kms:EnableKeyRotation"}
 
 
 def inventory_key_user(deployment: Deployment, bucket_arn: str) -> Statement:
@@ -86,15 +86,7 @@ def log_key_user(deployment: Deployment, *groups: str) -> Statement:
         "Sid": "LogsOfThisStack",
         "Effect": "Allow",
         "Principal": {"Service": deployment.service_principal("logs")},
-        "Action": [
-            "kms:Decrypt",
-            "kms:DescribeKey",
-            "kms:Encrypt",
-            "kms:GenerateDataKey",
-            "kms:GenerateDataKeyWithoutPlaintext",
-            "kms:ReEncryptFrom",
-            "kms:ReEncryptTo",
-        ],
+        "Action": list(_USE_ACTIONS),
         "Resource": "*",
         "Condition": {
             "ArnLike": {
@@ -125,15 +117,7 @@ def disk_key_users(deployment: Deployment) -> list[Statement]:
             "Sid": "DisksOfAutoScaling",
             "Effect": "Allow",
             "Principal": {"AWS": "*"},
-            "Action": [
-                "kms:Decrypt",
-                "kms:DescribeKey",
-                "kms:Encrypt",
-                "kms:GenerateDataKey",
-                "kms:GenerateDataKeyWithoutPlaintext",
-                "kms:ReEncryptFrom",
-                "kms:ReEncryptTo",
-            ],
+            "Action": list(_USE_ACTIONS),
             "Resource": "*",
             "Condition": {"StringEquals": here},
         },

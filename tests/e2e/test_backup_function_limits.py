@@ -23,7 +23,7 @@ pytestmark = pytest.mark.root
 
 FUNCTION = "pgkeep-local-backup"
 ALARM = f"{FUNCTION}-errors"
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 45
 # Uploads of several parts, and long enough to be met.
 ROWS = 40_000
 
@@ -160,11 +160,17 @@ def subscribe(stack: LocalStack) -> str:
     return url
 
 
-def pages(stack: LocalStack, url: str) -> list[tuple[str, str]]:
-    """Alarms and their new states, in their order."""
-    found = stack.aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-    said = [json.loads(json.loads(one["Body"])["Message"]) for one in found.get("Messages", [])]
-    return [(one["AlarmName"], one["NewStateValue"]) for one in said]
+def wait_for_page(stack: LocalStack, url: str, wanted: tuple[str, str]) -> None:
+    """Of an alarm and its new state. An alarm has its state before its topic has told of it."""
+    said: list[tuple[str, str]] = []
+    deadline = time.monotonic() + 60
+    while wanted not in said:
+        assert time.monotonic() < deadline, f"no page says {wanted}: {said}"
+        found = stack.aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        for one in found.get("Messages", []):
+            page = json.loads(json.loads(one["Body"])["Message"])
+            said.append((page["AlarmName"], page["NewStateValue"]))
+        time.sleep(0.5)
 
 
 def test_a_kill_at_the_time_limit_leaves_no_half_backup_and_calls_somebody(
@@ -189,7 +195,7 @@ def test_a_kill_at_the_time_limit_leaves_no_half_backup_and_calls_somebody(
     assert uploads(large) != []
     assert errors(large) == failed + 1
     wait_for_alarm(large, "ALARM")
-    assert (ALARM, "ALARM") in pages(large, pager)
+    wait_for_page(large, pager, (ALARM, "ALARM"))
     configure(large, Timeout=900)
     assert_clean(large, before)
 

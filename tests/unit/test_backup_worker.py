@@ -6,6 +6,7 @@ import base64
 import functools
 import gzip
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import yaml
 
 from stacks.settings import SettingsError, load
 from tests.unit.conftest import Deployed
-from tests.unit.recorder import REPOSITORY, Recorder, deploy, raw_settings
+from tests.unit.recorder import Recorder, deploy, raw_settings
 from tests.unit.test_functions import HERE, KEYS, allow, make_backups
 from tests.unit.test_monitoring import ALARM, alarm
 from tests.unit.test_network import tags
@@ -133,7 +134,9 @@ def test_the_group_is_empty_and_an_update_leaves_its_capacity(
     }
 
 
-def test_it_runs_what_the_function_runs_by_its_hash(deployed: Deployed, environment: str) -> None:
+def test_it_runs_what_the_function_runs_by_its_hash(
+    deployed: Deployed, environment: str, built: Path
+) -> None:
     recorder = deployed(environment)
     architecture = "x86_64" if environment == "local" else "arm64"
     text = gzip.decompress(
@@ -146,8 +149,7 @@ def test_it_runs_what_the_function_runs_by_its_hash(deployed: Deployed, environm
         ("SDK_OBJECT", "aws-sdk", "aws-sdk"),
         ("CLIENT_OBJECT", "postgresql-client", f"postgresql-client-17-{architecture}"),
     ):
-        file = REPOSITORY / f".build/{path}.zip"
-        digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "0" * 64
+        digest = hashlib.sha256((built / f"{path}.zip").read_bytes()).hexdigest()
         inputs = dict(recorder.inputs(f"backup-worker-{object_}"))
         inputs.pop("source")
         assert inputs == {
