@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from localcloud.databases import shipping
 from localcloud.databases.earlier_engine import EARLIER_MAJOR_VERSION
 from localcloud.image import postgresql_16
 from tests.localcloud import databases_cloud
@@ -241,6 +242,7 @@ def test_the_way_back_is_the_snapshot_of_before(cloud: DatabasesCloud, made: Any
     assert rows(cloud, "back") == set(range(1, 1001))
     # Recovery to a point in time begins anew, with the first backup of 17.
     cloud.eventually(lambda: cloud.describe("orders").get("LatestRestorableTime"), 60)
+    shipping.ship_now(cloud.node("orders"))
     cloud.rds.restore_db_instance_to_point_in_time(
         SourceDBInstanceIdentifier="orders",
         TargetDBInstanceIdentifier="again",

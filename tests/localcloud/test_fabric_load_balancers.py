@@ -97,6 +97,20 @@ class Pool:
     def connect(self, port: int = PORT) -> socket.socket:
         return self.cloud.connect(self.client, self.addresses[0], port)
 
+    def one_to_each(self) -> dict[bytes, socket.socket]:
+        """A connection to each host, by the host's name."""
+        found: dict[bytes, socket.socket] = {}
+        deadline = time.monotonic() + 10
+        while len(found) < len(self.hosts):
+            assert time.monotonic() < deadline, f"connections reach only {set(found)}"
+            connection = self.connect()
+            name = connection.recv(100)
+            if name in found:
+                connection.close()
+            else:
+                found[name] = connection
+        return found
+
     def answers(self, count: int = 6) -> set[str]:
         """Which hosts new connections reach."""
         names: set[str] = set()
@@ -162,18 +176,19 @@ def test_a_target_that_never_answers_is_unhealthy_and_gets_nothing(pool: Pool) -
 
 def test_health_follows_interval_and_thresholds(pool: Pool) -> None:
     listeners = both_healthy(pool)
-    with pool.connect() as first, pool.connect() as second:
-        names = {first.recv(100): first, second.recv(100): second}
-        close(listeners[1])
-        # Two failures in a row, so at least one interval and at most two, and a little.
-        took = until(lambda: pool.state(pool.hosts[1]) == "unhealthy", 2 * INTERVAL_SECONDS + 2)
-        assert took > INTERVAL_SECONDS - 1
-        assert pool.health()[pool.hosts[1].address] == ("unhealthy", "Target.FailedHealthChecks")
-        until(lambda: pool.answers() == {"host0"}, 3)
-        # Connections of an unhealthy target are closed, others are not.
-        assert names[b"host1"].recv(100) == b""
-        names[b"host0"].sendall(b"still here")
-        assert names[b"host0"].recv(100) == b"still here"
+    connections = pool.one_to_each()
+    close(listeners[1])
+    # Two failures in a row, so at least one interval and at most two, and a little.
+    took = until(lambda: pool.state(pool.hosts[1]) == "unhealthy", 2 * INTERVAL_SECONDS + 2)
+    assert took > INTERVAL_SECONDS - 1
+    assert pool.health()[pool.hosts[1].address] == ("unhealthy", "Target.FailedHealthChecks")
+    until(lambda: pool.answers() == {"host0"}, 3)
+    # Connections of an unhealthy target are closed, others are not.
+    assert connections[b"host1"].recv(100) == b""
+    connections[b"host0"].sendall(b"still here")
+    assert connections[b"host0"].recv(100) == b"still here"
+    for each in connections.values():
+        each.close()
     pool.cloud.serve(pool.hosts[1], PORT)
     took = until(lambda: pool.state(pool.hosts[1]) == "healthy", 2 * INTERVAL_SECONDS + 2)
     assert took > INTERVAL_SECONDS - 1
@@ -183,7 +198,7 @@ def test_health_follows_interval_and_thresholds(pool: Pool) -> None:
 def test_a_deregistered_target_keeps_its_connections_for_the_delay(pool: Pool) -> None:
     both_healthy(pool)
     pool.configure(**{"deregistration_delay.connection_termination.enabled": "true"})
-    connections = {each.recv(100): each for each in (pool.connect(), pool.connect())}
+    connections = pool.one_to_each()
     started = time.monotonic()
     pool.deregister(pool.hosts[0])
     assert pool.health()[pool.hosts[0].address] == (
@@ -208,7 +223,7 @@ def test_a_deregistered_target_keeps_its_connections_for_the_delay(pool: Pool) -
 
 def test_without_termination_old_connections_outlive_the_delay(pool: Pool) -> None:
     both_healthy(pool)
-    connections = {each.recv(100): each for each in (pool.connect(), pool.connect())}
+    connections = pool.one_to_each()
     pool.deregister(pool.hosts[0])
     until(lambda: pool.state(pool.hosts[0]) == "absent", 5)
     connections[b"host0"].sendall(b"lives on")
