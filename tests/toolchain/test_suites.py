@@ -77,11 +77,9 @@ def test_two_lanes_run_side_by_side_and_hosts_wait_for_what_they_boot(
     monkeypatch.setattr(suites, "ensure_pulumi", lambda: order.append("engine"))
     monkeypatch.setattr(suites.platform, "system", lambda: "Linux")
     monkeypatch.setattr(suites.os, "geteuid", lambda: 0)
-    assert suites.run_all(["facts", "operations", "e2e"]) == 0
-    assert order.index("image") < order.index("engine") < order.index("operations")
+    assert suites.run_all(["facts", "policies", "e2e"]) == 0
+    assert order.index("image") < order.index("engine") < order.index("policies")
     assert order.index("engine") < order.index("e2e")
     printed = capfd.readouterr().out
-    assert {f"all of {name}" for name in ("facts", "operations", "e2e")} <= set(
-        printed.splitlines()
-    )
+    assert {f"all of {name}" for name in ("facts", "policies", "e2e")} <= set(printed.splitlines())
     assert printed.splitlines()[-1] == "10 passed, 0 failed, 0 skipped"
