@@ -190,7 +190,7 @@ def _notes(report: Report) -> Iterator[str]:
         yield "**No policy pack ran.**"
         return
     for kind, title in (
-        (NoteKind.ADVICE, "advisory notes, refused in production"),
+        (NoteKind.ADVICE, "advisory notes in this environment"),
         (NoteKind.NOT_COVERED, "of types that no rule judges"),
         (NoteKind.EXEMPTED, "exempted"),
         (NoteKind.UNVERIFIED, "not verifiable before apply, verified then"),

@@ -222,7 +222,7 @@ def _policies(console: Console, report: Report, verbose: bool) -> None:
         text = Text(f"✓ no violation in {report.plan.judged} resources", style="green")
         console.print(_indented(text, (0, 0, 0, 2)))
     for kind, notes, sign, what in (
-        (NoteKind.ADVICE, advice, "!", "advisory here, refused in production"),
+        (NoteKind.ADVICE, advice, "!", "advisory in this environment"),
         (
             NoteKind.NOT_COVERED,
             report.notes(NoteKind.NOT_COVERED),
