@@ -43,7 +43,7 @@ SUITES = {
     "e2e": 3,
 }
 # Two lanes run side by side: these suites mostly wait for boots, health checks and servers, the
-# others mostly compute. Both lanes end at about the same time.
+# others mostly compute. What stands in which lane is to make both end together.
 WAITING_LANE = ("e2e", "localcloud", "operations")
 COMPUTING_LANE = ("types", *(name for name in SUITES if name not in WAITING_LANE))
 # Hosts that boot keep their pace: what computes beside them gives way.
