@@ -16,6 +16,8 @@ from .values import contains_unknown
 
 # The properties by which AWS's types are named by others.
 _IDENTITIES: Final = ("id", "arn", "name", "identifier", "bucket", "clusterIdentifier")
+# sg-0123456789abcdef0, subnet-01234567
+_MADE_UP_ID: Final = re.compile(r"[a-z]+-[0-9a-f]{8,17}")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def targets(stack: Stack, resource: Resource, property_name: str, types: Sequenc
         if target is None or target.type not in types:
             continue
         # A target with a known name that no known text has was used for something else.
-        if unknown or (texts and not _has_name(target)):
+        if unknown or (texts and not _has_name(target)) or _may_be_id(target, texts):
             found[target] = None
     return Links(tuple(found), unknown and not found)
 
@@ -102,6 +104,14 @@ def _has_name(target: Resource) -> bool:
         for key in _IDENTITIES
         if key not in ("id", "arn")
     )
+
+
+def _may_be_id(target: Resource, texts: Sequence[str]) -> bool:
+    """Whether a text is an id that AWS made up, and the target's own id is not known here.
+
+    The engine hands a stack over without the ids of its resources, also once they exist.
+    """
+    return target.identity("id") is None and any(_MADE_UP_ID.fullmatch(one) for one in texts)
 
 
 def _texts(value: object) -> Iterator[str]:

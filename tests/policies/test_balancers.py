@@ -58,6 +58,8 @@ def test_zones_are_those_of_the_subnets_or_of_the_mappings() -> None:
     assert kinds(rule, balancer(subnetMappings=mapping)) == []
     assert kinds(rule, balancer(subnets=["a"], subnetMappings=mapping)) == []
     assert kinds(rule, balancer(subnets=["a", "b"], subnetMappings=mapping[:1])) == [REFUSAL]
+    assert kinds(rule, balancer(subnets=["a", "b"], subnetMappings=[])) == []
+    assert kinds(rule, balancer(subnets=["a"], subnetMappings=[])) == [REFUSAL]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,13 @@ def test_groups_are_used() -> None:
     assert kinds(rule, group, made(user, securityGroups=UNKNOWN)) == NOTED
     assert kinds(rule, group, made(user, description=UNKNOWN)) == REFUSED
     assert kinds(rule, group, made(user, securityGroups=["sg-other"])) == REFUSED
+    # The engine says what an existing user's property was made of, and no group's id.
+    known = made(user, securityGroups=["sg-0123456789abcdef0"])
+    assert kinds(rule, group, known) == REFUSED
+    depends = {"securityGroups": (group.urn,)}
+    assert kinds(rule, group, replace(known, property_dependencies=depends)) == []
+    read = replace(group, outputs={"id": "sg-0fedcba9876543210"})
+    assert kinds(rule, read, replace(known, property_dependencies=depends)) == REFUSED
     # A rule of the group is no use of it; a rule of another one that names it is.
     for kind in (GROUP_RULE, INGRESS, EGRESS):
         assert kinds(rule, group, made(kind, securityGroupId=(group,))) == REFUSED
