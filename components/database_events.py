@@ -15,7 +15,8 @@ class DatabaseEvents(pulumi.ComponentResource):
     """Subscriptions of the alarm topic to the events of exactly these instances and their group.
 
     Security Hub also asks for events of DB security groups (RDS.22), which only EC2-Classic had:
-    RDS still takes a subscription to them, for the whole region.
+    RDS still takes a subscription to them, for the whole region. RDS reports in the region of the
+    instance, so that a replica elsewhere needs subscriptions, and a topic, there.
     """
 
     def __init__(
@@ -26,9 +27,10 @@ class DatabaseEvents(pulumi.ComponentResource):
         alarm_topic: AlarmTopic,
         instances: Sequence[aws.rds.Instance],
         parameter_group: aws.rds.ParameterGroup,
+        region: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Subscribe, unless the settings name no category."""
+        """Subscribe, unless the settings name no category; in `region` if not the stack's."""
         super().__init__("pgkeep:components:DatabaseEvents", name, None, opts)
         categories = deployment.settings.database.event_categories
         subscriptions: list[
@@ -55,6 +57,7 @@ class DatabaseEvents(pulumi.ComponentResource):
             aws.rds.EventSubscription(
                 f"{name}-{suffix}",
                 name=subscription_name,
+                region=region,
                 sns_topic=alarm_topic.topic.arn,
                 source_type=source_type,
                 source_ids=source_ids,

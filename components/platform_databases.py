@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from components.database import Database
 from components.database_backup_replication import DatabaseBackupReplication
+from components.database_events import DatabaseEvents
 from components.existing_database import ExistingDatabase
 from components.platform_foundation import Foundation
 from components.read_replica import ReadReplica
@@ -68,6 +69,16 @@ def make_databases(foundation: Foundation, imported: ExistingDatabase | None) ->
         )
         for replica in regional_replicas
     }
+    for replica in regional_replicas:
+        DatabaseEvents(
+            f"database-events-{replica.region}",
+            deployment,
+            alarm_topic=regional_alarms[replica.region].topic,
+            instances=[replica.instance],
+            parameter_group=replica.parameter_group,
+            region=replica.region,
+            opts=opts,
+        )
     if settings.database.backup_replication is not None:
         DatabaseBackupReplication(
             "backup-replication",

@@ -22,6 +22,7 @@ class DatabaseRegionalReplica(pulumi.ComponentResource):
     region: str
     identifier: str
     instance: aws.rds.Instance
+    parameter_group: aws.rds.ParameterGroup
     allocated_storage_gib: int
 
     def __init__(
@@ -62,7 +63,7 @@ class DatabaseRegionalReplica(pulumi.ComponentResource):
             tags=deployment.tags(deployment.name("database")),
             opts=child,
         )
-        group = parameter_group(name, there, child)
+        self.parameter_group = parameter_group(name, there, child)
         log_groups = database_log_groups(name, there, key_arn, self.identifier, child)
         self.instance = aws.rds.Instance(
             f"{name}-instance",
@@ -79,7 +80,7 @@ class DatabaseRegionalReplica(pulumi.ComponentResource):
             kms_key_id=key_arn,
             db_subnet_group_name=subnet_group.name,
             vpc_security_group_ids=[self._security_group(deployment, settings).id],
-            parameter_group_name=group.name,
+            parameter_group_name=self.parameter_group.name,
             multi_az=plan.multi_az,
             # RDS takes no final snapshot of a replica; the primary has the data.
             skip_final_snapshot=True,

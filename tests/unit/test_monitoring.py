@@ -197,46 +197,43 @@ def test_each_address_is_subscribed() -> None:
     }
 
 
-def test_events_of_exactly_these_databases_go_to_the_topic(
-    deployed: Deployed, environment: str
-) -> None:
-    name = f"pgkeep-{environment}-database-events"
-    assert deployed(environment).inputs("database-events-subscription") == {
-        "name": name,
-        "snsTopic": "arn:aws:sns/topic:Topic/alarms-topic",
+# What a subscription asks for, wherever it is.
+EVENTS: dict[str, dict[str, Any]] = {
+    "subscription": {
         "sourceType": "db-instance",
-        "sourceIds": [f"pgkeep-{environment}", f"pgkeep-{environment}-replica-1"],
         "eventCategories": [
             "availability", "configuration change", "deletion", "failover", "failure",
             "low storage", "maintenance", "notification", "read replica", "recovery", "security",
         ],
-        "enabled": True,
-        "tags": tags(environment, name),
-    }  # fmt: skip
+    },
+    "parameters": {
+        "sourceType": "db-parameter-group",
+        "eventCategories": ["configuration change"],
+    },
+    "groups": {
+        "sourceType": "db-security-group",
+        "eventCategories": ["configuration change", "failure"],
+    },
+}  # fmt: skip
+
+
+def test_events_of_exactly_these_databases_go_to_the_topic(
+    deployed: Deployed, environment: str
+) -> None:
+    instances = [f"pgkeep-{environment}", f"pgkeep-{environment}-replica-1"]
     for suffix, purpose, more in (
-        (
-            *("parameters", "parameter-events"),
-            {
-                "sourceType": "db-parameter-group",
-                "sourceIds": [f"pgkeep-{environment}-postgres17"],
-                "eventCategories": ["configuration change"],
-            },
-        ),
-        (
-            *("groups", "security-group-events"),
-            {
-                "sourceType": "db-security-group",
-                "eventCategories": ["configuration change", "failure"],
-            },
-        ),
+        ("subscription", "database-events", {"sourceIds": instances}),
+        ("parameters", "parameter-events", {"sourceIds": [f"pgkeep-{environment}-postgres17"]}),
+        ("groups", "security-group-events", {}),
     ):
         name = f"pgkeep-{environment}-{purpose}"
         assert deployed(environment).inputs(f"database-events-{suffix}") == {
+            **EVENTS[suffix],
+            **more,
             "name": name,
             "snsTopic": "arn:aws:sns/topic:Topic/alarms-topic",
             "enabled": True,
             "tags": tags(environment, name),
-            **more,
         }
 
 
@@ -314,6 +311,22 @@ def test_a_replica_in_another_region_is_watched_there() -> None:
         "endpoint": "dba@example.com",
     }
     assert recorder.exports["regional_alarm_topic_arns"] == {"eu-central-1": topic}
+    events = "database-events-eu-central-1"
+    for suffix, purpose, more in (
+        ("subscription", "database-events", {"sourceIds": [identifier]}),
+        ("parameters", "parameter-events", {"sourceIds": ["pgkeep-prod-postgres17"]}),
+        ("groups", "security-group-events", {}),
+    ):
+        name = f"pgkeep-prod-{purpose}"
+        assert recorder.inputs(f"{events}-{suffix}") == {
+            **EVENTS[suffix],
+            **region,
+            **more,
+            "name": name,
+            "snsTopic": topic,
+            "enabled": True,
+            "tags": tags("prod", name),
+        }
 
 
 def test_failed_copies_into_a_given_bucket() -> None:
