@@ -8,9 +8,10 @@ import pulumi
 import pulumi_aws as aws
 
 from components.alarm_topic import AlarmTopic
+from components.customer_key import CustomerKey, make_key
 from components.database import Database
 from components.deployment import Deployment
-from components.encryption_keys import CustomerKey, EncryptionKeys, make_key
+from components.encryption_keys import EncryptionKeys
 from components.iam import Statement, allow, document, service_role
 from stacks.aws_backup_settings import AwsBackupSettings
 

@@ -21,8 +21,9 @@ from components.copies_destination import (
     WRITE_ACTIONS,
     through_s3,
 )
+from components.customer_key import CustomerKey, make_key
 from components.deployment import Deployment
-from components.encryption_keys import CustomerKey, inventory_key_user, make_key
+from components.encryption_keys import inventory_key_user
 from components.iam import Statement, allow, service_role
 from stacks.backup_settings import ReplicationSettings
 

@@ -2,59 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
-import pulumi_aws as aws
 
 from components.backup_names import backup_bucket_arn
+from components.customer_key import USE_ACTIONS, CustomerKey, make_key
 from components.deployment import Deployment
-from components.iam import Statement, document
-
-# What the account may delegate through IAM. The usual `kms:*` written out.
-_ACCOUNT_ACTIONS = (
-    "kms:CancelKeyDeletion",
-    "kms:CreateAlias",
-    "kms:CreateGrant",
-    "kms:Decrypt",
-    "kms:DeleteAlias",
-    "kms:DescribeKey",
-    "kms:DisableKey",
-    "kms:EnableKey",
-    "kms:EnableKeyRotation",
-    "kms:Encrypt",
-    "kms:GenerateDataKey",
-    "kms:GenerateDataKeyWithoutPlaintext",
-    "kms:GetKeyPolicy",
-    "kms:GetKeyRotationStatus",
-    "kms:ListGrants",
-    "kms:ListKeyPolicies",
-    "kms:ListResourceTags",
-    "kms:PutKeyPolicy",
-    "kms:ReEncryptFrom",
-    "kms:ReEncryptTo",
-    "kms:RevokeGrant",
-    "kms:ScheduleKeyDeletion",
-    "kms:TagResource",
-    "kms:UntagResource",
-    "kms:UpdateAlias",
-    "kms:UpdateKeyDescription",
-)
-
-
-_SIGNING_ACTIONS = ("kms:GenerateMac", "kms:VerifyMac")
-# What a service of AWS does with a key that it encrypts with.
-_USE_ACTIONS = (
-    "kms:Decrypt",
-    "kms:DescribeKey",
-    "kms:Encrypt",
-    "kms:GenerateDataKey",
-    "kms:GenerateDataKeyWithoutPlaintext",
-    "kms:ReEncryptFrom",
-    "kms:ReEncryptTo",
-)
-# AWS KMS developer guide: key type reference.
-_ENCRYPTING_ACTIONS = frozenset(_USE_ACTIONS) - {"kms:DescribeKey"} | {"kms:EnableKeyRotation"}
+from components.iam import Statement
+from components.manifest_key import make_manifest_key
 
 
 def inventory_key_user(deployment: Deployment, bucket_arn: str) -> Statement:
@@ -86,7 +40,7 @@ def log_key_user(deployment: Deployment, *groups: str) -> Statement:
         "Sid": "LogsOfThisStack",
         "Effect": "Allow",
         "Principal": {"Service": deployment.service_principal("logs")},
-        "Action": list(_USE_ACTIONS),
+        "Action": list(USE_ACTIONS),
         "Resource": "*",
         "Condition": {
             "ArnLike": {
@@ -117,7 +71,7 @@ def disk_key_users(deployment: Deployment) -> list[Statement]:
             "Sid": "DisksOfAutoScaling",
             "Effect": "Allow",
             "Principal": {"AWS": "*"},
-            "Action": list(_USE_ACTIONS),
+            "Action": list(USE_ACTIONS),
             "Resource": "*",
             "Condition": {"StringEquals": here},
         },
@@ -133,19 +87,6 @@ def disk_key_users(deployment: Deployment) -> list[Statement]:
             },
         },
     ]
-
-
-@dataclass(frozen=True)
-class CustomerKey:
-    """A key that the program makes, or one that is there already."""
-
-    arn: pulumi.Output[str]
-    key_id: pulumi.Output[str]
-
-    @classmethod
-    def existing(cls, arn: str) -> CustomerKey:
-        """The key with this ARN; its policy stays its owner's."""
-        return cls(pulumi.Output.from_input(arn), pulumi.Output.from_input(arn.rpartition("/")[2]))
 
 
 def alarm_key_users(deployment: Deployment) -> list[Statement]:
@@ -164,60 +105,6 @@ def alarm_key_users(deployment: Deployment) -> list[Statement]:
         }
         for sid, service in publishers.items()
     ]
-
-
-def make_key(
-    name: str,
-    deployment: Deployment,
-    kind: str,
-    description: str,
-    *users: Statement,
-    opts: pulumi.ResourceOptions,
-    region: str | None = None,
-    signs: bool = False,
-) -> CustomerKey:
-    """A key with its alias; `users` are services that the key's policy lets use it.
-
-    Args:
-        name: Pulumi name.
-        kind: last part of the key's name in AWS.
-        opts: must name the parent.
-        region: another one than the stack's.
-        signs: an HMAC key, which encrypts nothing; AWS rotates only keys that encrypt.
-    """
-    account: Statement = {
-        "Sid": "AccountDelegatesThroughIam",
-        "Effect": "Allow",
-        "Principal": {"AWS": deployment.account_root},
-        "Action": [
-            action
-            for action in (*_ACCOUNT_ACTIONS, *(_SIGNING_ACTIONS if signs else ()))
-            if not signs or action not in _ENCRYPTING_ACTIONS
-        ],
-        # In a key policy `*` means this key.
-        "Resource": "*",
-    }
-    key = aws.kms.Key(
-        name,
-        description=f"{deployment.settings.prefix}: {description}",
-        key_usage="GENERATE_VERIFY_MAC" if signs else "ENCRYPT_DECRYPT",
-        customer_master_key_spec="HMAC_256" if signs else "SYMMETRIC_DEFAULT",
-        enable_key_rotation=None if signs else True,
-        is_enabled=True,
-        deletion_window_in_days=deployment.settings.secrets.key_deletion_window_days,
-        policy=document(account, *users),
-        region=region,
-        tags=deployment.tags(deployment.name(kind)),
-        opts=opts,
-    )
-    aws.kms.Alias(
-        f"{name}-alias",
-        name=f"alias/{deployment.name(kind)}",
-        target_key_id=key.key_id,
-        region=region,
-        opts=opts,
-    )
-    return CustomerKey(key.arn, key.key_id)
 
 
 class EncryptionKeys(pulumi.ComponentResource):
@@ -288,13 +175,8 @@ class EncryptionKeys(pulumi.ComponentResource):
     def _manifests_key(self) -> CustomerKey | None:
         if not self._deployment.settings.backups.sign_manifests:
             return None
-        return make_key(
-            f"{self._name}-manifests",
-            self._deployment,
-            "manifests",
-            "Signatures of the backups' manifests",
-            opts=pulumi.ResourceOptions(parent=self),
-            signs=True,
+        return make_manifest_key(
+            f"{self._name}-manifests", self._deployment, pulumi.ResourceOptions(parent=self)
         )
 
     def _database_users(self) -> list[Statement]:

@@ -41,6 +41,7 @@ class Guarded:
 PROTECTED = (
     Guarded("aws:rds/instance:Instance", "database-instance", "the data itself"),
     Guarded("aws:kms/key:Key", "*", "without its key encrypted data is lost"),
+    Guarded("aws:kms/replicaKey:ReplicaKey", "*", "without it copies cannot be verified"),
     Guarded("aws:secretsmanager/secret:Secret", "*", "without its logins nobody gets in"),
     Guarded("aws:s3/bucket:Bucket", "*", "the backups and what is recorded about them"),
     Guarded("aws:backup/vault:Vault", "*", "the snapshots that no role of the stack can delete"),
@@ -69,6 +70,10 @@ RETAINED: tuple[tuple[Guarded, _Kept], ...] = (
     (Guarded("aws:backup/vault*", "*", "snapshots, with what guards their vault"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-backups", "opens the backups"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-manifests", "tells whose backups they are"), _backups_stay),
+    (
+        Guarded("aws:kms/replicaKey:ReplicaKey", "keys-manifests-replica", "tells it there too"),
+        _backups_stay,
+    ),
     (Guarded("aws:kms/key:Key", "backups-copies-key", "opens the copies"), _backups_stay),
     (Guarded("aws:kms/key:Key", "keys-database", "opens the snapshots"), _database_key_stays),
     (Guarded("aws:cloudwatch/logGroup:LogGroup", "*", "who did what, to the end"), _logs_stay),

@@ -6,8 +6,9 @@ import pulumi
 
 from components.alarm_topic import AlarmTopic
 from components.alarms import instance_alarms, make_alarms, replica_lag
+from components.customer_key import make_key
 from components.deployment import Deployment
-from components.encryption_keys import alarm_key_users, make_key
+from components.encryption_keys import alarm_key_users
 
 
 class RegionalAlarms(pulumi.ComponentResource):

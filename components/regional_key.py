@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pulumi
 
+from components.customer_key import CustomerKey, make_key
 from components.deployment import Deployment
-from components.encryption_keys import CustomerKey, log_key_user, make_key
+from components.encryption_keys import log_key_user
 from stacks.replica_settings import RegionalKey
 
 

@@ -263,6 +263,14 @@ def restore(
             help="Take a backup that this stack's key has not signed, by its id.",
         ),
     ] = False,
+    signed_by: Annotated[
+        str | None,
+        typer.Option(
+            "--signed-by",
+            metavar="KEY",
+            help="Verify the signature by this key (ARN or alias) and not by the stack's own.",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Sessions side by side.")] = 2,
     through: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Beginning of a tunnel to the database.")
@@ -287,8 +295,13 @@ def restore(
         raise CommandError(
             "--unsigned needs --from ID: the newest backup without a signature may be anybody's."
         )
-    if of_instance and (bucket is not None or unsigned):
-        option = "--unsigned" if bucket is None else "--bucket"
+    given = {
+        "--bucket": bucket is not None,
+        "--unsigned": unsigned,
+        "--signed-by": signed_by is not None,
+    }
+    option = next((name for name, is_given in given.items() if is_given), None)
+    if of_instance and option is not None:
         raise CommandError(
             f"{option} refused with --at and --from snapshot:ID: those come from RDS and not out "
             "of a bucket. Give --from ID of a backup."
@@ -349,6 +362,7 @@ def restore(
             without_backup=without_backup,
             bucket=bucket,
             unsigned=unsigned,
+            signed_by=signed_by,
         )
     )
 

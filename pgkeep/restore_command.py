@@ -73,6 +73,7 @@ class Request:
     without_backup: bool = False
     bucket: str | None = None
     unsigned: bool = False
+    signed_by: str | None = None
 
 
 def run(request: Request) -> None:
@@ -100,7 +101,7 @@ def run(request: Request) -> None:
             # Before a backup and a restore are made, not after.
             exchange.pooler_site(stack)
     with refusals_as_lines():
-        backup = store(stack, request.bucket).get(
+        backup = store(stack, request.bucket, signed_by=request.signed_by).get(
             request.source, stack.database, unsigned=request.unsigned
         )
         if not request.ignore_room:

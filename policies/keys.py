@@ -15,7 +15,7 @@ from .requirements import (
     on_resource,
     text_where,
 )
-from .resource_policies import KEY, SECRET, TOPIC
+from .resource_policies import KEY, REPLICA_KEY, SECRET, TOPIC
 from .rules import Context, Environment, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, Wrong, integer, shown, text
 
@@ -46,6 +46,13 @@ def _is_asymmetric(key: Resource) -> bool:
     if isinstance(usage, str) and usage not in ("", "ENCRYPT_DECRYPT"):
         return True
     return isinstance(spec, str) and spec not in ("", "SYMMETRIC_DEFAULT")
+
+
+def _enabled(key: Resource, context: Context) -> Iterator[Outcome]:
+    yield from on_resource(
+        flag("enabled" if key.type == REPLICA_KEY else "isEnabled", True, default=True),
+        flag("bypassPolicyLockoutSafetyCheck", False, default=False),
+    )(key, context)
 
 
 def _log_retention(group: Resource, context: Context) -> Iterator[Outcome]:
@@ -113,17 +120,15 @@ RULES: Final = (
     Rule(
         id="kms-enabled",
         title="Keys are enabled, and their policies can be changed",
-        what="isEnabled is true and bypassPolicyLockoutSafetyCheck false on every KMS key.",
+        what="isEnabled (enabled of a replica) is true on every KMS key, and "
+        "bypassPolicyLockoutSafetyCheck is false.",
         why="Nothing that is under a disabled or locked key can be read, not even a backup.",
-        remediation="remove is_enabled and bypass_policy_lockout_safety_check.",
+        remediation="remove is_enabled (enabled) and bypass_policy_lockout_safety_check.",
         severity=Severity.HIGH,
         catalogue=("KMS-01",),
         controls=("CKV_AWS_227",),
-        types=(KEY,),
-        check_resource=on_resource(
-            flag("isEnabled", True, default=True),
-            flag("bypassPolicyLockoutSafetyCheck", False, default=False),
-        ),
+        types=(KEY, REPLICA_KEY),
+        check_resource=_enabled,
     ),
     Rule(
         id="kms-deletion-window",
@@ -134,7 +139,7 @@ RULES: Final = (
         severity=Severity.HIGH,
         catalogue=("KMS-01",),
         controls=("KMS.3",),
-        types=(KEY,),
+        types=(KEY, REPLICA_KEY),
         enforcement=ADVISORY_BELOW_STAGING,
         check_resource=on_resource(
             number("deletionWindowInDays", default=30, least=30, most=30, unit="days")

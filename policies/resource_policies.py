@@ -13,6 +13,7 @@ from .rules import Context, Outcome, ResourceCheck, Rule, Severity, Unverified, 
 from .values import UNKNOWN, contains_unknown, one_or_many, shown
 
 KEY: Final = "aws:kms/key:Key"
+REPLICA_KEY: Final = "aws:kms/replicaKey:ReplicaKey"
 KEY_POLICY: Final = "aws:kms/keyPolicy:KeyPolicy"
 TOPIC: Final = "aws:sns/topic:Topic"
 TOPIC_POLICY: Final = "aws:sns/topicPolicy:TopicPolicy"
@@ -130,7 +131,7 @@ def _no_lockout(resource: Resource, _context: Context) -> Iterator[Outcome]:
 
 
 def _policy_given(stack: Stack, _context: Context) -> Iterator[Outcome]:
-    for key in stack.of_type(KEY):
+    for key in (*stack.of_type(KEY), *stack.of_type(REPLICA_KEY)):
         if key.get("policy") not in (None, ""):
             continue
         beside = sources(stack, key, (KEY_POLICY,), "keyId")
@@ -175,7 +176,7 @@ RULES: Final = (
         severity=Severity.CRITICAL,
         catalogue=("KMS-02",),
         controls=("CKV_AWS_33", "KMS.5"),
-        types=(KEY, KEY_POLICY),
+        types=(KEY, REPLICA_KEY, KEY_POLICY),
         check_resource=_not_public("name the principals that it allows"),
     ),
     Rule(
@@ -189,7 +190,7 @@ RULES: Final = (
         controls=("CKV2_AWS_64",),
         types=(),
         check_stack=_policy_given,
-        joined_types=(KEY, KEY_POLICY),
+        joined_types=(KEY, REPLICA_KEY, KEY_POLICY),
     ),
     Rule(
         id="sns-no-public-policy",

@@ -203,6 +203,14 @@ class ReplicationSettings(SettingsGroup):
         why="without it most copies take minutes, and some take hours",
         source="AWS S3 user guide: meeting compliance requirements with S3 RTC",
     )
+    signing_key_replica: bool = setting(
+        "The key that signs manifests is a multi-Region key with a replica in the copies' region; "
+        "in a stack that is deployed the change makes another key (docs/backups.md, Signatures)",
+        default=False,
+        why="without a replica nothing verifies a copy once the stack's region is gone; each of "
+        "the two is 1 USD a month",
+        source="AWS KMS developer guide: multi-Region keys; HMAC keys",
+    )
 
 
 class InventorySettings(SettingsGroup):

@@ -30,6 +30,7 @@ def install(cloud: Cloud) -> None:
         log_groups,
         object_locks,
         objects,
+        replica_keys,
         replication,
         rotation,
         secrets,
@@ -45,6 +46,7 @@ def install(cloud: Cloud) -> None:
     inventories.install()
     log_groups.install()
     replication.install()
+    replica_keys.install()
     secrets.install()
     rotation.install()
     enforcement.install()

@@ -208,12 +208,24 @@ def _verify(kms: KMSClient, mac_key: str, digest: bytes, signature: Any, source:
         code = error.response.get("Error", {}).get("Code", "")
         if code not in ("KMSInvalidMacException", "InvalidKeyUsageException"):
             raise
-        if named != mac_key:
+        if not _same_key(named, mac_key):
             raise NotSignedError(f"{source} is signed by {named} and not by {mac_key}") from None
         raise OperationError(
             f"{source} was not signed by {mac_key}, though it says so: it is forged; do not use "
             "this backup, and find out who wrote it"
         ) from None
+
+
+def _same_key(one: str, other: str) -> bool:
+    """Whether two ARNs are of one key; a multi-Region key has one id in each of its regions.
+
+    AWS KMS developer guide: how multi-Region keys work.
+    """
+    if one == other:
+        return True
+    # arn:partition:kms:region:account:key/id
+    first, second = one.split(":"), other.split(":")
+    return first[4:] == second[4:] and other.rpartition("/")[2].startswith("mrk-")
 
 
 def _decoded(value: str) -> bytes:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LATEST = "latest"
 _NOT_SIGNED = (
     "whoever may write to the bucket could have made it. If it is yours, from before manifests "
-    "were signed or of another stack, restore it by its id with --unsigned"
+    "were signed or of another stack: --signed-by KEY verifies it where the key that signed it, or "
+    "a replica of that key, is still there; else restore it by its id with --unsigned"
 )
 
 

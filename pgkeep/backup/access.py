@@ -39,15 +39,52 @@ def refusals_as_lines() -> Generator[None]:
         raise CommandError(reason, ExitCode.REFUSED) from error
 
 
-def store(stack: DeployedStack, bucket: str | None = None) -> Store:
-    """The stack's bucket or another one, its manifests verified where the stack signs them."""
-    mac_key: Any = stack.outputs.get("manifest_key_arn")
-    return Store(
-        stack.client("s3"),
-        bucket or stack.bucket,
-        stack.client("kms") if mac_key else None,
-        str(mac_key) if mac_key else None,
-    )
+def store(
+    stack: DeployedStack, bucket: str | None = None, *, signed_by: str | None = None
+) -> Store:
+    """The stack's bucket or another one, its manifests verified where the stack signs them.
+
+    `signed_by` is another key than the stack's, for backups of another stack or region.
+
+    Raises:
+        OperationError: there is no such key, or it does not sign manifests.
+    """
+    s3, name = stack.client("s3"), bucket or stack.bucket
+    if signed_by is not None:
+        kms, mac_key = _signing_key(stack, signed_by)
+        return Store(s3, name, kms, mac_key)
+    own: Any = stack.outputs.get("manifest_key_arn")
+    return Store(s3, name, stack.client("kms") if own else None, str(own) if own else None)
+
+
+def _signing_key(stack: DeployedStack, key: str) -> tuple[Any, str]:
+    """A client of the key's region, and the key's ARN."""
+    from botocore.exceptions import ClientError
+
+    # arn:partition:kms:region:account:key/id, or alias/name
+    parts = key.split(":")
+    is_arn = len(parts) == 6 and parts[2] == "kms"
+    if not is_arn and not key.startswith("alias/"):
+        raise OperationError(
+            f"--signed-by {key} refused: it must be the ARN of a key, or an alias in "
+            f"{stack.outputs['region']} such as alias/pgkeep-prod-manifests"
+        )
+    kms = stack.client("kms", region=parts[3] if is_arn else None)
+    try:
+        found = kms.describe_key(KeyId=key)["KeyMetadata"]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NotFoundException":
+            raise
+        raise OperationError(
+            f"--signed-by {key} refused: {kms.meta.region_name} has no such key; `aws kms "
+            f"list-aliases --region {kms.meta.region_name}` shows which there are"
+        ) from None
+    if found.get("KeyUsage") != "GENERATE_VERIFY_MAC":
+        raise OperationError(
+            f"--signed-by {key} refused: {found['Arn']} encrypts and signs no manifests; name the "
+            "key of the output manifest_key_arn of the stack that made the backups, or its replica"
+        )
+    return kms, str(found["Arn"])
 
 
 def bucket_key(stack: DeployedStack) -> str:

@@ -23,6 +23,14 @@ Unsigned = Annotated[
         "--unsigned", help="Take a backup that this stack's key has not signed, by its id."
     ),
 ]
+SignedBy = Annotated[
+    str | None,
+    typer.Option(
+        "--signed-by",
+        metavar="KEY",
+        help="Verify signatures by this key (ARN or alias) and not by the stack's own.",
+    ),
+]
 
 
 @app.command()
@@ -71,11 +79,17 @@ def run(
 
 
 @app.command(name="list")
-def list_(*, stack: Stack = DEFAULT_STACK, bucket: Bucket = None, as_json: AsJson = False) -> None:
+def list_(
+    *,
+    stack: Stack = DEFAULT_STACK,
+    bucket: Bucket = None,
+    signed_by: SignedBy = None,
+    as_json: AsJson = False,
+) -> None:
     """All recovery points: dumps, snapshots and point-in-time recovery, with what each gives."""
     from pgkeep.backup import list_command
 
-    list_command.run(stack, bucket=bucket, as_json=as_json)
+    list_command.run(stack, bucket=bucket, signed_by=signed_by, as_json=as_json)
 
 
 @app.command()
@@ -85,12 +99,20 @@ def verify(
     stack: Stack = DEFAULT_STACK,
     bucket: Bucket = None,
     unsigned: Unsigned = False,
+    signed_by: SignedBy = None,
     as_json: AsJson = False,
 ) -> None:
     """Read a whole backup back and compare every byte. Exit code 1 when one is wrong."""
     from pgkeep.backup import verify_command
 
-    verify_command.run(stack, identifier, bucket=bucket, unsigned=unsigned, as_json=as_json)
+    verify_command.run(
+        stack,
+        identifier,
+        bucket=bucket,
+        unsigned=unsigned,
+        signed_by=signed_by,
+        as_json=as_json,
+    )
 
 
 @app.command()

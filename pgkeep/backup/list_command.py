@@ -25,7 +25,9 @@ from pgkeep.deployed import DeployedStack
 _WIDTH = 160
 
 
-def run(stack_name: str, *, bucket: str | None = None, as_json: bool) -> None:
+def run(
+    stack_name: str, *, bucket: str | None = None, signed_by: str | None = None, as_json: bool
+) -> None:
     """Print all recovery points, the newest first, and what only looks like a backup.
 
     Of another `bucket` the dumps, and what was proven of them where they come from.
@@ -34,9 +36,9 @@ def run(stack_name: str, *, bucket: str | None = None, as_json: bool) -> None:
     now = datetime.now(UTC)
     with refusals_as_lines():
         if bucket is None:
-            points, others = _of_stack(stack, now)
+            points, others = _of_stack(stack, now, signed_by)
         else:
-            there = store(stack, bucket).find()
+            there = store(stack, bucket, signed_by=signed_by).find()
             proven = report.proven(stack.client("s3"), bucket)
             points = list(recovery_points.dumps(there, proven, now))
             others = list(there.others)
@@ -62,8 +64,10 @@ def run(stack_name: str, *, bucket: str | None = None, as_json: bool) -> None:
         console.print(f"[yellow]{word}[/yellow] {other.folder}: {other.reason}", soft_wrap=True)
 
 
-def _of_stack(stack: DeployedStack, now: datetime) -> tuple[list[RecoveryPoint], list[NoBackup]]:
-    found = store(stack).find()
+def _of_stack(
+    stack: DeployedStack, now: datetime, signed_by: str | None
+) -> tuple[list[RecoveryPoint], list[NoBackup]]:
+    found = store(stack, signed_by=signed_by).find()
     proven = report.proven(stack.client("s3"), stack.bucket)
     rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
     exported = exports.find(stack.client("s3"), stack.bucket)

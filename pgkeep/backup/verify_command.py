@@ -26,6 +26,7 @@ def run(
     *,
     bucket: str | None = None,
     unsigned: bool = False,
+    signed_by: str | None = None,
     as_json: bool,
 ) -> None:
     """Verify one backup.
@@ -40,7 +41,7 @@ def run(
         refusals_as_lines(),
         Progress(*columns, TimeRemainingColumn(), console=progress_console) as bar,
     ):
-        there = store(stack, bucket)
+        there = store(stack, bucket, signed_by=signed_by)
         backup = there.get(identifier, unsigned=unsigned)
         task = bar.add_task(f"Reading {backup.id}", total=backup.size_bytes)
         result = verify(

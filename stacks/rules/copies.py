@@ -23,6 +23,7 @@ def refusals(settings: Settings) -> Iterator[Refusal]:
         yield from _place(replication, settings.region)
         yield from _key(replication)
         yield from _storage_class(settings.backups, replication)
+        yield from _signing_key(settings.backups, replication, settings.region)
     yield from _own_keys(settings)
 
 
@@ -87,6 +88,30 @@ def _storage_class(backups: BackupSettings, replication: ReplicationSettings) ->
             f"{MINIMUM_STORAGE_DAYS[storage]}",
             "S3 charges the minimum time even for copies that are gone",
             "Set it to STANDARD or INTELLIGENT_TIERING.",
+        )
+
+
+def _signing_key(
+    backups: BackupSettings, replication: ReplicationSettings, region: str | None
+) -> Iterator[Refusal]:
+    field = "backups.replication.signing_key_replica"
+    if not replication.signing_key_replica:
+        return
+    if not backups.sign_manifests:
+        yield Refusal(
+            field,
+            True,
+            "needs backups.sign_manifests",
+            "there is no key that signs",
+            "Set it to false, or backups.sign_manifests to true.",
+        )
+    if replication.region == region:
+        yield Refusal(
+            field,
+            True,
+            "false with copies in the stack's own region",
+            f"the key itself is in {region}",
+            "Set it to false.",
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
+from operations.backup import manifest
 from operations.backup.store import Store
 from operations.errors import OperationError
 from pgkeep.app import app
@@ -72,6 +73,33 @@ def test_copies_of_another_stack_are_told_from_our_own_and_verified_when_asked(s
         run("backup", "verify", copy.id, "--unsigned")
 
 
+def test_a_key_that_is_named_verifies_copies_of_another_stack(s3: Any) -> None:
+    """As after the loss of a region: the copies were signed there, and here is the replica."""
+    kms: Any = boto3.client("kms")
+    key = kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")["KeyMetadata"]
+    kms.create_alias(AliasName="alias/lost-manifests", TargetKeyId=key["KeyId"])
+    copy = made(1)
+    put(s3, copy)
+    body = manifest.encode(copy, kms, key["Arn"])
+    s3.put_object(Bucket=COPIES, Key=copy.key, Body=body)
+    for named in ("alias/lost-manifests", key["Arn"]):
+        from_there = ("--bucket", COPIES, "--signed-by", named)
+        (point,) = run("backup", "list", *from_there)["recovery_points"]
+        assert point["id"] == copy.id
+        assert run("backup", "verify", "latest", *from_there)["id"] == copy.id
+    with pytest.raises(CommandError, match="--signed-by KEY verifies it where the key"):
+        run("backup", "verify", copy.id, "--bucket", COPIES)
+    encrypts = kms.create_key()["KeyMetadata"]["Arn"]
+    for wrong, why in (
+        ("manifests", "must be the ARN of a key, or an alias in eu-west-1 such as"),
+        ("alias/none", "eu-west-1 has no such key; `aws kms list-aliases --region eu-west-1`"),
+        (key["Arn"].replace("eu-west-1", "eu-north-1"), "eu-north-1 has no such key"),
+        (encrypts, f"{encrypts} encrypts and signs no manifests"),
+    ):
+        with pytest.raises(CommandError, match=f"--signed-by {wrong} refused: .*{why}"):
+            run("backup", "list", "--bucket", COPIES, "--signed-by", wrong)
+
+
 def test_a_restore_asks_the_bucket_that_it_was_given(
     s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +125,10 @@ def test_a_restore_asks_the_bucket_that_it_was_given(
         (("--unsigned", "--to", "x"), "--unsigned needs --from ID: the newest backup without"),
         (("--at", "latest", "--bucket", COPIES, "--to", "x"), "--bucket refused with --at"),
         (("--from", "snapshot:s", "--unsigned", "--to", "instance:x"), "--unsigned refused with"),
+        (
+            ("--at", "latest", "--signed-by", "alias/k", "--to", "x"),
+            "--signed-by refused with --at",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(words: tuple[str, ...], refusal: str) -> None:

@@ -17,6 +17,30 @@ SAMPLES = (
         {"keyUsage": "SIGN_VERIFY"},
     ),
     Sample(
+        "signing-key",
+        "aws:kms/key:Key",
+        lambda _: {
+            "keyUsage": "GENERATE_VERIFY_MAC",
+            "customerMasterKeySpec": "HMAC_256",
+            "multiRegion": True,
+        },
+        replace={"multiRegion": False},
+    ),
+    Sample(
+        "replica-key",
+        "aws:kms/replicaKey:ReplicaKey",
+        lambda made: {
+            "primaryKeyArn": made["signing-key"]["arn"],
+            "region": "eu-central-1",
+            "description": "verifies",
+            "deletionWindowInDays": 7,
+            "tags": TAGS,
+        },
+        lambda _: {"description": "verifies there", "enabled": False, "tags": NEW_TAGS},
+        ("UpdateKeyDescription", "DisableKey", "TagResource", "UntagResource"),
+        {"primaryKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/mrk-0123456789abcdef"},
+    ),
+    Sample(
         "alias",
         "aws:kms/alias:Alias",
         lambda made: {"name": "alias/database", "targetKeyId": made["key"]["keyId"]},

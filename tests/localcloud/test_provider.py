@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from moto.kms.responses import KmsResponse
 from moto.server import ThreadedMotoServer
 
+from localcloud.defects import replica_keys
 from localcloud.provider import sdk_types
 from localcloud.provider.aws import Aws
 from localcloud.provider.registry import RESOURCES
@@ -21,6 +23,9 @@ Calls = list[tuple[str, dict[str, Any]]]
 def endpoint() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+        # As the local cloud mends it; the fixture's end takes it back.
+        patch.setattr(KmsResponse, "replicate_key", KmsResponse.replicate_key)
+        replica_keys.install()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()

@@ -92,6 +92,27 @@ def test_another_stacks_signature_is_none_of_ours_and_no_forgery(store: Store) -
     assert store.get(backup.id, unsigned=True) == backup
 
 
+def test_a_replica_of_the_key_verifies_what_the_key_signed(store: Store) -> None:
+    """The same id and material, in another region."""
+    home: Any = boto3.client("kms")
+    key = home.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256", MultiRegion=True)
+    arn = str(key["KeyMetadata"]["Arn"])
+    home.replicate_key(KeyId=key["KeyMetadata"]["KeyId"], ReplicaRegion="eu-central-1")
+    backup = made(1)
+    body = write(store, backup, arn)
+    assert f"is signed by {arn} and not by {store.mac_key}" in reason(store, backup)
+    there = dataclasses.replace(
+        store,
+        kms=boto3.client("kms", region_name="eu-central-1"),
+        mac_key=arn.replace("eu-west-1", "eu-central-1"),
+    )
+    assert there.find().backups == (backup,)
+    # Who names the one region's key and has not signed with it is found in the other one too.
+    forged = {**json.loads(body), "mac": {"key": arn, "value": "AAAA"}}
+    store.s3.put_object(Bucket=BUCKET, Key=backup.key, Body=json.dumps(forged).encode())
+    assert "though it says so: it is forged" in reason(there, backup)
+
+
 def test_unsigned_and_incomplete_is_no_backup_even_when_asked(store: Store) -> None:
     backup = made(1)
     write(store, backup)

@@ -207,6 +207,20 @@ def test_logs_are_kept() -> None:
     assert kinds(rule, made(group, retentionInDays=30), environment=Environment.DEV) == []
 
 
+def test_a_replica_of_a_key_is_a_key() -> None:
+    replica = "aws:kms/replicaKey:ReplicaKey"
+    public = '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "kms:*"}}'
+    for rule, bad, good in (
+        ("kms-enabled", {"enabled": False}, {"enabled": True}),
+        ("kms-enabled", {"bypassPolicyLockoutSafetyCheck": True}, {}),
+        ("kms-deletion-window", {"deletionWindowInDays": 7}, {"deletionWindowInDays": 30}),
+        ("kms-no-public-policy", {"policy": public}, {}),
+        ("kms-policy-given", {}, {"policy": "{}"}),
+    ):
+        assert kinds(rule, made(replica, **bad)) == REFUSED, rule
+        assert kinds(rule, made(replica, **good)) == [], rule
+
+
 def test_only_symmetric_keys_are_rotated() -> None:
     rule, key = "kms-rotation", "aws:kms/key:Key"
     for spec, expected in (

@@ -53,8 +53,12 @@ def render(recorder: Recorder) -> Rendered:
             rendered.unknown_types.add(type_)
             continue
         cfn = TYPES[type_]
+        plain = _plain(inputs, type_)
+        if type_ == "aws:kms/alias:Alias" and "region" in inputs:
+            # One name in two regions; a stack of CloudFormation is in one.
+            plain["name"] += f"-{inputs['region']}"
         properties = _Conversion(rendered, type_, cfn).members(
-            reshaped(type_, _plain(inputs, type_)), _schema(cfn), ""
+            reshaped(type_, plain), _schema(cfn), ""
         )
         rendered.resources[_logical(name)] = {"Type": cfn, "Properties": properties}
     for type_, inputs in recorder.resources.values():
@@ -199,6 +203,7 @@ _ARNS = {
     "aws:iam/role:Role": "iam::{account}:role/{name}",
     "aws:iam/instanceProfile:InstanceProfile": "iam::{account}:instance-profile/{name}",
     "aws:kms/key:Key": "kms:{region}:{account}:key/{uuid}",
+    "aws:kms/replicaKey:ReplicaKey": "kms:{region}:{account}:key/{uuid}",
     "aws:lambda/function:Function": "lambda:{region}:{account}:function:{name}",
     "aws:lambda/layerVersion:LayerVersion": "lambda:{region}:{account}:layer:{name}:1",
     "aws:lb/loadBalancer:LoadBalancer": (
@@ -239,7 +244,7 @@ class AwsRecorder(Recorder):
             id_ = f"{_IDS[args.typ]}-{digest[:17]}"
         elif args.typ in _NAMED and name:
             id_ = name
-        elif args.typ == "aws:kms/key:Key":
+        elif args.typ in ("aws:kms/key:Key", "aws:kms/replicaKey:ReplicaKey"):
             id_ = outputs["keyId"] = outputs["arn"].rsplit("/", 1)[1]
         elif args.typ in ("aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup",
                           "aws:sns/topic:Topic", "aws:lambda/layerVersion:LayerVersion"):  # fmt: skip

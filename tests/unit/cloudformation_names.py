@@ -31,6 +31,7 @@ TYPES: dict[str, str] = {
     "aws:iam/rolePolicy:RolePolicy": "AWS::IAM::RolePolicy",
     "aws:kms/alias:Alias": "AWS::KMS::Alias",
     "aws:kms/key:Key": "AWS::KMS::Key",
+    "aws:kms/replicaKey:ReplicaKey": "AWS::KMS::ReplicaKey",
     "aws:lambda/function:Function": "AWS::Lambda::Function",
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": (
         "AWS::Lambda::EventInvokeConfig"
@@ -121,6 +122,10 @@ RENAMES: dict[str, dict[str, str]] = {
         "customerMasterKeySpec": "KeySpec",
         "deletionWindowInDays": "PendingWindowInDays",
         "isEnabled": "Enabled",
+    },
+    "AWS::KMS::ReplicaKey": {
+        "policy": "KeyPolicy",
+        "deletionWindowInDays": "PendingWindowInDays",
     },
     "AWS::Lambda::Permission": {"function": "FunctionName"},
     "AWS::RDS::DBInstance": {

@@ -25,6 +25,7 @@ _MADE_UP: dict[str, Callable[[str], dict[str, Any]]] = {
         "arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}",
         "keyId": f"0123abcd-{name}",
     },
+    "aws:kms/replicaKey:ReplicaKey": lambda name: {"keyId": f"mrk-{name}"},
     "aws:rds/instance:Instance": lambda name: {
         "address": f"{name}.example.{REGION}.rds.amazonaws.com",
         "port": 5432,

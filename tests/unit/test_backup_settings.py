@@ -211,6 +211,27 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "prod",
+        {"backups__sign_manifests": False},
+        "backups.replication.signing_key_replica",
+        "needs backups.sign_manifests",
+        "there is no key that signs",
+    ),
+    (
+        "prod",
+        {
+            "backups__replication": {
+                **ELSEWHERE,
+                "region": "eu-west-1",
+                "key_arn": KEY.format("210987654321").replace("eu-central-1", "eu-west-1"),
+                "signing_key_replica": True,
+            }
+        },
+        "backups.replication.signing_key_replica",
+        "false with copies in the stack's own region",
+        "the key itself is in eu-west-1",
+    ),
+    (
+        "prod",
         {"backups__replication__storage_class": "GLACIER_IR"},
         "backups.replication.storage_class",
         "a minimum of at most 30 days (backups.daily.retention_days), it is 90",

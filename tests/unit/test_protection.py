@@ -32,7 +32,9 @@ SECRETS = {
 def test_what_holds_or_unlocks_data_is_protected(deployed: Deployed, guarded: str) -> None:
     recorder = deployed(guarded)
     buckets = set(recorder.of_type("aws:s3/bucket:Bucket"))
-    keys = set(recorder.of_type("aws:kms/key:Key"))
+    replicas = set(recorder.of_type("aws:kms/replicaKey:ReplicaKey"))
+    assert replicas == ({"keys-manifests-replica"} if guarded == "prod" else set())
+    keys = set(recorder.of_type("aws:kms/key:Key")) | replicas
     secrets = set(recorder.of_type("aws:secretsmanager/secret:Secret"))
     assert buckets >= {"backups-bucket"}
     assert keys >= KEYS
@@ -48,7 +50,11 @@ def test_what_a_destroyed_stack_leaves(deployed: Deployed, guarded: str) -> None
     assert storage >= {"backups-bucket", "backups-policy", "backups-records-inventory"}
     elsewhere = set[str]()
     if guarded == "prod":
-        elsewhere = {"backups-copies-key", "database-key-backup-replication"}
+        elsewhere = {
+            "backups-copies-key",
+            "database-key-backup-replication",
+            "keys-manifests-replica",
+        }
     logs = set(recorder.of_type("aws:cloudwatch/logGroup:LogGroup"))
     assert logs >= {"database-log-postgresql", "backup-log", "pooler-log", "flow-logs-log"}
     keys = {"keys-backups", "keys-database", "keys-manifests", "keys-telemetry"}

@@ -1,5 +1,6 @@
 """KMS keys and aliases."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from localcloud.provider.resource import Operation, Resource, Update
 from localcloud.provider.resources.identity import policy_failure
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.tags import Tags
+
+_MULTI_REGION = re.compile(r"arn:[^:]+:kms:[^:]+:[0-9]{12}:key/mrk-[0-9a-f-]+")
 
 
 class _Key(Resource):
@@ -73,6 +76,53 @@ class _Key(Resource):
                 raise
 
 
+class _ReplicaKey(_Key):
+    """Asked of the region of its primary, and from then on a key of its own region."""
+
+    def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
+        primary = inputs.get("primaryKeyArn")
+        if isinstance(primary, str) and not _MULTI_REGION.fullmatch(primary):
+            text = f"{primary} is not the ARN of a multi-Region key (its id begins with mrk-)"
+            return [Failure("primaryKeyArn", text)]
+        return super().check(inputs)
+
+    def start(self, context: Context) -> None:
+        inputs = context.inputs
+        primary = str(inputs["primaryKeyArn"])
+        parameters = {
+            "KeyId": primary,
+            "ReplicaRegion": context.region,
+            "Description": inputs.get("description") or "",
+            "BypassPolicyLockoutSafetyCheck": bool(inputs.get("bypassPolicyLockoutSafetyCheck")),
+        }
+        if inputs.get("policy"):
+            parameters["Policy"] = inputs["policy"]
+        if inputs.get("tags") and self.tags:
+            parameters |= self.tags.in_create(inputs["tags"])
+        answer = context.aws.call(
+            "kms",
+            "ReplicateKey",
+            parameters,
+            subject=context.subject,
+            region=primary.split(":")[3],
+        )
+        context.id = answer["ReplicaKeyMetadata"]["KeyId"]
+        with keeping(context):
+            if inputs.get("enabled") is False:
+                context.call("kms", "DisableKey", KeyId=context.id)
+
+    def apply_updates(self, context: Context, changed: Names) -> None:
+        super().apply_updates(context, changed)
+        if "enabled" in changed:
+            on = context.inputs.get("enabled") is not False
+            context.call("kms", "EnableKey" if on else "DisableKey", KeyId=context.id)
+
+    def outputs(self, context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
+        values = super().outputs(context, found)
+        values["keyRotationEnabled"] = values.pop("enableKeyRotation")
+        return values
+
+
 class _Alias(Resource):
     def check(self, inputs: Mapping[str, Any]) -> list[Failure]:
         name = inputs.get("name")
@@ -102,6 +152,13 @@ class _Alias(Resource):
         return values
 
 
+_TAGS = Tags(
+    form="kms",
+    tag=Operation("TagResource", {"KeyId": "$id"}),
+    untag=Operation("UntagResource", {"KeyId": "$id"}),
+    list_with=Operation("ListResourceTags", {"KeyId": "$id"}, "Tags"),
+)
+
 RESOURCES: tuple[Resource, ...] = (
     _Key(
         kind="aws:kms/key:Key",
@@ -121,12 +178,23 @@ RESOURCES: tuple[Resource, ...] = (
             "keyUsage": "ENCRYPT_DECRYPT",
         },
         json_properties=names("policy"),
-        tags=Tags(
-            form="kms",
-            tag=Operation("TagResource", {"KeyId": "$id"}),
-            untag=Operation("UntagResource", {"KeyId": "$id"}),
-            list_with=Operation("ListResourceTags", {"KeyId": "$id"}, "Tags"),
-        ),
+        tags=_TAGS,
+        not_found=names("NotFoundException"),
+    ),
+    _ReplicaKey(
+        kind="aws:kms/replicaKey:ReplicaKey",
+        in_place=names("description policy bypassPolicyLockoutSafetyCheck enabled"),
+        service="kms",
+        create_with=Operation("ReplicateKey"),
+        identifier="result.KeyId",
+        read_with=Operation("DescribeKey", {"KeyId": "$id"}, "KeyMetadata"),
+        special=names("primaryKeyArn description policy bypassPolicyLockoutSafetyCheck enabled"),
+        local=names("deletionWindowInDays"),
+        replaces=names("primaryKeyArn"),
+        defaults={"bypassPolicyLockoutSafetyCheck": False, "enabled": True},
+        computed={"primaryKeyArn": "MultiRegionConfiguration.PrimaryKey.Arn"},
+        json_properties=names("policy"),
+        tags=_TAGS,
         not_found=names("NotFoundException"),
     ),
     _Alias(
