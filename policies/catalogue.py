@@ -8,6 +8,7 @@ from . import (
     account_settings,
     accounts,
     alarms,
+    backup_selections,
     balancers,
     bucket_copies,
     bucket_protection,
@@ -74,6 +75,7 @@ _THEMES: Final[tuple[Rule, ...]] = (
     *network_joins.RULES,
     *stored_secrets.RULES,
     *vaults.RULES,
+    *backup_selections.RULES,
     *images.RULES,
     *account_settings.RULES,
 )

@@ -15,6 +15,7 @@ BACKUP_REPLICATION: Final = (
 )
 SNAPSHOT: Final = "aws:rds/snapshot:Snapshot"
 SNAPSHOT_COPY: Final = "aws:rds/snapshotCopy:SnapshotCopy"
+CLUSTER_SNAPSHOT: Final = "aws:rds/clusterSnapshot:ClusterSnapshot"
 CLUSTER_SNAPSHOT_COPY: Final = "aws:rds/clusterSnapshotCopy:ClusterSnapshotCopy"
 PROXY: Final = "aws:rds/proxy:Proxy"
 
@@ -50,7 +51,7 @@ RULES: Final = (
         severity=Severity.CRITICAL,
         catalogue=("RDS-25",),
         controls=("CKV_AWS_302", "RDS.1"),
-        types=(SNAPSHOT, SNAPSHOT_COPY, CLUSTER_SNAPSHOT_COPY),
+        types=(SNAPSHOT, CLUSTER_SNAPSHOT, SNAPSHOT_COPY, CLUSTER_SNAPSHOT_COPY),
         never_exempt_in=frozenset({Environment.PROD}),
         check_resource=_not_shared,
     ),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final, cast
+from typing import Final
 
 from .buckets import BUCKETS
-from .database_copies import BACKUP_REPLICATION, CLUSTER_SNAPSHOT_COPY, SNAPSHOT, SNAPSHOT_COPY
+from .database_copies import CLUSTER_SNAPSHOT, CLUSTER_SNAPSHOT_COPY, SNAPSHOT, SNAPSHOT_COPY
 from .databases import (
     CLUSTER,
     CLUSTER_PARAMETER_GROUP,
@@ -15,12 +15,10 @@ from .databases import (
     PARAMETER_GROUP,
     is_replica,
 )
-from .documents import matches
 from .instances import is_other_engine
 from .inventory import Resource, Stack
-from .links import sources, targets
+from .links import targets
 from .requirements import (
-    ADVISORY_BELOW_PROD,
     ADVISORY_BELOW_STAGING,
     ADVISORY_EVERYWHERE,
 )
@@ -28,9 +26,7 @@ from .resource_policies import KEY
 from .rules import Context, Outcome, Phase, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, Wrong, boolean, contains_unknown, integer, one_or_many, shown, text
 
-SELECTION: Final = "aws:backup/selection:Selection"
 VAULT: Final = "aws:backup/vault:Vault"
-CLUSTER_SNAPSHOT: Final = "aws:rds/clusterSnapshot:ClusterSnapshot"
 _GROUPS: Final = {
     INSTANCE: ("parameterGroupName", PARAMETER_GROUP),
     CLUSTER: ("dbClusterParameterGroupName", CLUSTER_PARAMETER_GROUP),
@@ -102,54 +98,6 @@ def _version(stack: Stack, database: Resource) -> object:
     found = stack.referenced(database, "replicateSourceDb", [INSTANCE], ("identifier", "id"))
     here = [] if found is UNKNOWN else [one for one in found if not one.elsewhere(database)]
     return text((here[0] if here else database).get("engineVersion"))
-
-
-def _backed_up_elsewhere(stack: Stack, _context: Context) -> Iterator[Outcome]:
-    for database in stack.of_type(INSTANCE, CLUSTER):
-        if is_replica(database):
-            continue
-        selected = sources(stack, database, (SELECTION,), "resources")
-        copied = sources(stack, database, (BACKUP_REPLICATION,), "sourceDbInstanceArn")
-        if selected.found or copied.found:
-            continue
-        by_pattern = [_selects(one, database) for one in stack.of_type(SELECTION)]
-        if True in by_pattern:
-            continue
-        if selected.undecided or copied.undecided or UNKNOWN in by_pattern:
-            yield Unverified(database, "what a backup selection or replication names")
-        else:
-            yield Violation(
-                database,
-                "is in no AWS Backup selection, and its backups are not replicated",
-                "have a second copy of its backups, out of reach of what destroys the first",
-            )
-
-
-def _selects(selection: Resource, database: Resource) -> object:
-    """Whether a selection's wildcards or tags take the database: true, false, or `UNKNOWN`."""
-    kind = "cluster" if database.type == CLUSTER else "db"
-    name = database.identity("clusterIdentifier" if database.type == CLUSTER else "identifier")
-    end = f"rds:region:account:{kind}:{name if isinstance(name, str) else database.name}"
-    patterns = (one for one in one_or_many(selection.get("resources")) if isinstance(one, str))
-    for pattern in patterns:
-        # Whichever partition the pattern is for.
-        arn = ":".join(["arn", *pattern.split(":")[1:2], end])
-        if matches(pattern, arn):
-            return True
-    tags = database.get("tags")
-    own = cast("dict[str, object]", tags) if isinstance(tags, dict) else {}
-    wanted = selection.get("selectionTags")
-    for entry in one_or_many(wanted):
-        if contains_unknown(entry) or tags is UNKNOWN:
-            return UNKNOWN
-        if isinstance(entry, dict):
-            fields = cast("dict[str, object]", entry)
-            key = fields.get("key")
-            wanted_value = fields.get("value")
-            tag = own.get(key.removeprefix("aws:ResourceTag/")) if isinstance(key, str) else None
-            if tag is not None and tag == wanted_value:
-                return True
-    return False
 
 
 def _replicas(stack: Stack, _context: Context) -> Iterator[Outcome]:
@@ -237,7 +185,7 @@ def _snapshots_of_encrypted(stack: Stack, context: Context) -> Iterator[Outcome]
     ):
         for snapshot in stack.of_type(kind):
             databases = targets(stack, snapshot, property_name, (source_type,)).found
-            if not databases and snapshot.get(said) is None:
+            if not databases and snapshot.identity(said) is None:
                 # AWS says it of every snapshot that exists; no program sets it.
                 if context.phase is Phase.PREVIEW:
                     yield Unverified(snapshot, said)
@@ -283,22 +231,6 @@ RULES: Final = (
         types=(),
         check_stack=_family_matches,
         joined_types=(INSTANCE, CLUSTER),
-    ),
-    Rule(
-        id="rds-backed-up-elsewhere",
-        title="A second copy of the database's backups is out of reach of the first",
-        what="An AWS Backup selection names every primary, or its automated backups are replicated "
-        "to another region.",
-        why="Whoever deletes the instance in its region deletes its automated backups with it.",
-        remediation="set database.backup_replication in stacks/Pulumi.<environment>.yaml, or add "
-        "an aws.backup.Selection that names the database.",
-        severity=Severity.HIGH,
-        catalogue=("RDS-20",),
-        controls=("CKV2_AWS_8", "RDS.26"),
-        types=(),
-        enforcement=ADVISORY_BELOW_PROD,
-        check_stack=_backed_up_elsewhere,
-        joined_types=(SELECTION, BACKUP_REPLICATION),
     ),
     Rule(
         id="rds-replica-like-source",

@@ -58,6 +58,18 @@ class Statement:
     unknown: bool = False
     """Nothing can be said about the statement before apply."""
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is about every resource. AWS refuses one that names none; until then it is."""
+        return not self.resources or any(
+            isinstance(one, str) and is_wildcard(one) for one in self.resources
+        )
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it allows its actions on every resource without a condition."""
+        return self.allows and self.is_wide and self.condition in (None, {})
+
 
 def parse(document: object) -> list[Statement] | Unknown:
     """The statements of `document`: JSON text or an object. Raises `MalformedDocumentError`.

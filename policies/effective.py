@@ -70,15 +70,15 @@ class Restraint:
     it takes nothing away.
     """
 
-    denials: tuple[Statement, ...]
-    """The statements of the role's other policies."""
+    beside: tuple[Statement, ...]
+    """The statements of the role's other policies, as they are written."""
     boundary: tuple[Statement, ...] | None
     """The statements of its permissions boundary; `None` without one, or where it is not known."""
 
     def takes_away(self, action: str, statement: Statement) -> bool:
         """Whether the role cannot do `action` on anything that `statement` allows it on."""
         bounds = self.boundary or ()
-        if Denials((*self.denials, *bounds)).take_away(action, statement):
+        if Denials((*self.beside, *bounds)).take_away(action, statement):
             return True
         return self.boundary is not None and not any(
             _reaches(one, action, target) for one in bounds for target in _targets(statement)

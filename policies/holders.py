@@ -1,13 +1,14 @@
 """The roles that a policy document is given to, and what else holds for them.
 
 An explicit Deny in another policy of a role, and the role's permissions boundary, take away from
-what a document allows. That is certain only where everything that exists is known: in a state. At a
-preview a document is judged by itself, since its neighbours may come later or never.
+what a document allows; what another policy allows everywhere may add the step that was missing to
+an escalation. That is certain only where everything that exists is known: in a state. At a preview
+a document is judged by itself, since its neighbours may come later or never.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Final
@@ -42,8 +43,11 @@ def restrained(resources: Sequence[Resource]) -> list[Resource]:
     roles = stack.of_type(ROLE)
     documents = stack.of_type(*_DOCUMENTS)
     found: dict[Resource, tuple[Restraint, ...]] = {}
-    if any(_has_denial(one) or one.get(_BOUNDARY) is not None for one in documents):
-        found = _restraints(stack, roles, documents)
+    said = {one: tuple(_statements(one)) for one in documents}
+    if any(map(_matters_beside, chain.from_iterable(said.values()))) or any(
+        one.get(_BOUNDARY) is not None for one in roles
+    ):
+        found = _restraints(stack, roles, said)
     return [
         one if one.restraints == found.get(one, ()) else replace(one, restraints=found.get(one, ()))
         for one in resources
@@ -51,17 +55,16 @@ def restrained(resources: Sequence[Resource]) -> list[Resource]:
 
 
 def _restraints(
-    stack: Stack, roles: Sequence[Resource], documents: Sequence[Resource]
+    stack: Stack, roles: Sequence[Resource], said: Mapping[Resource, tuple[Statement, ...]]
 ) -> dict[Resource, tuple[Restraint, ...]]:
     shared = _given_to_others(stack)
-    said = {one: tuple(_statements([one])) for one in documents}
     found: dict[Resource, list[Restraint]] = {}
     for role in roles:
         boundary = _boundary(stack, role)
         policies = dict.fromkeys(_held(stack, role))
-        denied = boundary is not None or any(one.denies for held in policies for one in said[held])
+        matters = any(_matters_beside(one) for held in policies for one in said[held])
         for document in policies:
-            others = [said[one] for one in policies if one is not document] if denied else []
+            others = [said[one] for one in policies if one is not document] if matters else []
             restraint = Restraint(tuple(chain.from_iterable(others)), boundary)
             if document not in shared:
                 found.setdefault(document, []).append(restraint)
@@ -126,12 +129,12 @@ def _boundary(stack: Stack, role: Resource) -> tuple[Statement, ...] | None:
     return tuple(found) if isinstance(found, list) else None
 
 
-def _statements(documents: Iterable[Resource]) -> Iterator[Statement]:
-    for document in documents:
-        for _place, one in all_statements(document, ""):
-            if isinstance(one, Statement):
-                yield one
+def _statements(document: Resource) -> Iterator[Statement]:
+    for _place, one in all_statements(document, ""):
+        if isinstance(one, Statement):
+            yield one
 
 
-def _has_denial(resource: Resource) -> bool:
-    return any(one.denies for one in _statements([resource]))
+def _matters_beside(statement: Statement) -> bool:
+    """Whether another policy of the role is read differently because of it."""
+    return statement.denies or statement.is_everywhere

@@ -21,6 +21,9 @@ GROUP_TYPES: Final = (GROUP, DEFAULT_GROUP, GROUP_RULE, INGRESS_RULE, EGRESS_RUL
 _LAST_PORT: Final = 65_535
 _OPPOSITE: Final = {"ingress": "egress", "egress": "ingress"}
 _EVERY: Final = ("-1", -1, "all")
+# Networks as wide as this are the world: its halves, written to get past a look for 0.0.0.0/0, and
+# all of IPv6 that is routed (2000::/3, RFC 4291).
+_WORLD_PREFIX: Final = {4: 1, 6: 3}
 _SOURCES: Final = ("referencedSecurityGroupId", "prefixListId", "cidrIpv4", "cidrIpv6")
 
 
@@ -84,13 +87,14 @@ class Opening:
 
 
 def is_world(network: object) -> bool:
-    """Whether `network` has every address. What is no network at all counts as the world."""
+    """Whether `network` is the world, or a half of it. What is no network counts as the world."""
     if not isinstance(network, str):
         return True
     try:
-        return ipaddress.ip_network(network, strict=False).prefixlen == 0
+        found = ipaddress.ip_network(network, strict=False)
     except ValueError:
         return True
+    return found.prefixlen <= _WORLD_PREFIX[found.version]
 
 
 def openings(resource: Resource, direction: str) -> Iterator[Opening | Outcome]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from ..rules import Rule
-from . import access, databases, hosts, networks, storage
+from ..rules import ResourceCheck, Rule
+from . import access, databases, hosts, kinds, networks, storage
 
 _RESOURCES: Final = {
     **databases.RESOURCES,
@@ -27,6 +27,11 @@ _JOINS: Final = {**databases.JOINS, **storage.JOINS, **hosts.JOINS}
 def with_sources(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     """`rules` with what each of their outside ids asks by itself."""
     return tuple(
-        replace(rule, exact=_RESOURCES.get(rule.id, {}), exact_joins=_JOINS.get(rule.id, {}))
-        for rule in rules
+        replace(rule, exact=_asked(rule), exact_joins=_JOINS.get(rule.id, {})) for rule in rules
     )
+
+
+def _asked(rule: Rule) -> dict[str, ResourceCheck]:
+    given = _RESOURCES.get(rule.id, {})
+    found = {control: kinds.narrowed(control, given.get(control)) for control in rule.controls}
+    return {control: check for control, check in found.items() if check is not None}

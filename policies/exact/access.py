@@ -6,14 +6,20 @@ allowed on "*" without a condition, by access level.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from ..account_settings import PASSWORD_PARTS
 from ..action_levels import Level, has_no_resources, level
 from ..documents import Statement, is_wildcard, matches
+from ..effective import Restraint
 from ..inventory import Resource
-from ..permissions import attached_policies, has_no_resource_level, identity_statements
+from ..permissions import (
+    attached_policies,
+    denials_of,
+    has_no_resource_level,
+    identity_statements,
+)
 from ..requirements import on_resource
 from ..rules import Context, Outcome, ResourceCheck, Unverified, Violation
 
@@ -37,13 +43,12 @@ _ESCALATIONS: Final = (
 def _everywhere(resource: Resource) -> Iterator[object]:
     """Each action (or UNKNOWN) that is allowed on "*" without a condition."""
     for _place, statement in identity_statements(resource, ""):
-        if not isinstance(statement, Statement):
-            continue
-        wide = not statement.resources or any(
-            isinstance(one, str) and is_wildcard(one) for one in statement.resources
-        )
-        if statement.allows and wide and statement.condition in (None, {}):
-            yield from ("*",) if statement.not_actions else statement.actions
+        if isinstance(statement, Statement) and statement.is_everywhere:
+            yield from _allowed_by(statement)
+
+
+def _allowed_by(statement: Statement) -> tuple[object, ...]:
+    return ("*",) if statement.not_actions else statement.actions
 
 
 def _on_everything(dangerous: Callable[[str], bool]) -> ResourceCheck:
@@ -58,10 +63,33 @@ def _on_everything(dangerous: Callable[[str], bool]) -> ResourceCheck:
 
 
 def _escalates(resource: Resource, _context: Context) -> Iterator[Outcome]:
-    allowed = [one for one in _everywhere(resource) if isinstance(one, str)]
+    """All steps of a way out: in the document, or with the other policies of a role that has it."""
+    own = list(_everywhere(resource))
     for way in _ESCALATIONS:
-        if all(any(matches(pattern, step) for pattern in allowed) for step in way):
+        left = [step for step in way if not _any_matches(own, step)]
+        begun = len(left) < len(way)
+        if begun and (not left or _others_allow(resource, left)):
             yield Violation(resource, f"allows {way[0]}", "not allow it", way[0])
+
+
+def _others_allow(resource: Resource, actions: Sequence[str]) -> bool:
+    """Whether the other policies of a role that has the document allow all `actions` everywhere."""
+    denials = denials_of(resource)
+
+    def allows(role: Restraint, action: str) -> bool:
+        return any(
+            one.is_everywhere
+            and _any_matches(_allowed_by(one), action)
+            and not denials.take_away(action, one)
+            and not role.takes_away(action, one)
+            for one in role.beside
+        )
+
+    return any(all(allows(role, one) for one in actions) for role in resource.restraints)
+
+
+def _any_matches(patterns: Iterable[object], action: str) -> bool:
+    return any(isinstance(one, str) and matches(one, action) for one in patterns)
 
 
 def _restrictable(action: str) -> bool:
@@ -81,10 +109,7 @@ def _allows(*patterns: str, everywhere: bool, types: tuple[str, ...] = ()) -> Re
         for _place, one in identity_statements(resource, ""):
             if not isinstance(one, Statement) or not one.allows:
                 continue
-            wide = not one.resources or any(
-                isinstance(target, str) and is_wildcard(target) for target in one.resources
-            )
-            if everywhere and not wide:
+            if everywhere and not one.is_wide:
                 continue
             names = [action.lower() for action in one.actions if isinstance(action, str)]
             if any(name in patterns for name in names):

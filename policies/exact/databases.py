@@ -100,16 +100,6 @@ def _says(group: Resource, parameter: str) -> bool:
     return any(isinstance(one, dict) and one.get("name") == parameter for one in entries)
 
 
-def _only(kind: str, check: ResourceCheck) -> ResourceCheck:
-    """`check` on resources of one type; others are not what the source judges."""
-
-    def narrowed(resource: Resource, context: Context) -> Iterator[Outcome]:
-        if resource.type == kind:
-            yield from check(resource, context)
-
-    return narrowed
-
-
 _any_log: Final = on_resource(at_least(_EXPORTS, 1, "log"))
 _postgresql_log: Final = on_resource(contains(_EXPORTS, ("postgresql",), "have postgresql"))
 
@@ -122,10 +112,10 @@ RESOURCES: Final[Mapping[str, Mapping[str, ResourceCheck]]] = {
     },
     "rds-storage-encrypted": {"CKV_AWS_96": _not_serverless},
     "rds-logs-exported": {
-        "CKV_AWS_129": _only(INSTANCE, _any_log),
-        "CKV_AWS_324": _only(CLUSTER, _any_log),
-        "RDS.36": _only(INSTANCE, _postgresql_log),
-        "rds-postgresql-logs-to-cloudwatch": _only(INSTANCE, _postgresql_log),
+        "CKV_AWS_129": _any_log,
+        "CKV_AWS_324": _any_log,
+        "RDS.36": _postgresql_log,
+        "rds-postgresql-logs-to-cloudwatch": _postgresql_log,
     },
     "rds-no-file-read": {
         "CKV_AWS_388": _of_aurora,

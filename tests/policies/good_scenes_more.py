@@ -88,6 +88,12 @@ VAULTS: Final[dict[str, Entry]] = {
         },
         {},
     ),
+    "files": ("aws:efs/fileSystem:FileSystem", {"tags": {"backup": "daily"}}, {}),
+    "selection": (
+        "aws:backup/selection:Selection",
+        {"selectionTags": [{"type": "STRINGEQUALS", "key": "backup", "value": "daily"}]},
+        {},
+    ),
     "replica-of-bucket": (
         "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
         {

@@ -68,6 +68,11 @@ JOINS: Final[dict[str, Spoils]] = {
     "rds-backed-up-elsewhere": [
         ("backup-replication", "sourceDbInstanceArn", ["arn:aws:rds:a:1:db:other", ABSENT]),
     ],
+    "backup-file-systems": [
+        ("files", "tags", [ABSENT, {}, {"backup": "never"}, "x"]),
+        ("selection", "selectionTags", [ABSENT, [], "x"]),
+        ("selection", "notResources", [["arn:aws:elasticfilesystem:*:*:file-system/*"]]),
+    ],
     "rds-replica-like-source": [
         ("replica", "availabilityZone", [ABSENT, "eu-west-1a", "", 5]),
         ("replica", "storageEncrypted", [False]),

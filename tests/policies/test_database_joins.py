@@ -295,6 +295,10 @@ def test_what_exists_says_whether_it_is_encrypted(phase: Phase) -> None:
     assert "has no storageEncrypted, and its database is not in this stack" in said[0]
     encrypted = made("aws:rds/snapshot:Snapshot", "s", dbInstanceIdentifier="a", encrypted=True)
     assert told(SNAPSHOTS, encrypted, phase=phase) == []
+    # A program cannot set it: AWS alone says so.
+    kind = "aws:rds/snapshot:Snapshot"
+    made_by_aws = Resource.of(type=kind, name="s", properties={}, outputs={"encrypted": True})
+    assert told(SNAPSHOTS, made_by_aws, phase=phase) == []
 
 
 @pytest.mark.parametrize(

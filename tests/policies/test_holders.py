@@ -10,7 +10,11 @@ from policies.holders import restrained
 from policies.inventory import Resource
 from tests.policies.one_rule import made
 
-ALLOW = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+ALLOW = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*"}]}
+EVERYWHERE = {"Statement": [{"Effect": "Allow", "Action": "ec2:RunInstances", "Resource": "*"}]}
+NARROWED = {
+    "Statement": [{**EVERYWHERE["Statement"][0], "Condition": {"Bool": {"aws:ViaAWSService": "1"}}}]
+}
 DENY = {"Statement": [{"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*"}]}
 AWS_OWN = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 TRUST: dict[str, Any] = {"Statement": []}
@@ -37,7 +41,7 @@ def seen(*resources: Resource) -> dict[str, list[tuple[tuple[str, ...], bool]]]:
     return {
         one.name: [
             (
-                tuple("Deny" if said.denies else "Allow" for said in restraint.denials),
+                tuple("Deny" if said.denies else "Allow" for said in restraint.beside),
                 restraint.boundary is not None,
             )
             for restraint in one.restraints
@@ -69,10 +73,16 @@ def test_a_denial_beside_it_counts_and_its_own_does_not_once_more() -> None:
     }
 
 
+def test_what_is_allowed_everywhere_counts_beside_others() -> None:
+    found = seen(role(), inline("a", ALLOW), inline("b", EVERYWHERE))
+    assert found["a"] == [(("Allow",), False)]
+    assert seen(role(), inline("a", ALLOW), inline("b", NARROWED)) == {}
+
+
 def test_a_boundary_counts_for_all_of_a_role() -> None:
     bounded = role(permissionsBoundary="limit")
     found = seen(bounded, inline("a", ALLOW), policy("limit", ALLOW))
-    assert found == {"role": [(("Allow",), True)], "a": [((), True)]}
+    assert found == {"role": [((), True)], "a": [((), True)]}
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from policies.documents import Statement, parse
-from policies.effective import Restraint
 from policies.inventory import Resource
 from policies.permissions import has_no_resource_level, is_broad_resource
 from policies.resource_policies import is_everybody, is_narrowed
@@ -309,33 +306,6 @@ def test_keys_have_a_policy() -> None:
     assert kinds(rule, key, made(beside, keyId=(key,))) == []
     assert kinds(rule, key, made(beside, keyId=UNKNOWN)) == NOTED
     assert kinds(rule, key, made(beside, keyId="k-2")) == REFUSED
-
-
-def held(resource: Resource, *boundaries: str) -> Resource:
-    """The document, given to a role with each boundary."""
-
-    def restraint(action: str) -> Restraint:
-        statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
-        parsed = parse({"Statement": [statement]})
-        assert isinstance(parsed, list)
-        found: tuple[Statement, ...] = tuple(parsed)
-        return Restraint((), found)
-
-    return replace(resource, restraints=tuple(restraint(one) for one in boundaries))
-
-
-def test_a_boundary_of_every_role_takes_an_action_away() -> None:
-    passing = allows("iam:PassRole")
-    assert kinds(ESCALATION, held(passing, "s3:*")) == []
-    assert kinds(ESCALATION, held(passing, "s3:*", "iam:*")) == REFUSED
-    assert kinds(ESCALATION, held(passing)) == REFUSED
-    # One action is left by it, and one by a denial.
-    several = allows("iam:Put*", more=[denies("iam:PutRole*")])
-    (finding,) = told(ESCALATION, held(several, "iam:PutUserPolicy"))
-    assert "iam:PutUserPolicy" in finding
-    rule = "iam-connect-names-user"
-    assert kinds(rule, held(allows("rds-db:connect"), "s3:*")) == []
-    assert kinds(rule, held(allows("rds-db:connect"), "rds-db:*")) == REFUSED
 
 
 def test_all_that_aws_calls_permissions_management_is_a_change_of_permissions() -> None:

@@ -190,25 +190,6 @@ def test_log_targets_and_copies_need_no_lock_or_replica_of_their_own() -> None:
     assert [urn for _, urn in found("s3-access-logged", *stack)] == ["copies"]
 
 
-@pytest.mark.parametrize(
-    "selection",
-    [
-        {"resources": ["arn:aws:rds:eu-west-1:1:db:main"]},
-        {"resources": ["*"]},
-        {"resources": ["arn:aws:rds:*:*:db:*"]},
-        {"selectionTags": [{"type": "STRINGEQUALS", "key": "backup", "value": "yes"}]},
-    ],
-)
-def test_backup_selections_take_databases_by_name_pattern_and_tag(selection: Any) -> None:
-    tags = {"backup": "yes"}
-    database = made("aws:rds/instance:Instance", "db", identifier="main", tags=tags)
-    chosen = made("aws:backup/selection:Selection", "s", **selection)
-    rule = "rds-backed-up-elsewhere"
-    assert found(rule, database, chosen) == []
-    other = made("aws:backup/selection:Selection", "s", resources=["arn:aws:rds:a:1:db:other"])
-    assert found(rule, database, other) == [(Kind.VIOLATION, "db")]
-
-
 def test_links_follow_names_arns_and_dependencies_never_logical_names() -> None:
     bucket = made(BUCKET, "logical", bucket="physical")
     kinds = (BUCKET,)

@@ -70,13 +70,18 @@ def test_ports_of_a_rule(protocol: Any, first: Any, last: Any, ports: Any) -> No
         ("0.0.0.0/0", True),
         ("10.1.2.3/0", True),
         ("::/0", True),
+        # Its halves, and all of IPv6 that is routed.
+        ("128.0.0.0/1", True),
+        ("64.0.0.0/2", False),
+        ("2000::/3", True),
+        ("2000::/4", False),
         ("10.0.0.0/8", False),
         ("10.0.0.1", False),
         ("nonsense", True),
         (5, True),
     ],
 )
-def test_networks_that_have_every_address(network: Any, world: bool) -> None:
+def test_networks_that_are_the_world(network: Any, world: bool) -> None:
     assert is_world(network) == world
 
 
