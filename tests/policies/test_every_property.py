@@ -22,7 +22,7 @@ from policies.connections import _PLACES as PLACES
 from policies.evaluation import Judge, Kind, Verdict
 from policies.inventory import Resource, Stack
 from policies.rules import Context, Phase, Rule
-from tests.policies import good_stack
+from tests.policies import good_scenes, good_stack
 
 UNKNOWN = good_stack.UNKNOWN_STRING
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -93,6 +93,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "aws:s3/bucketV2:BucketV2": {"bucket": "older", "forceDestroy": False},
     "aws:kms/keyPolicy:KeyPolicy": {"keyId": "a", "policy": '{"Statement": []}'},
+    "aws:kms/replicaKey:ReplicaKey": {
+        "enabled": True,
+        "deletionWindowInDays": 30,
+        "policy": good_scenes.KEPT["key"][1]["policy"],
+    },
 }
 
 
