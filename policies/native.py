@@ -19,19 +19,23 @@ PACKAGE: Final = "aws-native:"
 _BLANK: Final = (None, "", False, [], {})
 # What AWS tells of resources; a state without inputs (an import) has it beside the properties.
 _TOLD: Final = (
-    "__defaults arn attachmentCount automaticRestartTime awsId backupPlanArn backupPlanId "
-    "backupVaultArn blockPublicAccessStates certificateDetails cidrBlock cidrBlockAssociations "
-    "createDate creationTimestamp dbClusterArn dbClusterResourceId dbInstanceArn dbInstanceStatus "
-    "dbParameterGroupArn dbSubnetGroupArn dbiResourceId defaultNetworkAcl defaultSecurityGroup "
-    "defaultVersionId dnsEntries domainName dualStackDomainName endpoint functionArn functionUrl "
-    "groupId id instanceCreateTime internetGatewayId ipv6CidrBlocks isAttachable "
-    "isStorageConfigUpgradeAvailable keyId latestRestorableTime listenerEndpoint "
+    "__defaults arn attachmentCount autoScalingGroupArn automaticRestartTime awsId backupPlanArn "
+    "backupPlanId backupVaultArn blockPublicAccessStates canonicalHostedZoneId certificateDetails "
+    "cidrBlock cidrBlockAssociations createDate creationTimestamp dbClusterArn dbClusterResourceId "
+    "dbInstanceArn dbInstanceStatus dbParameterGroupArn dbProxyArn dbProxyEndpointArn "
+    "dbSubnetGroupArn dbiResourceId defaultNetworkAcl defaultSecurityGroup defaultVersionId "
+    "defaultVersionNumber dnsEntries dnsName domainName dualStackDomainName endpoint functionArn "
+    "functionUrl globalEndpoint groupId id instanceCreateTime instanceId internetGatewayId "
+    "ipv6CidrBlocks isAttachable isDefault isStorageConfigUpgradeAvailable keyId "
+    "latestRestorableTime latestVersionNumber launchTemplateId listenerArn listenerEndpoint "
+    "loadBalancerArn loadBalancerArns loadBalancerFullName loadBalancerName "
     "networkAclAssociationId networkInterfaceIds percentProgress permissionsBoundaryUsageCount "
-    "policyArn policyId readEndpoint readReplicaDbClusterIdentifiers "
-    "readReplicaDbInstanceIdentifiers regionalDomainName resumeFullAutomationModeTime roleId "
-    "routeTableId secondaryAvailabilityZone selectionId snapStartResponse statusInfos "
-    "storageEncryptionType storageOperationPercentProgress storageOperationStatus "
-    "storageThroughput subnetId topicArn updateDate versionId vpcId websiteUrl"
+    "policyArn policyId privateDnsName privateIp publicDnsName publicIp readEndpoint "
+    "readReplicaDbClusterIdentifiers readReplicaDbInstanceIdentifiers regionalDomainName "
+    "resumeFullAutomationModeTime roleId routeTableId secondaryAvailabilityZone selectionId "
+    "snapStartResponse state statusInfos storageEncryptionType storageOperationPercentProgress "
+    "storageOperationStatus storageThroughput subnetId targetGroupArn targetGroupFullName "
+    "targetGroupName topicArn updateDate versionId volumeId vpcId websiteUrl"
 )
 _READ_ONLY: Final = frozenset(_TOLD.split())
 
@@ -171,7 +175,11 @@ def _renamed(
     for name, value in fields.items():
         for target, convert in names.get(name, ()):
             converted = value if value is UNKNOWN else convert(value)
-            if converted is not None:
+            before = found.get(target)
+            if isinstance(converted, dict) and isinstance(before, dict):
+                # One object there is several properties here.
+                converted = {**cast("Fields", before), **cast("Fields", converted)}
+            if converted is not None and before is not UNKNOWN:
                 found[target] = converted
     return found
 
@@ -197,5 +205,15 @@ def nested(names: str) -> Make:
         if isinstance(value, dict):
             return [_renamed(cast("Fields", value), pairs)]
         return [{target: value for targets in pairs.values() for target, _ in targets}]
+
+    return make
+
+
+def each_nested(names: str) -> Make:
+    """The same for each object of a list."""
+
+    def make(value: object, fields: Fields) -> list[dict[str, object]]:
+        items = cast("list[object]", value if isinstance(value, list) else [value])
+        return [found for one in items for found in nested(names)(one, fields)]
 
     return make

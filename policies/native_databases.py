@@ -119,4 +119,29 @@ DATABASES: Final[dict[str, Translation]] = {
         "enabled eventCategories snsTopicArn>snsTopic sourceIds sourceType subscriptionName>name "
         "tags>tags:tags",
     ),
+    "aws-native:rds:GlobalCluster": Translation(
+        "aws:rds/globalCluster:GlobalCluster",
+        "deletionProtection engine engineLifecycleSupport engineVersion globalClusterIdentifier "
+        "sourceDbClusterIdentifier storageEncrypted tags>tags:tags",
+    ),
+    "aws-native:rds:DbProxy": Translation(
+        "aws:rds/proxy:Proxy",
+        "auth>auths dbProxyName>name debugLogging defaultAuthScheme endpointNetworkType "
+        "engineFamily idleClientTimeout requireTls roleArn tags>tags:tags "
+        "targetConnectionNetworkType vpcSecurityGroupIds vpcSubnetIds",
+        attributes="dbProxyArn>arn",
+    ),
+    "aws-native:rds:DbProxyEndpoint": Translation(
+        "aws:rds/proxyEndpoint:ProxyEndpoint",
+        "dbProxyEndpointName dbProxyName tags>tags:tags targetRole vpcSecurityGroupIds "
+        "vpcSubnetIds",
+        ignored="endpointNetworkType",
+        attributes="dbProxyEndpointArn>arn",
+    ),
+    "aws-native:rds:DbProxyTargetGroup": Translation(
+        "aws:rds/proxyDefaultTargetGroup:ProxyDefaultTargetGroup",
+        "dbProxyName",
+        ignored="connectionPoolConfigurationInfo dbClusterIdentifiers dbInstanceIdentifiers tags "
+        "targetGroupName",
+    ),
 }

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from .native import Companion, Fields, Make, Translation, nested
+from .native import Companion, Fields, Make, Translation, each_nested
 from .native_databases import DATABASES
+from .native_hosts import HOSTS
 from .native_storage import STORAGE
 from .native_values import OPEN_TO_ALL
 
@@ -27,12 +28,6 @@ def _one_each(key: str) -> Make:
         ]
 
     return make
-
-
-def _documents(value: object, fields: Fields) -> list[dict[str, object]]:
-    """One policy for each inline document."""
-    items = cast("list[object]", value if isinstance(value, list) else [value])
-    return [found for one in items for found in nested(_POLICY)(one, fields)]
 
 
 def _other_topics(value: object, fields: Fields) -> list[dict[str, object]]:
@@ -173,7 +168,9 @@ _IDENTITIES: Final[dict[str, Translation]] = {
                 _one_each("policyArn"),
                 ("user", "name"),
             ),
-            Companion("aws:iam/userPolicy:UserPolicy", "policies", _documents, ("user", "name")),
+            Companion(
+                "aws:iam/userPolicy:UserPolicy", "policies", each_nested(_POLICY), ("user", "name")
+            ),
         ),
     ),
     "aws-native:iam:Group": Translation(
@@ -187,7 +184,12 @@ _IDENTITIES: Final[dict[str, Translation]] = {
                 _one_each("policyArn"),
                 ("group", "name"),
             ),
-            Companion("aws:iam/groupPolicy:GroupPolicy", "policies", _documents, ("group", "name")),
+            Companion(
+                "aws:iam/groupPolicy:GroupPolicy",
+                "policies",
+                each_nested(_POLICY),
+                ("group", "name"),
+            ),
         ),
     ),
     "aws-native:kms:Key": Translation(
@@ -266,6 +268,7 @@ _WORK: Final[dict[str, Translation]] = {
 TRANSLATIONS: Final[dict[str, Translation]] = {
     **DATABASES,
     **STORAGE,
+    **HOSTS,
     **_NETWORKS,
     **_IDENTITIES,
     **_WORK,

@@ -14,6 +14,8 @@ from .values import UNKNOWN
 
 Converter = Callable[[object], object]
 _EVERY_NETWORK: Final = "0.0.0.0/0"
+# The disk that a host starts from, in images of Amazon, Debian and Ubuntu.
+_ROOT_DEVICES: Final = ("/dev/xvda", "/dev/sda1")
 # What EC2 adds to a group that names no egress. It says what it is: nobody wrote it, and nobody can
 # describe it better than by rules of the group's own.
 OPEN_TO_ALL: Final = {
@@ -204,6 +206,89 @@ def _inside(name: str, convert: Converter = lambda value: value) -> Converter:
     return of_field
 
 
+def _also(**names: str) -> Converter:
+    """An object with some fields renamed, and the others as they are."""
+
+    def convert(value: object) -> object:
+        fields = _fields(value)
+        return (
+            value if fields is None else {names.get(key, key): item for key, item in fields.items()}
+        )
+
+    return convert
+
+
+def _disks(*, root: bool) -> Converter:
+    """The disks of a host: the one that its image starts from, as AWS's images name it, or else."""
+
+    def convert(value: object) -> object:
+        if not isinstance(value, list):
+            return value
+        found: list[object] = []
+        for one in cast("list[object]", value):
+            fields = _fields(one)
+            first = fields is not None and fields.get("deviceName") in _ROOT_DEVICES
+            if fields is None or fields.get("deviceName") is UNKNOWN:
+                found.append(one if fields is None else UNKNOWN)
+            elif first == root and "ebs" in fields:
+                found.append(fields["ebs"])
+        if not root:
+            return found
+        return found[0] if found else None
+
+    return convert
+
+
+def _public(value: object) -> object:
+    """Whether an interface of a host gets a public address."""
+    if not isinstance(value, list):
+        return value
+    answers = [_inside("associatePublicIpAddress")(one) for one in cast("list[object]", value)]
+    some = [one for one in answers if one not in (None, False, "false")]
+    return next((one for one in some if one is not UNKNOWN), UNKNOWN if some else False)
+
+
+def _interface_groups(value: object) -> object:
+    """The security groups of a host's interfaces."""
+    if not isinstance(value, list):
+        return None
+    listed = [_inside("groupSet")(one) for one in cast("list[object]", value)]
+    return [one for groups in listed if isinstance(groups, list) for one in groups] or None
+
+
+def _attribute(name: str) -> Converter:
+    """One of a load balancer's attributes, which are a list of pairs."""
+
+    def convert(value: object) -> object:
+        pairs = _as_map("key", "value")(value)
+        fields = _fields(pairs)
+        return pairs if fields is None else fields.get(name)
+
+    return convert
+
+
+def _balancer_logs(value: object) -> object:
+    names = {"access_logs.s3.enabled": "enabled", "access_logs.s3.bucket": "bucket"}
+    found = {target: _attribute(name)(value) for name, target in names.items()}
+    if any(one is UNKNOWN for one in found.values()):
+        return UNKNOWN
+    return {key: one for key, one in found.items() if one is not None} or None
+
+
+def _field(name: str) -> Converter:
+    """An object with the value as its one field."""
+    return lambda value: None if value is None else {name: value}
+
+
+def _is_internal(value: object) -> object:
+    return value == "internal" if isinstance(value, str) else value
+
+
+_DATA: Final = (
+    *("blockDeviceMappings", "disableApiTermination", "ebsOptimized", "iamInstanceProfile"),
+    *("imageId", "instanceType", "keyName", "metadataOptions", "monitoring", "userData"),
+    "securityGroupIds",
+)
 CONVERTERS: Final[Mapping[str, Converter]] = {
     "": lambda value: value,
     "lifecycle": _each(_lifecycle_rule),
@@ -233,6 +318,21 @@ CONVERTERS: Final[Mapping[str, Converter]] = {
         _each(_renaming(conditionType="type", conditionKey="key", conditionValue="value")),
     ),
     "tags": _as_map("key", "value"),
+    "actions": _each(_also(redirectConfig="redirect", forwardConfig="forward")),
+    "internal": _is_internal,
+    "interface-groups": _interface_groups,
+    "other-disks": _disks(root=False),
+    "public": _public,
+    "root-disk": _disks(root=True),
+    "template": _renaming(launchTemplateId="id", launchTemplateName="name", version="version"),
+    "balancer.deletion": _attribute("deletion_protection.enabled"),
+    "balancer.desync": _attribute("routing.http.desync_mitigation_mode"),
+    "balancer.headers": _attribute("routing.http.drop_invalid_header_fields.enabled"),
+    "balancer.logs": _balancer_logs,
+    "balancer.zones": _attribute("load_balancing.cross_zone.enabled"),
+    "data.networkInterfaces": _inside("networkInterfaces", _each(_also(groups="securityGroups"))),
+    **{f"data.{name}": _inside(name) for name in _DATA},
+    **{f"health.{name}": _field(name) for name in ("enabled", "path", "port", "protocol")},
     **{
         f"code.{name}": _inside(name)
         for name in ("s3Bucket", "s3Key", "s3ObjectVersion", "imageUri", "zipFile")

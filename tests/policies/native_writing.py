@@ -104,6 +104,57 @@ def plan_rule(value: Any) -> Any:
     return found
 
 
+def also(**names: str) -> Callable[[Any], Any]:
+    """An object with some fields renamed back."""
+    back = {target: name for name, target in names.items()}
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {back.get(key, key): item for key, item in value.items()}
+
+    return convert
+
+
+def disks(device: str) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        if device == ROOT and not isinstance(value, dict):
+            raise UnsayableError
+        listed_ = value if isinstance(value, list) else [value]
+        return [{"deviceName": device, "ebs": one} for one in listed_]
+
+    return convert
+
+
+def attribute(key: str) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        return [{"key": key, "value": str(value).lower() if isinstance(value, bool) else value}]
+
+    return convert
+
+
+def balancer_logs(value: Any) -> Any:
+    if not isinstance(value, dict) or not value.keys() <= {"enabled", "bucket"}:
+        raise UnsayableError
+    return [one for key, item in value.items() for one in attribute(f"access_logs.s3.{key}")(item)]
+
+
+def scheme(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise UnsayableError
+    return "internal" if value else "internet-facing"
+
+
+def of_data(name: str, convert: Callable[[Any], Any] = lambda value: value) -> Callable[[Any], Any]:
+    return lambda value: {name: convert(value)}
+
+
+ROOT = "/dev/xvda"
+DATA = (
+    *("blockDeviceMappings", "disableApiTermination", "ebsOptimized", "iamInstanceProfile"),
+    *("imageId", "instanceType", "keyName", "metadataOptions", "monitoring", "userData"),
+    "securityGroupIds",
+)
 LIFE = renamed(deleteAfterDays="deleteAfter", moveToColdStorageAfterDays="coldStorageAfter")
 SSE = each(
     renamed(
@@ -121,6 +172,20 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "parameters": parameters,
     "plan-rules": lambda value: {"backupPlanRule": each(plan_rule)(value)},
     "tags": listed("key", "value"),
+    "actions": each(also(redirectConfig="redirect", forwardConfig="forward")),
+    "internal": scheme,
+    "other-disks": disks("/dev/sdf"),
+    "public": lambda value: [{"associatePublicIpAddress": value}],
+    "root-disk": disks(ROOT),
+    "template": also(launchTemplateId="id", launchTemplateName="name"),
+    "balancer.deletion": attribute("deletion_protection.enabled"),
+    "balancer.desync": attribute("routing.http.desync_mitigation_mode"),
+    "balancer.headers": attribute("routing.http.drop_invalid_header_fields.enabled"),
+    "balancer.logs": balancer_logs,
+    "balancer.zones": attribute("load_balancing.cross_zone.enabled"),
+    "data.networkInterfaces": of_data("networkInterfaces", each(also(groups="securityGroups"))),
+    **{f"data.{name}": of_data(name) for name in DATA},
+    **{f"health.{name}": lambda value: value for name in ("enabled", "path", "port", "protocol")},
 }
 # A part of a bucket, a vault: what stands in the property of the resource that it belongs to.
 PARTS: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -179,8 +244,23 @@ def properties_of(how: Translation, properties: Mapping[str, Any]) -> dict[str, 
         if target not in back or back[target][1] not in CONVERTERS:
             raise UnsayableError(target)
         name, converter = back[target]
-        found[name] = CONVERTERS[converter](value) if value is not None else None
+        if converter.startswith("health."):
+            if not isinstance(value, dict):
+                raise UnsayableError(target)
+            found |= {f"healthCheck{key.title()}": item for key, item in value.items()}
+            continue
+        written = CONVERTERS[converter](value) if value is not None else None
+        found[name] = together(found[name], written) if name in found else written
     return found
+
+
+def together(one: Any, other: Any) -> Any:
+    """What two properties of the provider aws make of one."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **other}
+    if isinstance(one, list) and isinstance(other, list):
+        return [*one, *other]
+    raise UnsayableError
 
 
 def scene(entries: Mapping[str, dict[str, Any]], spoilt: str = "") -> list[Resource]:
