@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from hosts import services
 from hosts.metadata import own_address
@@ -24,11 +25,13 @@ def main() -> int:
     """Fetch, write what differs, reload when something did."""
     os.umask(0o077)
     try:
+        # One for all: to make a client costs the host more than to use it.
+        secrets = services.client("secretsmanager")
         files = {
             "listen.ini": f"listen_addr = {own_address()}\n",
-            "userlist.txt": user_list(secret(os.environ["USERS_SECRET_ARN"])),
-            "server.pem": server_pem(secret(os.environ["SERVER_TLS_SECRET_ARN"])),
-            PASSWORD_FILE: password_file(secret(os.environ["HEALTH_SECRET_ARN"])),
+            "userlist.txt": user_list(secret(secrets, os.environ["USERS_SECRET_ARN"])),
+            "server.pem": server_pem(secret(secrets, os.environ["SERVER_TLS_SECRET_ARN"])),
+            PASSWORD_FILE: password_file(secret(secrets, os.environ["HEALTH_SECRET_ARN"])),
         }
     except Exception as error:  # one line in the journal for whatever went wrong; systemd retries
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -40,11 +43,9 @@ def main() -> int:
     return 0
 
 
-def secret(arn: str) -> dict[str, object]:
-    """The JSON object in a secret."""
-    document = json.loads(
-        services.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
-    )
+def secret(secrets: Any, arn: str) -> dict[str, object]:
+    """The JSON object in a secret, by a client of Secrets Manager."""
+    document = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
     if not isinstance(document, dict):
         raise ValueError(f"secret {arn} holds no JSON object")
     return document
