@@ -40,6 +40,8 @@ class LocalStack:
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="pgkeep-e2e-")))
     port: int = field(default_factory=free_port)
     octet: int = 78
+    refresh_interval_seconds: int = 60
+    """How often hosts ask for users and certificate; each question is a process on each host."""
     up_output: str = ""
     said: str = ""
 
@@ -68,6 +70,12 @@ class LocalStack:
         content = yaml.safe_load((REPOSITORY / "stacks/Pulumi.local.yaml").read_text())
         settings = use_address_range(content["config"]["pgkeep:settings"], self.octet)
         settings.setdefault("network", {})["vpc_cidr"] = f"10.{self.octet}.0.0/16"
+        # Nobody looks at the samples here.
+        settings["pooler"] = {
+            "refresh_interval_seconds": self.refresh_interval_seconds,
+            "metrics_interval_seconds": 60,
+            **settings.get("pooler", {}),
+        }
         for section, values in (change or {}).items():
             if isinstance(values, dict):
                 settings.setdefault(section, {}).update(values)
