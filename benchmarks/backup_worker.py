@@ -1,9 +1,16 @@
 """A backup, restore or proof of pgkeep in a process of its own: `ACTION DATABASE WORKERS [ID]`.
 
-Reads libpq's and AWS's variables; prints one JSON line.
+Reads libpq's and AWS's variables; prints one JSON line. It starts and ends as `pgkeep` and the
+worker's program do.
 """
 
 from __future__ import annotations
+
+# ruff: noqa: E402
+from operations import aws_clients
+from operations.garbage import search_rarely
+
+search_rarely()
 
 import contextlib
 import json
@@ -11,7 +18,6 @@ import os
 import sys
 from pathlib import Path
 
-from operations import aws_clients
 from operations.backup import BackupTarget, Options, run
 from operations.backup.children import Login
 from operations.backup.store import Store
@@ -33,6 +39,7 @@ def main() -> None:
     user, password = os.environ["PGUSER"], os.environ["PGPASSWORD"]
     # Not imported from the site: each run would load all that starts one.
     bucket = os.environ["BENCHMARK_BUCKET"]
+    aws_clients.make_quickly()
     s3 = boto3.client("s3", config=aws_clients.patient())
     with contextlib.redirect_stdout(sys.stderr):
         if action == "backup":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from botocore.config import Config
+    from botocore.session import Session as BotocoreSession
 
 # Standard mode repeats lost connections, timeouts, 5xx and throttling (SlowDown) after a random
 # pause that doubles, from 50 ms or, when throttled, from 1 s to 20 s: 10 tries outlast about 15 s
@@ -16,6 +18,32 @@ _CONNECT_TIMEOUT_SECONDS = 5
 _READ_TIMEOUT_SECONDS = 60
 # More than the threads of any run, so that none waits for another's connection.
 _CONNECTIONS = 64
+
+
+def quick_session() -> BotocoreSession:
+    """A session (for `boto3.Session`) whose clients are made without a look at what else there is.
+
+    botocore lists the folders of all its 400 services, twice for a client, to see whether it knows
+    the one that is asked for. One that it does not know still is an error, of a missing file.
+    """
+    import botocore.session
+    from botocore.loaders import Loader
+
+    class Named(Loader):
+        def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
+            folders = [Path(path) for path in self.search_paths]
+            return [one.name for path in folders if path.is_dir() for one in path.iterdir()]
+
+    session = botocore.session.get_session()
+    session.register_component("data_loader", Named(session.get_config_variable("data_path")))
+    return session
+
+
+def make_quickly() -> None:
+    """Have `boto3.client` use a `quick_session`."""
+    import boto3
+
+    boto3.setup_default_session(botocore_session=quick_session())
 
 
 def patient(

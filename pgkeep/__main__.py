@@ -13,6 +13,10 @@ def main() -> None:
     if judges:
         # It ends with its process: nobody has use for what a search for garbage would free.
         gc.disable()
+    else:
+        from operations.garbage import search_rarely
+
+        search_rarely()
     from pgkeep.app import main as run
 
     try:

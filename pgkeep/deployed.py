@@ -86,9 +86,10 @@ class DeployedStack:
         """AWS as the user's own credentials; the local cloud's administrator for `local`."""
         import boto3
 
+        region, quick = str(self.outputs["region"]), aws_clients.quick_session()
         if self.name == LOCAL_STACK:
-            return boto3.Session("local", "local", region_name=str(self.outputs["region"]))
-        return boto3.Session(region_name=str(self.outputs["region"]))
+            return boto3.Session("local", "local", region_name=region, botocore_session=quick)
+        return boto3.Session(region_name=region, botocore_session=quick)
 
     def client(
         self,

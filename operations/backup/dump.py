@@ -160,11 +160,17 @@ class _Run:
         limit = TimeLimit(self._seconds_left(), lambda: self._stop(connection))
         with limit, parts:
             try:
+                # S3 is asked while the server works.
+                beside = ThreadPoolExecutor(1, thread_name_prefix="prepare")
+                parts.callback(beside.shutdown, wait=False, cancel_futures=True)
+                speed = beside.submit(self._speed)
                 snapshot = session.export(connection)
                 limit.check()
-                sweeper.abort_uploads(self.s3, self.target.bucket, self.endpoint.database, CLASSES)
+                # Not before the database's lock is held.
+                swept = beside.submit(self._sweep)
                 found = catalog.read(connection, on_standby=snapshot.on_standby)
-                estimate = self._check_budget(found)
+                swept.result()
+                estimate = self._check_budget(found, speed.result())
                 shared = self._share(connection, snapshot, identifier)
                 self.shared = shared
                 parts.callback(shared.close)
@@ -179,7 +185,7 @@ class _Run:
                 made = self._manifest(identifier, found, shared, dumped)
             finally:
                 limit.check()
-            writer = shared.uploads.open(made.key)
+            writer = shared.uploads.open(made.key, time_budget.metadata(made))
             writer.write(manifest.encode(made, self.kms, self.target.mac_key))
             writer.close()
             return made
@@ -188,15 +194,22 @@ class _Run:
         limit = self.options.time_limit_seconds
         return None if limit is None else max(limit - (time.monotonic() - self.started), 0.0)
 
-    def _check_budget(self, found: catalog.Catalog) -> time_budget.Estimate:
-        estimate = time_budget.estimate(
-            found.size_bytes,
+    def _speed(self) -> time_budget.Speed:
+        return time_budget.measured(
             s3=self.s3,
             bucket=self.target.bucket,
             database=self.endpoint.database,
             classes=CLASSES,
             worker=self.options.worker,
         )
+
+    def _sweep(self) -> None:
+        sweeper.abort_uploads(self.s3, self.target.bucket, self.endpoint.database, CLASSES)
+
+    def _check_budget(
+        self, found: catalog.Catalog, speed: time_budget.Speed
+    ) -> time_budget.Estimate:
+        estimate = time_budget.estimate(found.size_bytes, speed)
         limits = [self._seconds_left(), self.options.budget_seconds]
         seconds = min((limit for limit in limits if limit is not None), default=None)
         time_budget.check(estimate, seconds, database=self.endpoint.database)

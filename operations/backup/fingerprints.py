@@ -76,19 +76,21 @@ def fingerprint(
     return read(int(row[0]), None if row[1] is None else int(row[1]), with_hash=with_hash)
 
 
-def query(table: Table, rows: str, *, with_hash: bool = True) -> str:
+def query(table: Table, rows: str, *, with_hash: bool = True, label: str = "") -> str:
     """Gives one row: how many, and the sum of their hashes or NULL.
 
     Args:
         table: whose columns are hashed.
         rows: what follows SELECT ..., `FROM ...`.
         with_hash: without it rows are only counted.
+        label: an expression that comes before both.
     """
     hashed = "NULL"
     if with_hash and table.columns:
         record = f"ROW({', '.join(_hashable(column) for column in table.columns)})"
         hashed = f"pg_catalog.sum(pg_catalog.hash_record_extended({record}, 0))"
-    return f"SELECT pg_catalog.count(*), {hashed} {rows}"
+    first = f"{label}, " if label else ""
+    return f"SELECT {first}pg_catalog.count(*), {hashed} {rows}"
 
 
 def read(rows: int, hash_sum: int | None, *, with_hash: bool = True) -> Fingerprint:

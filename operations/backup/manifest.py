@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from operations.backup.object_writer import StoredObject
 from operations.errors import OperationError
 
@@ -161,6 +159,9 @@ def decode(
         NotSignedError: whole, but with no signature, or with one that names another key.
         OperationError: not a whole manifest, altered, or (with `mac_key`) its signature is forged.
     """
+    # A backup writes manifests and reads none; importing it takes a tenth of a second.
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         document: dict[str, Any] = json.loads(body)
         recorded, signature = document.pop("sha256"), document.pop("mac", None)

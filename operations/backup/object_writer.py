@@ -11,7 +11,7 @@ import ctypes
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -98,9 +98,9 @@ class Uploads:
         # botocore tries again for a minute; a run that is stopped has less.
         self.s3.meta.events.register("before-send.s3.UploadPart", self._before_part)
 
-    def open(self, key: str) -> ObjectWriter:
-        """A writer of one new object."""
-        return ObjectWriter(self, key)
+    def open(self, key: str, metadata: Mapping[str, str] | None = None) -> ObjectWriter:
+        """A writer of one new object; `metadata` (ASCII) comes on top of what all of them have."""
+        return ObjectWriter(self, key, metadata or {})
 
     def stop(self) -> None:
         """Send no more bytes, not even a second try of those on their way."""
@@ -140,17 +140,20 @@ class Uploads:
             "Bucket": self.bucket,
             "ServerSideEncryption": "aws:kms",
             "SSEKMSKeyId": self.kms_key,
-            "Metadata": self.metadata,
         }
 
 
 class ObjectWriter:
     """One object: `write` bytes, then `close` to make it exist, or `abort`."""
 
-    def __init__(self, uploads: Uploads, key: str) -> None:
+    def __init__(self, uploads: Uploads, key: str, metadata: Mapping[str, str]) -> None:
         """Nothing is sent before the first part is full."""
         self._uploads = uploads
         self._key = key
+        self._options: dict[str, Any] = {
+            **uploads.options,
+            "Metadata": {**uploads.metadata, **metadata},
+        }
         self._blocks: list[bytes] = []
         self._filled = 0
         self._digest = hashlib.sha256()
@@ -242,7 +245,7 @@ class ObjectWriter:
         part = StoredPart(len(body), hashlib.sha256(body).hexdigest())
         self._create_object(
             self._uploads.s3.put_object,
-            **self._uploads.options,
+            **self._options,
             Key=self._key,
             Body=body,
             ChecksumSHA256=_base64(part),
@@ -279,7 +282,7 @@ class ObjectWriter:
 
     def _create(self) -> dict[str, Any]:
         answer = self._uploads.s3.create_multipart_upload(
-            **self._uploads.options, Key=self._key, ChecksumAlgorithm="SHA256"
+            **self._options, Key=self._key, ChecksumAlgorithm="SHA256"
         )
         return {
             "Bucket": self._uploads.bucket,

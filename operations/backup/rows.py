@@ -1,8 +1,9 @@
 """The rows of a piece: counted and hashed by the server, copied, compressed and uploaded.
 
-One `psql` a piece reads a script: for each of its tables the count and hash, COPY, and a mark that
-ends it. Python only cuts the output at the marks and compresses it in large blocks: a loop over
-rows or a process for each table would be the slowest part.
+One `psql` a piece reads a script: for each of its tables a line that begins with a mark and tells
+count and hash, and COPY; a line with the mark alone is the end. Python only cuts the output at the
+marks and compresses it in large blocks: a loop over rows or a process for each table would be the
+slowest part.
 """
 
 from __future__ import annotations
@@ -65,15 +66,16 @@ class RowDumper:
             OperationError: psql failed, or the rows copied are not as many as the server counted.
         """
         writer = self.uploads.open(key)
-        # Rows hold it by a chance of 1 in 2^128.
-        mark = secrets.token_hex(16)
+        token = secrets.token_hex(16)
         dumped: list[tuple[Table, RowsInObject, Fingerprint]] = []
         try:
-            script = self._script(piece, mark)
+            script = self._script(piece, token)
             with self.children.output("psql", _PSQL, script=script) as output:
-                marked = MarkedOutput(cast("RawIOBase", output), mark.encode() + b"\n")
+                mark = b"\v" + token.encode()
+                marked = MarkedOutput(cast("RawIOBase", output), mark)
                 compressor = zstandard.ZstdCompressor(self.compression_level, write_checksum=True)
                 try:
+                    _begin(marked)
                     for segment in piece.segments:
                         dumped.append(_segment(segment, marked, compressor, writer, key))
                 except EndedError:
@@ -90,27 +92,35 @@ class RowDumper:
             writer.abort()
             raise
 
-    def _script(self, piece: Piece, mark: str) -> bytes:
+    def _script(self, piece: Piece, token: str) -> bytes:
+        # COPY writes no vertical tab, in no encoding of a server: in a value it is \v. What follows
+        # it here, rows would hold by a chance of 1 in 2^128.
+        mark = rf"E'\x0b{token}'"
         lines = [f"{statement};" for statement in import_statements(self.snapshot)]
-        # COPY, and not SELECT or \echo: psql writes its end out at once.
-        end = f"COPY (SELECT '{mark}') TO STDOUT"
         for first in range(0, len(piece.segments), _TABLES_A_MESSAGE):
             statements: list[str] = []
             for segment in piece.segments[first : first + _TABLES_A_MESSAGE]:
-                statements += [*self._statements(segment), end]
+                statements += self._statements(segment, mark)
             # `\;` ends a statement and does not send it yet.
             lines.append("\\;\n".join(statements) + ";")
+        lines.append(f"SELECT {mark};")
         return "\n".join(lines).encode(self.snapshot.codec)
 
-    def _statements(self, segment: Segment) -> tuple[str, str]:
+    def _statements(self, segment: Segment, mark: str) -> tuple[str, str]:
         table, limit = segment.table, self.largest_hashed_table_bytes
         with_hash = limit is None or table.size_bytes <= limit
         rows = _rows(segment)
         # First the hash: it brings the pages into the cache that COPY reads right after.
         return (
-            fingerprints.query(table, rows, with_hash=with_hash),
+            fingerprints.query(table, rows, with_hash=with_hash, label=mark),
             _copy_statement(segment, rows),
         )
+
+
+def _begin(marked: MarkedOutput) -> None:
+    """Nothing comes before the first mark."""
+    for block in marked.until_mark():
+        raise OperationError(f"psql said {bytes(block[:80])!r} before its first table")
 
 
 def _segment(
@@ -140,7 +150,7 @@ def _segment(
 
 
 def _fingerprint(line: bytes) -> Fingerprint:
-    count, _, value = line.decode("ascii").partition(" ")
+    count, _, value = line.decode("ascii").strip().partition(" ")
     return fingerprints.read(int(count), int(value) if value else None)
 
 

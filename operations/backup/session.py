@@ -33,6 +33,9 @@ _ALIVE = (
 # Else a query whose client was killed would run, and hold its locks, to its end.
 _NOTICE_CLOSED_CLIENT = ("SET client_connection_check_interval = '5s'",)
 _NOTICE_FROM = 140_000
+# There are as many sessions as the run has workers. A hash side by side inside of each would take
+# processors that the users need, and a sixth more of them (measured on tables of 60 MiB).
+_NO_HELPERS = "SET max_parallel_workers_per_gather = 0"
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def import_statements(snapshot: Snapshot) -> list[str]:
     return [
         *_NOTICE_CLOSED_CLIENT[: snapshot.server_version >= _NOTICE_FROM],
         *session_settings(snapshot.encoding, snapshot.server_version),
+        _NO_HELPERS,
         _BEGIN,
         f"SET TRANSACTION SNAPSHOT {sql.Literal(snapshot.name).as_string()}",
     ]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from operations.backup import manifest
+from operations.backup.manifest import Manifest
 from operations.errors import OperationError
 from operations.structured_log import log, log_metrics
 
@@ -26,6 +27,15 @@ _TELLING_BYTES = 256 * 1024 * 1024
 _NEWEST = 5
 # Load and network differ from day to day.
 _RESERVE = 1.25
+_METADATA = {"source-bytes", "duration-seconds", "worker"}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast backups were; `based_on` names the measurement."""
+
+    bytes_a_second: float
+    based_on: str
 
 
 @dataclass(frozen=True)
@@ -81,19 +91,12 @@ class OverBudgetError(TooLargeError):
         )
 
 
-def estimate(
-    size_bytes: int,
-    *,
-    s3: S3Client,
-    bucket: str,
-    database: str,
-    classes: Sequence[str],
-    worker: str,
-) -> Estimate:
+def measured(
+    *, s3: S3Client, bucket: str, database: str, classes: Sequence[str], worker: str
+) -> Speed:
     """By the newest backups that the same kind of `worker` made, else by an assumption.
 
     Args:
-        size_bytes: of the tables on the server's disk.
         s3: may list the bucket and read manifests.
         bucket: where the backups are.
         database: whose.
@@ -105,8 +108,25 @@ def estimate(
         rate = _rate(s3, bucket, key, worker)
         if rate is not None:
             rates.append((rate, f"backup {identifier}"))
-    rate, based_on = min(rates, default=(float(ASSUMED_BYTES_A_SECOND), "assumption"))
-    return Estimate(size_bytes / rate * _RESERVE, size_bytes, rate, based_on)
+    return Speed(*min(rates, default=(float(ASSUMED_BYTES_A_SECOND), "assumption")))
+
+
+def estimate(size_bytes: int, speed: Speed) -> Estimate:
+    """For tables of that size on the server's disk."""
+    seconds = size_bytes / speed.bytes_a_second * _RESERVE
+    return Estimate(seconds, size_bytes, speed.bytes_a_second, speed.based_on)
+
+
+def metadata(made: Manifest) -> dict[str, str]:
+    """What tells the speed of a backup, for its manifest's object: a HEAD request gives it.
+
+    The manifest of ten thousand tables has megabytes, and the newest five are asked every time.
+    """
+    return {
+        "source-bytes": str(made.source_bytes),
+        "duration-seconds": str(made.duration_seconds),
+        "worker": _ascii(made.worker),
+    }
 
 
 def check(found: Estimate, seconds: float | None, *, database: str) -> None:
@@ -150,14 +170,23 @@ def _newest(
     return sorted(folders, reverse=True)[:_NEWEST]
 
 
+def _ascii(worker: str) -> str:
+    """As metadata take it."""
+    return worker.encode("ascii", "backslashreplace").decode("ascii")
+
+
 def _rate(s3: S3Client, bucket: str, key: str, worker: str) -> float | None:
     from botocore.exceptions import ClientError
 
     try:
-        document = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-        size, duration = float(document["source_bytes"]), float(document["duration_seconds"])
-        same = document["worker"] == worker
-    except (ClientError, ValueError, KeyError, TypeError):
+        found: dict[str, Any] = {**s3.head_object(Bucket=bucket, Key=key)["Metadata"]}
+        if not found.keys() >= _METADATA:
+            # Of a version that wrote it into the manifest alone.
+            document = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+            found = {name: document[name.replace("-", "_")] for name in _METADATA}
+        size, duration = float(found["source-bytes"]), float(found["duration-seconds"])
+        same = _ascii(found["worker"]) == _ascii(worker)
+    except (ClientError, AttributeError, ValueError, KeyError, TypeError):
         # No manifest, or one of an older version: it measures nothing.
         return None
     return size / duration if same and duration > 0 and size >= _TELLING_BYTES else None

@@ -16,7 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from operations import environment
+# ruff: noqa: E402
+from operations.garbage import search_rarely
+
+search_rarely()
+
+from operations import aws_clients, environment
 from operations.backup import MOST_WORKERS, Options, Progress
 from operations.handover.backup_site import BackupSite, summary
 from operations.handover.log_stream import LogStream
@@ -126,6 +131,7 @@ def main() -> int:
     """Work with what the host's environment says."""
     import boto3
 
+    aws_clients.make_quickly()
     instance_id = environment.required("INSTANCE_ID")
     log_group = environment.required("LOG_GROUP")
     deadline = time.monotonic() + environment.required_int("MAX_SECONDS")

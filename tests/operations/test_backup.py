@@ -23,6 +23,7 @@ from operations.backup import (
     run,
     segments,
     session,
+    time_budget,
 )
 from operations.backup.catalog import Column, Table
 from operations.backup.fingerprints import Fingerprint, fingerprint
@@ -119,6 +120,9 @@ def test_backup_is_whole_and_its_manifest_says_what_is_in_it(
     ]
     body = s3.get_object(Bucket=BUCKET, Key=made.key)["Body"].read()
     assert manifest.decode(body, made.key) == made
+    told = s3.head_object(Bucket=BUCKET, Key=made.key)["Metadata"]
+    marks = {"backup-id": made.id, "backup-class": "daily"}
+    assert told == {**marks, **time_budget.metadata(made)}
     for stored in made.objects:
         head = s3.head_object(Bucket=BUCKET, Key=stored.key)
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", target.kms_key)

@@ -403,8 +403,8 @@ def test_estimates_of_a_worker_go_by_workers(s3: Any) -> None:
     )
     s3.put_object(Bucket=BUCKET, Key=backup.key, Body=time_budget.manifest.encode(backup))
     found = [
-        time_budget.estimate(
-            1024**3, s3=s3, bucket=BUCKET, database="node_pass", classes=["daily"], worker=kind
+        time_budget.measured(
+            s3=s3, bucket=BUCKET, database="node_pass", classes=["daily"], worker=kind
         ).based_on
         for kind in ("worker, c6g.large", "function, 2048 MiB")
     ]

@@ -27,7 +27,7 @@ INSERT INTO plain.extremes (small, whole, big, exact, price, r, d, flag, t, v, c
  '{"a" : 1, "a": 2}', '{"b": 1.00, "a": null}', '<a>&lt;</a>', '{}', '{}', 'empty', '{}', '(,)', '::1', '::/0', '00:00:00:00:00:00',
  '(NaN,Infinity)', '((0,0))', '00000000', '', '', '', 'sad', 0.0000000000000000000000001, '(,)', '{}', 0, 'plain.extremes', '-92233720368547758.08', '0/0'),
 (32767, 2147483647, 9223372036854775807, 1e200, 9999999999.99, 1e-37, 1.7976931348623157e308, true,
- E'tab\tnewline\ncarriage\rbackslash\\ \\. quote'' "double" \x01 \u20ac \U0001F418', E'\\N', 'padded', 'x', 'c', 'CaSe', 'CASE', '\x00ff0a5c2e0d',
+ E'tab\tnewline\ncarriage\rbackslash\\ \\. quote'' "double" \x01 \x08\x0b\x0c\x0b0123456789abcdef0123456789abcdef 1 2\n \u20ac \U0001F418', E'\\N', 'padded', 'x', 'c', 'CaSe', 'CASE', '\x00ff0a5c2e0d',
  'ffffffff-ffff-ffff-ffff-ffffffffffff', '5874897-12-31', '24:00', '23:59:59.999999-15:59', '294276-12-31 23:59:59.999999',
  '2026-03-29 01:30:00+00', '1 mon -1 day 00:00:00.000001', '[1, {"k": "v"}]', '{"deep": {"er": ["\u0001", 1e10]}}', '<?xml version="1.0"?><r/>',
  '[2:4]={1,NULL,3}', '{{a,"b,c"},{"d\"e",NULL}}', '[1,10)', '{[2020-01-01,2021-01-01),[2022-01-01,)}', '["2026-01-01 00:00+00",infinity)',
