@@ -8,21 +8,20 @@ the other in one process.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import contextvars
 import logging
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pulumi
 from google.protobuf import json_format
-from pulumi.runtime import mocks, resource
-from pulumi.runtime.proto import resource_pb2, source_pb2
+from pulumi.runtime import mocks
+from pulumi.runtime.proto import resource_pb2
 
 from facts import regions
+from pgkeep.immediate import immediate
 from stacks.settings import Settings
 
 PROJECT: Final = "pgkeep"
@@ -174,9 +173,7 @@ def execute(settings: Settings, monitor: mocks.MockMonitor, recorded: ProgramRun
 def _execute(settings: Settings, monitor: mocks.MockMonitor, recorded: ProgramRun) -> None:
     from components.platform import Platform
 
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
+    with immediate():
         mocks.set_mocks(
             monitor.mocks,
             project=PROJECT,
@@ -199,31 +196,7 @@ def _execute(settings: Settings, monitor: mocks.MockMonitor, recorded: ProgramRu
             ]
             return pulumi.Output.all(*outputs).apply(lambda _: None)
 
-        with _without_stack_traces():
-            program()
-    finally:
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
-        asyncio.set_event_loop(None)
-
-
-@contextlib.contextmanager
-def _without_stack_traces() -> Generator[None]:
-    """Without the source position of every resource, which only an engine would show.
-
-    Walking the stack of each constructor is an eighth of a run. The SDK has no switch for it; where
-    a later one names the function differently, the positions are made again and nothing else.
-    """
-    name = "_get_stack_trace"
-    positions = getattr(resource, name, None)
-    setattr(resource, name, source_pb2.StackTrace)
-    try:
-        yield
-    finally:
-        if positions is None:
-            delattr(resource, name)
-        else:
-            setattr(resource, name, positions)
+        program()
 
 
 def _logger(recorded: ProgramRun) -> logging.Logger:
