@@ -18,9 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pgkeep.lazy_classes import LOADERS, OUTPUTS, UsersLoader
+
 PACKAGE = "pulumi_aws"
-# The one module that a package re-exports as such.
-OUTPUTS = "outputs"
 
 _REEXPORT = re.compile(r"from \.(\w+) import \*")
 _HARMLESS = re.compile(
@@ -45,7 +45,10 @@ class _Services(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname.rpartition(".")[0] != PACKAGE:
+        parent, _, name = fullname.rpartition(".")
+        if parent.rpartition(".")[0] == PACKAGE:
+            return _module_spec(fullname, parent, name, path)
+        if parent != PACKAGE:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.origin is None or not spec.submodule_search_locations:
@@ -53,6 +56,19 @@ class _Services(MetaPathFinder):
         if isinstance(spec.loader, SourceFileLoader):
             spec.loader = _Service(fullname, spec.origin)
         return spec
+
+
+def _module_spec(
+    fullname: str, parent: str, name: str, path: Sequence[str] | None
+) -> ModuleSpec | None:
+    """Of a module of a service that is loaded name by name."""
+    # Asked for an attribute, pulumi loads a service that it has only promised so far.
+    if not hasattr(sys.modules[parent], _EXPORTS):
+        return None
+    spec = PathFinder.find_spec(fullname, path)
+    if spec is not None and spec.origin and isinstance(spec.loader, SourceFileLoader):
+        spec.loader = LOADERS.get(name, UsersLoader)(fullname, spec.origin)
+    return spec
 
 
 class _Service(SourceFileLoader):
