@@ -171,7 +171,7 @@ def _s3(scratch: Path) -> Generator[tuple[subprocess.Popen[bytes], str, Path]]:
     ca_bundle.write_text(authority.certificate)
     certificate.write_text(server.certificate)
     key.write_text(server.private_key)
-    words = [str(_versitygw()), "--port", f"127.0.0.1:{port}", "--quiet", "--keep-alive"]
+    words = [str(_versitygw()), "--port", f"127.0.0.1:{port}", "--quiet"]
     words += ["--cert", str(certificate), "--key", str(key), "posix"]
     process = subprocess.Popen(
         [*words, "--sidecar", str(folders[1]), str(folders[0])],
