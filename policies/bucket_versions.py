@@ -60,8 +60,9 @@ RULES: Final = (
         id="s3-mfa-delete",
         title="Versions are deleted with a second factor only",
         what="The versioning of every bucket has mfaDelete. Only the root user can set it, with a "
-        "device at hand, and S3 refuses it beside a lifecycle, so that this is advice; the object "
-        "lock holds without it.",
+        "device at hand and never by a program, and S3 refuses it beside a lifecycle, without "
+        "which backups would be kept for ever: so this is advice. The object lock, which is "
+        "mandatory for backups, holds without it.",
         why="Whoever has the keys of an administrator could delete every version.",
         remediation="enable it as the root user, then set mfa_delete in the versioning.",
         severity=Severity.MEDIUM,

@@ -205,8 +205,10 @@ RULES: Final = (
     Rule(
         id="rds-other-port",
         title="The database listens on a port of its own",
-        what="port is another than the engine's own (5432). The catalogue calls this optional, and "
-        "groups and TLS decide who gets in on any port: it is advice only.",
+        what="port is another than the engine's own (5432). The catalogue calls this optional: "
+        "groups and TLS decide who gets in on any port, and RDS restarts a database whose port "
+        "changes at once, whatever its window, while every client that connects directly loses "
+        "it. So this is advice.",
         why="Scanners inside the network try the usual port first.",
         remediation="set port on the database, and in every rule and client that names it "
         "(POSTGRESQL_PORT in components/security_groups.py).",

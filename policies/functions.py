@@ -170,9 +170,11 @@ RULES: Final = (
     Rule(
         id="lambda-in-vpc",
         title="Functions run in the VPC",
-        what="vpcConfig names subnets on every function. A function that calls nothing but AWS's "
-        "own API needs nothing in the VPC, and inside would need an interface endpoint for each "
-        "service that it calls, so that this is advice.",
+        what="vpcConfig names subnets on every function. pgkeep's functions that reach the "
+        "database have them. One that calls nothing but AWS's own API needs nothing in the VPC: "
+        "inside it would need an interface endpoint for each service that it calls (about 8 USD a "
+        "month for each service and zone), and could no longer help when the network is what has "
+        "failed. So this is advice.",
         why="A function outside of the VPC reaches the whole internet, past every flow log.",
         remediation="set vpc_config with private subnets (vpc_subnet_ids of FunctionSpec in "
         "components/operation_function.py).",
@@ -237,9 +239,10 @@ RULES: Final = (
     Rule(
         id="lambda-code-signed",
         title="Functions run signed code only",
-        what="codeSigningConfigArn is set on every function of a zip archive. It needs a signing "
-        "profile of the organisation, and archives that were signed in S3 before a deployment, so "
-        "that this is advice.",
+        what="codeSigningConfigArn is set on every function of a zip archive. AWS Signer signs "
+        "only what lies in S3 already, so that archives would have to be uploaded and signed "
+        "before the update that uses them; and a profile that the same role may use proves "
+        "nothing: it must be the organisation's, outside of this stack. So this is advice.",
         why="Whoever may update a function could run any code with its role.",
         remediation="set code_signing_config_arn to an aws.lambda_.CodeSigningConfig.",
         severity=Severity.MEDIUM,

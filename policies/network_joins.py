@@ -160,10 +160,12 @@ RULES: Final = (
     Rule(
         id="net-ec2-endpoint",
         title="EC2's API is reached inside the VPC",
-        what="Every VPC has an endpoint for EC2. This is advice: hosts and functions of pgkeep "
-        "do not call EC2's API.",
+        what="Every VPC has an endpoint for EC2. This is advice: no role of pgkeep's hosts and "
+        "functions may call EC2's API, and an endpoint takes over its name in the whole VPC: its "
+        "group and policy would lock out what else runs there, for about 8 USD a month and zone.",
         why="Calls of EC2's API would leave through NAT, where nothing says what may pass.",
-        remediation="add aws.ec2.VpcEndpoint for the service ec2.",
+        remediation="add aws.ec2.VpcEndpoint for the service ec2, with a group and a policy for "
+        "whoever calls it.",
         severity=Severity.MEDIUM,
         catalogue=("NET-10",),
         controls=("EC2.10",),
