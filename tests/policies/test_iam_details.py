@@ -166,7 +166,7 @@ def test_broad_resources(target: str, broad: bool) -> None:
 
 
 def test_actions_without_resources_of_their_own() -> None:
-    assert has_no_resource_level("sts:GetCallerIdentity")
+    assert has_no_resource_level("xray:PutTraceSegments")
     assert not has_no_resource_level("sts:AssumeRole")
 
 
