@@ -43,6 +43,12 @@ class DatabaseBackupReplication(pulumi.ComponentResource):
             source_db_instance_arn=primary.instance.arn,
             kms_key_id=key_arn,
             retention_period=settings.retention_days,
-            opts=child,
+            # A blue/green update leaves another instance under the same ARN, of which nothing is
+            # replicated. RDS stops a replication by that ARN: the new one must not exist by then.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                replacement_trigger=primary.instance.resource_id,
+                delete_before_replace=True,
+            ),
         )
         self.register_outputs({"region": settings.region})

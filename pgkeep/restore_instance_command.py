@@ -203,7 +203,7 @@ def begin(
     target = Target(asked.identifier, _PURPOSE)
     if asked.snapshot is not None:
         snapshot = instances.restore_snapshot(rds, source, target, asked.snapshot)
-        taken_at: datetime = snapshot["SnapshotCreateTime"]
+        taken_at = instances.taken_at(snapshot)
         lost = (started_at - taken_at).total_seconds()
         return Asked("snapshot", asked.snapshot, taken_at, lost)
     limits: Window = instances.window(rds, str(source["DBInstanceIdentifier"]))

@@ -116,9 +116,12 @@ def _replicas(stack: Stack, _context: Context) -> Iterator[Outcome]:
 
 
 def _elsewhere(replica: Resource, source: Resource) -> Iterator[Outcome]:
+    both_zones = boolean(replica.get("multiAz"), default=False)
+    if both_zones is True:
+        return  # RDS takes no zone for a replica that stands in two
     zone, taken = replica.get("availabilityZone"), source.get("availabilityZone")
     limit = "name a zone, another one than its source's (a Multi-AZ source moves between two)"
-    if UNKNOWN in (zone, taken):
+    if UNKNOWN in (both_zones, zone, taken):
         yield Unverified(replica, "availabilityZone")
     elif not isinstance(zone, str) or not zone:
         yield Violation(replica, f"has availabilityZone = {shown(zone)}", limit)
@@ -238,7 +241,7 @@ RULES: Final = (
         id="rds-replica-like-source",
         title="Replicas are guarded as their source, in another zone",
         what="Every replica has the logs, insights, IAM login and encryption of its source, and a "
-        "named zone that is not its source's.",
+        "named zone that is not its source's, or a standby in a second one.",
         why="A replica is promoted in the worst hour; what it lacks then is missing in production.",
         remediation="set replicas in stacks/Pulumi.<environment>.yaml, which copies the source's "
         "properties; availability_zone of aws.rds.Instance elsewhere.",

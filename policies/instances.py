@@ -209,7 +209,8 @@ NO_MAJOR_UPGRADES: Final = Rule(
     title="A major upgrade needs a decision of its own",
     what="allowMajorVersionUpgrade is false on every database.",
     why="A changed engineVersion would start a major upgrade, which cannot be taken back.",
-    remediation="remove allow_major_version_upgrade; for an upgrade write a dated exemption.",
+    remediation="remove allow_major_version_upgrade; for an upgrade write a dated exemption "
+    "(docs/database.md, major upgrades).",
     severity=Severity.HIGH,
     catalogue=("RDS-12",),
     controls=(),

@@ -144,6 +144,15 @@ def restore_snapshot(
     return snapshot
 
 
+def taken_at(snapshot: Mapping[str, Any]) -> datetime:
+    """Since when a snapshot lacks what was written: a copy is no newer than what it is a copy of.
+
+    AWS RDS API reference: DBSnapshot, OriginalSnapshotCreateTime.
+    """
+    found: datetime = snapshot.get("OriginalSnapshotCreateTime") or snapshot["SnapshotCreateTime"]
+    return found
+
+
 def wait_until_ready(
     rds: Any,
     identifier: str,

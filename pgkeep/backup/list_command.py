@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from operations.backup import exports
@@ -36,13 +41,12 @@ def run(
     now = datetime.now(UTC)
     with refusals_as_lines():
         if bucket is None:
-            points, others = _of_stack(stack, now, signed_by)
+            found = _of_stack(stack, now, signed_by)
         else:
             there = store(stack, bucket, signed_by=signed_by).find()
             proven = report.proven(stack.client("s3"), bucket)
-            points = list(recovery_points.dumps(there, proven, now))
-            others = list(there.others)
-    points.sort(key=lambda point: point.taken_at, reverse=True)
+            found = Listed(list(recovery_points.dumps(there, proven, now)), list(there.others), [])
+    points = sorted(found.points, key=lambda point: point.taken_at, reverse=True)
     if as_json:
         print_json(
             {
@@ -53,20 +57,30 @@ def run(
                         "reason": other.reason,
                         "unsigned": other.unsigned is not None,
                     }
-                    for other in others
+                    for other in found.others
                 ],
+                "unlisted": found.unlisted,
             }
         )
         return
     _print(points)
-    for other in others:
+    for place in found.unlisted:
+        console.print(f"[yellow]not listed[/yellow] {escape(place)}", soft_wrap=True)
+    for other in found.others:
         word = "no backup" if other.unsigned is None else "not signed"
         console.print(f"[yellow]{word}[/yellow] {other.folder}: {other.reason}", soft_wrap=True)
 
 
-def _of_stack(
-    stack: DeployedStack, now: datetime, signed_by: str | None
-) -> tuple[list[RecoveryPoint], list[NoBackup]]:
+@dataclass(frozen=True)
+class Listed:
+    """What was found; `unlisted` says which places gave no answer, and what they said."""
+
+    points: list[RecoveryPoint]
+    others: list[NoBackup]
+    unlisted: list[str]
+
+
+def _of_stack(stack: DeployedStack, now: datetime, signed_by: str | None) -> Listed:
     found = store(stack, signed_by=signed_by).find()
     proven = report.proven(stack.client("s3"), stack.bucket)
     rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
@@ -80,14 +94,39 @@ def _of_stack(
         *recovery_points.exports(exported, now),
         *recovery_points.of_instance(rds, identifier, proven, now),
     ]
+    elsewhere, unlisted = _of_regions(stack, proven, now)
+    return Listed([*points, *elsewhere], others, unlisted)
+
+
+def _of_regions(
+    stack: DeployedStack, proven: Mapping[str, datetime], now: datetime
+) -> tuple[list[RecoveryPoint], list[str]]:
+    """What stands in vaults and in other regions; a region that does not answer hides no other."""
+    rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
+    home = str(stack.outputs["region"])
+    asked: list[tuple[str, Callable[[], Iterator[RecoveryPoint]]]] = []
     vaults: dict[str, str] = stack.outputs.get("aws_backup_vaults") or {}
     for region, vault in vaults.items():
-        backup = stack.client("backup", region=region)
-        elsewhere = "" if region == stack.outputs["region"] else region
-        points += recovery_points.of_vault(
-            backup, vault, recovery_points.arn(rds, identifier), proven, now, region=elsewhere
+        asked.append((region, partial(
+            recovery_points.of_vault,
+            stack.client("backup", region=region), vault, recovery_points.arn(rds, identifier),
+            proven, now, region="" if region == home else region,
+        )))  # fmt: skip
+    for region, backups in recovery_points.replications(rds, identifier).items():
+        there = stack.client("rds", region=region)
+        asked.append(
+            (region, partial(recovery_points.of_replication, there, backups, region, proven, now))
         )
-    return points, others
+    points: list[RecoveryPoint] = []
+    unlisted: list[str] = []
+    for region, points_of in asked:
+        try:
+            points += points_of()
+        except (BotoCoreError, ClientError) as error:
+            if region == home:
+                raise
+            unlisted.append(f"{region}: {error}")
+    return points, unlisted
 
 
 def _print(points: list[RecoveryPoint]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from operations.backup.exports import PREFIX, FoundExports
 from operations.backup.store import Found, NoBackup
+from operations.restore import instances
 from operations.restore.report import POINT_IN_TIME
 
 _GIB = 1024**3
@@ -125,7 +126,7 @@ def of_instance(
         for snapshot in page["DBSnapshots"]:
             if snapshot.get("Status") != "available":
                 continue
-            taken_at = snapshot["SnapshotCreateTime"]
+            taken_at = instances.taken_at(snapshot)
             yield RecoveryPoint(
                 kind="snapshot",
                 id=snapshot["DBSnapshotIdentifier"],
@@ -142,6 +143,37 @@ def arn(rds: Any, identifier: str) -> str:
     """ARN of an instance."""
     (instance,) = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
     return str(instance["DBInstanceArn"])
+
+
+def replications(rds: Any, identifier: str) -> dict[str, str]:
+    """Regions that an instance's automated backups are replicated to, and what they are there."""
+    (instance,) = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
+    found = instance.get("DBInstanceAutomatedBackupsReplications", ())
+    # arn:aws:rds:REGION:ACCOUNT:auto-backup:ab-…
+    arns = [str(one["DBInstanceAutomatedBackupsArn"]) for one in found]
+    return {one.split(":")[3]: one for one in arns}
+
+
+def of_replication(
+    rds: Any, backups_arn: str, region: str, proven: Mapping[str, datetime], now: datetime
+) -> Iterator[RecoveryPoint]:
+    """Point-in-time recovery in another `region`, whose `rds` is asked; none before it begins."""
+    answer = rds.describe_db_instance_automated_backups(DBInstanceAutomatedBackupsArn=backups_arn)
+    for backups in answer["DBInstanceAutomatedBackups"]:
+        latest = backups.get("RestoreWindow", {}).get("LatestTime")
+        if latest is None:
+            continue
+        yield RecoveryPoint(
+            kind="point-in-time copy",
+            # As database.origin.point_in_time.automated_backups_arn takes it.
+            id=backups_arn,
+            backup_class="continuous",
+            taken_at=latest,
+            rpo_seconds=(now - latest).total_seconds(),
+            size_bytes=None,
+            proven_at=proven.get(backups_arn),
+            note=f"in {region}, any moment of the last {backups['BackupRetentionPeriod']} days",
+        )
 
 
 def of_vault(

@@ -10,6 +10,7 @@ import pytest
 from localcloud.databases import shipping
 from localcloud.databases.backend import LocalRDSBackend
 from localcloud.fabric import NetworkInterface, run_in_namespace
+from pgkeep.backup import recovery_points
 from tests.localcloud import databases_cloud
 from tests.localcloud.databases_cloud import PASSWORD, DatabasesCloud, refused
 
@@ -184,6 +185,11 @@ def test_backups_are_replicated_and_outlive_their_source(
     assert backup["RestoreWindow"]["LatestTime"] == cloud.describe("source")["LatestRestorableTime"]
     assert backup["KmsKeyId"] == elsewhere.key
     assert backup["BackupRetentionPeriod"] == 3
+    assert recovery_points.replications(cloud.rds, "source") == {OTHER_REGION: arn}
+    now = backup["RestoreWindow"]["LatestTime"] + datetime.timedelta(minutes=2)
+    (point,) = recovery_points.of_replication(elsewhere.rds, arn, OTHER_REGION, {}, now)
+    assert (point.kind, point.id, point.rpo_seconds) == ("point-in-time copy", arn, 120)
+    assert point.note == f"in {OTHER_REGION}, any moment of the last 3 days"
     with refused("InvalidDBInstanceAutomatedBackupState"):
         elsewhere.rds.start_db_instance_automated_backups_replication(
             SourceDBInstanceArn=source, KmsKeyId=elsewhere.key

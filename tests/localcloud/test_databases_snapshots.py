@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from operations.restore import instances
 from tests.localcloud import databases_cloud
 from tests.localcloud.databases_cloud import DatabasesCloud, refused
 
@@ -135,7 +136,7 @@ def test_a_copy_is_independent_of_its_source(
     cloud: DatabasesCloud, source: str, target: str
 ) -> None:
     cloud.rds.create_db_snapshot(DBInstanceIdentifier=source, DBSnapshotIdentifier="short")
-    available(cloud, "short")
+    taken_at = available(cloud, "short")["SnapshotCreateTime"]
     copied = cloud.rds.copy_db_snapshot(
         SourceDBSnapshotIdentifier="short", TargetDBSnapshotIdentifier="copied", CopyTags=True
     )["DBSnapshot"]
@@ -143,7 +144,7 @@ def test_a_copy_is_independent_of_its_source(
     cloud.rds.delete_db_snapshot(DBSnapshotIdentifier="short")
     with refused("DBSnapshotNotFound"):
         cloud.rds.describe_db_snapshots(DBSnapshotIdentifier="short")
-    available(cloud, "copied")
+    assert instances.taken_at(available(cloud, "copied")) == taken_at
     restore(cloud, target, "copied")
     assert total(cloud, target)[0] == 1000
 

@@ -194,6 +194,10 @@ def test_copies_in_another_region() -> None:
         ({"availabilityZone": "a"}, {"availabilityZone": "b"}, []),
         ({"availabilityZone": UNKNOWN}, {}, [NOTE]),
         ({"availabilityZone": "a"}, {"availabilityZone": UNKNOWN}, [NOTE]),
+        # One that stands in two zones cannot name one.
+        ({"availabilityZone": None, "multiAz": True}, {}, []),
+        ({"availabilityZone": None, "multiAz": False}, {}, [REFUSAL]),
+        ({"availabilityZone": None, "multiAz": UNKNOWN}, {}, [NOTE]),
         # Another region's zones are others anyway.
         ({"availabilityZone": None, "region": "eu-west-2"}, {}, []),
         ({"storageEncrypted": True}, {}, []),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pulumi
 import yaml
+from google.protobuf import json_format
 
 from pgkeep.program import ProgramRun, execute
 from stacks.settings import Settings, load
@@ -74,6 +75,8 @@ class Recorder(pulumi.runtime.Mocks):
     """Pulumi name → id of what is imported."""
     ignored: dict[str, set[str]] = field(default_factory=dict)
     """Pulumi name → properties whose changes are ignored."""
+    triggers: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Pulumi name → what replaces the resource when it changes, deleting it first."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Record, and answer with the inputs and what AWS adds."""
@@ -164,6 +167,9 @@ class _Monitor(pulumi.runtime.mocks.MockMonitor):
             recorder.imports[request.name] = request.importId
         if request.ignoreChanges:
             recorder.ignored[request.name] = set(request.ignoreChanges)
+        if request.HasField("replacement_trigger"):
+            assert request.deleteBeforeReplace
+            recorder.triggers[request.name] = json_format.MessageToDict(request.replacement_trigger)
         return super().RegisterResource(request)
 
 

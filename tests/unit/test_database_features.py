@@ -167,6 +167,8 @@ def test_automated_backups_are_replicated() -> None:
         "kmsKeyId": MADE_THERE.format("backup-replication"),
         "retentionPeriod": 14,
     }
+    # After a blue/green update nothing of the new instance would be replicated.
+    assert recorder.triggers == {"backup-replication-backups": "db-database-instance"}
     key = recorder.inputs("database-key-backup-replication")
     assert key["region"] == "eu-central-1"
     # Nobody but the account: no logs are written under it.

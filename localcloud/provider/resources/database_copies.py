@@ -85,6 +85,11 @@ class _Replication(Resource):
             raise NotFoundError(f"{context.subject} ({context.id}) has ended: it is retained")
         return found
 
+    def delete(self, context: Context) -> None:
+        # What ended with its source must not end the replication of the source's successor.
+        if self.still_there(context) is not None:
+            super().delete(context)
+
     def outputs(self, context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
         values = super().outputs(context, found)
         values["sourceDbInstanceArn"] = found.get("DBInstanceArn")
