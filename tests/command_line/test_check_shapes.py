@@ -156,7 +156,7 @@ def test_other_packages_of_aws_are_listed_as_not_covered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kinds = [
-        *("aws-native:dynamodb:Table", "aws-native:ec2:Instance", "aws-native:nothing:Thing"),
+        *("aws-native:dynamodb:Table", "aws-native:ecs:Service", "aws-native:nothing:Thing"),
         *("eks:index:ManagedNodeGroup", "awsx:s3:Thing", "pulumi-nodejs:dynamic:Resource"),
     ]
     one = judged(tmp_path, capsys, *(entry(kind, kind) for kind in kinds))
