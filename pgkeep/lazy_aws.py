@@ -28,9 +28,9 @@ _HARMLESS = re.compile(
 )
 _ALL = re.compile(rb"^__all__ = \[(.*?)\]", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(rb"'(\w+)'")
-# Where a generated module lists its names: behind its imports. The longest list (ec2's inputs) ends
-# far before this.
-_HEAD_BYTES = 256 * 1024
+# Where a generated module lists its names: behind its imports. Most lists end in the first bytes,
+# the longest (ec2's inputs) far before the second number.
+_HEADS_BYTES = (4 * 1024, 256 * 1024)
 
 
 def load_lazily() -> None:
@@ -127,9 +127,14 @@ def exports(file: Path) -> Mapping[str, str] | None:
 
 
 def _names(file: Path) -> list[str] | None:
+    head = b""
+    listed = None
     try:
         with file.open("rb") as stream:
-            listed = _ALL.search(stream.read(_HEAD_BYTES))
+            for size in _HEADS_BYTES:
+                head += stream.read(size - len(head))
+                if listed := _ALL.search(head):
+                    break
     except OSError:
         return None
     return [name.decode() for name in _NAME.findall(listed[1])] if listed else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Final, cast
 
 from pgkeep.check.documents import Document, read_plan, read_state
@@ -279,6 +280,10 @@ def judge_all(names: Sequence[str], options: Options) -> list[Judged]:
     """`judge_stack` for each name, on as many processes as help."""
     from pgkeep.check.processes import in_processes
 
+    if len(names) > 1:
+        # Once, instead of in each process: what a stack's run imports.
+        for module in ("components.platform", "pgkeep.program"):
+            import_module(module)
     return in_processes([(name, lambda name=name: judge_stack(name, options)) for name in names])
 
 
