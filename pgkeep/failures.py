@@ -13,6 +13,8 @@ class ExitCode(IntEnum):
     """What was judged does not hold (a violation, settings that cannot be deployed)."""
     UNUSABLE = 2
     """The input could not be read, or the command was called wrongly."""
+    INTERRUPTED = 130
+    """Ctrl-C, as shells have it: 128 and the number of SIGINT."""
 
 
 class CommandError(Exception):

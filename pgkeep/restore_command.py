@@ -100,7 +100,8 @@ def run(request: Request) -> None:
         if not request.terminate:
             # Before a backup and a restore are made, not after.
             exchange.pooler_site(stack)
-    with refusals_as_lines():
+    left = f"{stack.database} is unchanged" if replaces else f"{request.target} is not proven"
+    with refusals_as_lines(left):
         backup = store(stack, request.bucket, signed_by=request.signed_by).get(
             request.source, stack.database, unsigned=request.unsigned
         )
@@ -117,6 +118,7 @@ def run(request: Request) -> None:
                 more = {"set_aside_as": done.aside, "exchange": asdict(done)}
             else:
                 made = _into_other(request, stack, endpoint, backup, request.target)
+            made = replace(made, target=stack.database) if replaces else made
     show(made, as_json=request.as_json, report_file=request.report_file, stack=stack.name, **more)
     if not made.proven:
         raise typer.Exit(ExitCode.REFUSED)
@@ -143,8 +145,13 @@ def go_back(
             f"aside as {stack.database}_before_TIME, and says so at its end; give that name."
         )
     _ask(stack, confirmation, f"will be replaced by {aside}")
+    left = (
+        f"while the server has {aside} (psql -l shows it), {stack.database} is unchanged: run it "
+        "again; pooler hosts end a pause by themselves in "
+        f"{pooler_pause.LONGEST_SECONDS:.0f} s"
+    )
     with (
-        refusals_as_lines(),
+        refusals_as_lines(left),
         stack.reach() as endpoint,
         maintenance(stack, endpoint) as connection,
     ):
@@ -217,6 +224,8 @@ def over_present(
                 terminate=request.terminate,
                 drain_seconds=request.drain_seconds,
             )
+        except KeyboardInterrupt:
+            raise _interrupted_exchange(stack, connection, proven) from None
         except (OperationError, BotoCoreError, ClientError) as error:
             if not databases.exists(connection, proven):
                 raise
@@ -228,6 +237,27 @@ def over_present(
             ) from error
     exchange.show(done, progress_console)
     return made, done
+
+
+def _interrupted_exchange(
+    stack: DeployedStack, connection: psycopg.Connection[Any], proven: str
+) -> CommandError:
+    """Which of the two databases is the present one, and how to go on."""
+    pause = f"pooler hosts end a pause by themselves in {pooler_pause.LONGEST_SECONDS:.0f} s"
+    if databases.exists(connection, proven):
+        return CommandError(
+            f"interrupted: {stack.database} is unchanged, and {pause}. The restored database is "
+            f"proven and kept as {proven}; to go on: pgkeep restore --stack {stack.name} "
+            f"--back-to {proven}",
+            ExitCode.INTERRUPTED,
+        )
+    return CommandError(
+        f"interrupted: {stack.database} is the restored database already, and {pause}. Owner and "
+        "grants may be missing: invoke the roles function (`pulumi up` does), or go back to the "
+        f"database before, {stack.database}_before_TIME (psql -l shows it), by pgkeep restore "
+        f"--stack {stack.name} --back-to",
+        ExitCode.INTERRUPTED,
+    )
 
 
 def _back_up_before(request: Request, stack: DeployedStack) -> None:
@@ -323,7 +353,7 @@ def _restore(
         def progress(step: str, share: float) -> None:
             bar.update(task, description=f"Restoring {step}", completed=share)
 
-        return restore(
+        restored = restore(
             backup,
             s3=stack.client("s3"),
             bucket=request.bucket or stack.bucket,
@@ -336,6 +366,8 @@ def _restore(
                 progress=progress,
             ),
         )
+        bar.update(task, description="Restored", completed=1.0)
+        return restored
 
 
 def server_roles(connection: psycopg.Connection[Any]) -> list[str]:

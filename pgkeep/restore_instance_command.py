@@ -160,7 +160,12 @@ def run(asked: InstanceRequest) -> None:
     """
     at = moment(asked.at) if asked.at is not None else None
     stack = DeployedStack.find(asked.stack)
-    with refusals_as_lines():
+    left = (
+        f"{asked.identifier} is not proven; where RDS has begun it, it is made to its end, and "
+        f"`aws rds delete-db-instance --db-instance-identifier {asked.identifier} "
+        "--skip-final-snapshot` deletes it"
+    )
+    with refusals_as_lines(left):
         rds = stack.client("rds")
         source = instances.required(rds, str(stack.outputs["database_identifier"]))
         started_at = datetime.now(UTC)
@@ -174,7 +179,7 @@ def run(asked: InstanceRequest) -> None:
             else:
                 progress_console.print(
                     f"Instance {asked.identifier} has no deletion protection and the tag "
-                    f"{instances.SCRATCH_TAG}; it costs until it is deleted."
+                    f"{instances.SCRATCH_TAG}; it costs money until it is deleted."
                 )
     show(
         made,
@@ -293,7 +298,7 @@ def drop(rds: Any, identifier: str) -> None:
         if time.monotonic() > deadline:
             raise CommandError(
                 f"instance {identifier} could not be deleted in its present status; delete it "
-                "later, it costs until then.",
+                "later; it costs money until then.",
                 ExitCode.REFUSED,
             )
         time.sleep(5)

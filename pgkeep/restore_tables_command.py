@@ -118,7 +118,7 @@ def run(asked: TablesRequest) -> None:
             f"--to {asked.target} refused with --table and --schema: it is the present database. "
             "Restore into a new one, compare, and copy what is missing from there."
         )
-    with refusals_as_lines():
+    with refusals_as_lines(f"{asked.target} is not proven"):
         rds = stack.client("rds")
         source = instances.required(rds, str(stack.outputs["database_identifier"]))
         started_at = datetime.now(UTC)

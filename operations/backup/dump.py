@@ -31,6 +31,7 @@ from operations.backup import (
 from operations.backup.children import Children, Login, OutOfMemoryError
 from operations.backup.definitions import StoredT
 from operations.backup.fingerprints import ALGORITHM
+from operations.backup.large_objects import refuse_unreadable
 from operations.backup.manifest import Manifest
 from operations.backup.object_series import SeriesWriter
 from operations.backup.object_writer import StoredObject, Uploads
@@ -170,6 +171,8 @@ class _Run:
                 swept = beside.submit(self._sweep)
                 found = catalog.read(connection, on_standby=snapshot.on_standby)
                 swept.result()
+                if found.large_object_count:
+                    refuse_unreadable(connection)
                 estimate = self._check_budget(found, speed.result())
                 shared = self._share(connection, snapshot, identifier)
                 self.shared = shared

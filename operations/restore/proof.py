@@ -99,6 +99,13 @@ def prove(
                 there = {table.label for table in found.tables}
                 known = {table.label for table in backup.tables}
                 findings.extend(f"{name} was not in the backup" for name in sorted(there - known))
+            if backup.large_object_count or found.large_object_count:
+                with _check(proof, "large objects", found.large_object_count) as findings:
+                    if found.large_object_count != backup.large_object_count:
+                        findings.append(
+                            f"{found.large_object_count} large objects, the backup has "
+                            f"{backup.large_object_count}"
+                        )
         _check_database(proof, connection)
         _check_extensions(proof, backup, found)
         _check_indexes(proof, connection, connect, workers)

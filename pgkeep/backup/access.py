@@ -21,8 +21,10 @@ progress_console = Console(stderr=True, highlight=False, emoji=False)
 
 
 @contextmanager
-def refusals_as_lines() -> Generator[None]:
+def refusals_as_lines(interrupted: str = "nothing was changed") -> Generator[None]:
     """An operation that refuses, or an AWS or PostgreSQL error, becomes one line and exit code 1.
+
+    `interrupted` is what Ctrl-C leaves, and what to do; its exit code is 130.
 
     Raises:
         CommandError: in place of what was raised.
@@ -37,6 +39,8 @@ def refusals_as_lines() -> Generator[None]:
     except (BotoCoreError, ClientError, psycopg.Error) as error:
         reason = " ".join(str(error).split())
         raise CommandError(reason, ExitCode.REFUSED) from error
+    except KeyboardInterrupt:
+        raise CommandError(f"interrupted: {interrupted}", ExitCode.INTERRUPTED) from None
 
 
 def store(

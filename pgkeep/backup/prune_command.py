@@ -21,7 +21,7 @@ def run(stack_name: str, *, dry_run: bool, as_json: bool) -> None:
     import sys
 
     stack = DeployedStack.find(stack_name)
-    with refusals_as_lines():
+    with refusals_as_lines("what was marked stays marked; run it again, it goes on from there"):
         s3 = stack.client("s3")
         marking = expiry.decide(
             store(stack).find(),

@@ -52,7 +52,13 @@ def run(
     if time_limit_seconds is not None and here:
         raise CommandError("--time-limit is for the function: --here has no limit.")
     stack = DeployedStack.find(stack_name, through)
-    with refusals_as_lines():
+    left = (
+        "there is no backup, and what was uploaded of it is removed"
+        if here
+        else "the backup goes on without this command; `pgkeep backup list` shows it once it is "
+        "whole"
+    )
+    with refusals_as_lines(left):
         if here:
             result = _here(stack, backup_class, workers)
         else:

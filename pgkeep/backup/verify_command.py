@@ -38,7 +38,7 @@ def run(
     stack = DeployedStack.find(stack_name)
     columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
     with (
-        refusals_as_lines(),
+        refusals_as_lines("the backup was not read to its end, and nothing is said of it"),
         Progress(*columns, TimeRemainingColumn(), console=progress_console) as bar,
     ):
         there = store(stack, bucket, signed_by=signed_by)

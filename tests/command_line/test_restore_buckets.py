@@ -120,6 +120,31 @@ def test_a_restore_asks_the_bucket_that_it_was_given(
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("restore", "--to", "other"), "interrupted: other is not proven"),
+        (
+            ("restore", "--to", "node_pass", "--terminate", "--confirm", "RESTORE_PRODUCTION"),
+            "interrupted: node_pass is unchanged",
+        ),
+        (("backup", "verify", "latest"), "interrupted: the backup was not read to its end"),
+    ],
+)
+def test_ctrl_c_ends_with_a_word_and_the_code_that_shells_have(
+    s3: Any, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    del s3
+
+    def get(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "get", get)
+    with pytest.raises(CommandError, match=said) as ended:
+        run(*words)
+    assert ended.value.code == 130
+
+
+@pytest.mark.parametrize(
     ("words", "refusal"),
     [
         (("--unsigned", "--to", "x"), "--unsigned needs --from ID: the newest backup without"),

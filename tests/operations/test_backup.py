@@ -130,6 +130,25 @@ def test_backup_is_whole_and_its_manifest_says_what_is_in_it(
         assert (len(data), hashlib.sha256(data).hexdigest()) == (stored.size_bytes, stored.sha256)
 
 
+def test_a_large_object_that_the_backup_may_not_read_is_told_with_what_grants_it(
+    filled: Deployment, target: BackupTarget, s3: Any
+) -> None:
+    with filled.connect("node_pass_migrator") as migrator:
+        migrator.execute("SELECT lo_from_bytea(0, 'of the owner')")
+    said = (
+        r"1 large object cannot be read by node_pass_backup \(such as [0-9]+ of node_pass_owner\)"
+    )
+    with pytest.raises(OperationError, match=said) as refused:
+        backup(filled, target, s3)
+    assert objects(s3) == []
+    # As psql's gexec: the query, then each statement that it gives.
+    query = str(refused.value).partition("in psql: ")[2].partition(" \\gexec")[0]
+    with filled.connect("node_pass_migrator") as migrator:
+        for (statement,) in migrator.execute(query.encode()).fetchall():
+            migrator.execute(statement.encode())
+    assert backup(filled, target, s3).large_object_count == 1
+
+
 def test_every_object_is_of_one_moment(
     filled: Deployment, target: BackupTarget, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
