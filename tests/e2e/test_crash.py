@@ -26,7 +26,7 @@ def test_down_after_a_crash_in_the_middle_of_up_leaves_nothing() -> None:
         )
     try:
         # A database that accepts connections: from here on processes, mounts and namespaces exist.
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 600
         while not list(local.home.glob("databases/*/**/postmaster.pid")):
             assert time.monotonic() < deadline and up.poll() is None, said.read_text()
             time.sleep(0.2)
