@@ -31,15 +31,15 @@ class Guard:
     limit: str
     reason: str
     remedy: str
-    policy_rule: str | None = None
-    """The policy pack's rule for the same, which wants an exemption of its own."""
+    policy_rules: tuple[str, ...] = ()
+    """The policy pack's rules for the same, which want exemptions of their own."""
     environments: tuple[str, ...] = GUARDED
 
 
 def _required(
-    field: str, holds: Callable[[Settings], bool], reason: str, policy_rule: str | None = None
+    field: str, holds: Callable[[Settings], bool], reason: str, *policy_rules: str
 ) -> Guard:
-    return Guard(field, holds, "must be true", reason, f"Set {field} to true", policy_rule)
+    return Guard(field, holds, "must be true", reason, f"Set {field} to true", policy_rules)
 
 
 GUARDS = (
@@ -51,7 +51,7 @@ GUARDS = (
         "at least {least} days",
         "point-in-time recovery is the first answer to a disaster",
         "Set it to {least} to 35",
-        "rds-pitr-retention",
+        ("rds-pitr-retention",),
         tuple(LEAST_PITR_RETENTION_DAYS),
     ),
     _required(
@@ -65,6 +65,8 @@ GUARDS = (
         lambda settings: settings.database.deletion_protection,
         "one wrong destroy must not end the database",
         "rds-deletion-protected",
+        "rds-stateful-protected",
+        "lb-deletion-protected",
     ),
     _required(
         "database.final_snapshot",
@@ -78,7 +80,7 @@ GUARDS = (
         "at least 1 second",
         "without enhanced monitoring a slow host cannot be told from a slow query",
         "Set it to 60",
-        "rds-enhanced-monitoring",
+        ("rds-enhanced-monitoring",),
     ),
     Guard(
         "replicas.count",
@@ -91,6 +93,7 @@ GUARDS = (
         "database.keep_automated_backups",
         lambda settings: settings.database.keep_automated_backups,
         "a deletion must be possible to undo to the second",
+        "rds-final-snapshot",
     ),
     _required(
         "database.keep_kms_key",
@@ -109,6 +112,7 @@ GUARDS = (
         "at least one",
         "RDS says only there that it failed over or could not back up",
         "Leave the setting out",
+        ("rds-instance-events", "rds-parameter-group-events", "rds-security-group-events"),
     ),
     _required(
         "network.flow_logs.enabled",
@@ -116,6 +120,7 @@ GUARDS = (
             settings.network.existing is not None or settings.network.flow_logs.enabled
         ),
         "after an incident nobody could say what left the network",
+        "net-flow-logs",
     ),
     _required(
         "network.interface_endpoints",
@@ -123,6 +128,7 @@ GUARDS = (
             settings.network.existing is not None or settings.network.interface_endpoints
         ),
         "through NAT hosts and functions may talk to any HTTPS address",
+        "net-endpoints-exist",
     ),
     _required(
         "backups.keep_bucket",
@@ -136,6 +142,7 @@ GUARDS = (
         "must be governance or compliance",
         "a stolen administrator could delete every backup with the database",
         "Set it to governance",
+        ("s3-object-lock",),
         environments=("prod",),
     ),
     Guard(
@@ -144,6 +151,7 @@ GUARDS = (
         "required",
         "a lost region or account would lose the database with all its backups",
         "Set backups.replication.region",
+        ("s3-replicated",),
         environments=("prod",),
     ),
     Guard(
@@ -152,7 +160,7 @@ GUARDS = (
         "7 to 30 days",
         "a deleted secret must be possible to restore",
         "Set it to 7 to 30",
-        "secrets-recovery-window",
+        ("secrets-recovery-window",),
     ),
     *(
         Guard(
@@ -196,9 +204,8 @@ def value_of(settings: Settings, dotted: str) -> object:
 
 def _refusal(settings: Settings, guard: Guard) -> Refusal:
     least = LEAST_PITR_RETENTION_DAYS[settings.environment]
-    exemption = (
-        f" and exempt it from {guard.policy_rule} in policy_exemptions" if guard.policy_rule else ""
-    )
+    rules = ", ".join(guard.policy_rules)
+    exemption = f" and exempt it from {rules} in policy_exemptions" if rules else ""
     return Refusal(
         guard.field,
         value_of(settings, guard.field),
@@ -231,11 +238,11 @@ def _exceptions(settings: Settings, departed: dict[str, Guard]) -> Iterator[Refu
                 "an exception that nothing needs would hide the next mistake",
                 "Remove the exception.",
             )
-        elif guard.policy_rule is not None and guard.policy_rule not in exempted:
+        elif missing := [rule for rule in guard.policy_rules if rule not in exempted]:
             yield Refusal(
                 place,
                 exception.field,
-                f"needs an entry of policy_exemptions for {guard.policy_rule}",
+                f"needs an entry of policy_exemptions for {', '.join(missing)}",
                 "the policy pack refuses it too, and its exemptions have an owner and an end",
                 "Add the exemption, or give the exception up.",
             )

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from stacks.messages import RENAMED
-from stacks.rules.environments import GUARDS
 from stacks.settings import Settings, SettingsError, load
 from tests.unit.recorder import REGION, raw_settings
 from tests.unit.test_settings import changed
@@ -291,15 +290,3 @@ def test_renamed_settings_name_the_new_one() -> None:
             load(raw, "prod", REGION)
         (line,) = caught.value.lines
         assert line.startswith(f"{path}: 1 refused, the setting is gone: ")
-
-
-def test_guards_name_settings_and_rules_of_the_policy_pack() -> None:
-    from policies.catalogue import RULES
-
-    rules = {rule.id for rule in RULES}
-    for guard in GUARDS:
-        group: Any = Settings
-        for part in guard.field.split("."):
-            field = group.model_fields[part]
-            group = field.annotation
-        assert guard.policy_rule is None or guard.policy_rule in rules, guard.policy_rule
