@@ -370,8 +370,10 @@ database: {deletion_protection: false}
 stated_exceptions:
   - {field: database.deletion_protection, reason: this stack is rebuilt from dumps every night}
 policy_exemptions:
-  - {rule: rds-deletion-protected, resource: "*", reason: rebuilt every night, owner: platform,
+  - &one {rule: rds-deletion-protected, resource: "*", reason: rebuilt every night, owner: platform,
      expires: 2099-01-01}
+  - {<<: *one, rule: rds-stateful-protected}
+  - {<<: *one, rule: lb-deletion-protected}
 """
     raw = merged(raw_settings("prod"), yaml.safe_load(change))
     assert load(raw, "prod", REGION).database.deletion_protection is False
