@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from moto.core import model
 from moto.core.utils import get_service_model
+from moto.iam.responses import IamResponse
 
 from localcloud.control.api import ApiServer
-from localcloud.defects import service_models
+from localcloud.defects import identities, service_models
 from localcloud.home import Home
 from localcloud.provider.aws import Aws, Settings
 from tests.localcloud.planes import free_port
@@ -113,3 +114,26 @@ def test_operations_are_described_to_many_threads_at_once(monkeypatch: pytest.Mo
     found = service.operation_model("CreateFunction")
     first.join()
     assert isinstance(found, described)
+
+
+def test_iam_answers_one_request_after_another(monkeypatch: pytest.MonkeyPatch):
+    inside: list[int] = []
+    met: list[int] = []
+
+    def slowly(_response: IamResponse) -> str:
+        met.append(len(inside))
+        inside.append(1)
+        time.sleep(0.1)
+        inside.pop()
+        return "answer"
+
+    monkeypatch.setattr(IamResponse, "call_action", slowly)
+    identities.install()
+    response = object.__new__(IamResponse)
+    threads = [threading.Thread(target=response.call_action) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert met == [0, 0, 0]
+    assert response.call_action() == "answer"

@@ -1,0 +1,22 @@
+"""IAM's requests, one after another."""
+
+import threading
+from typing import Any
+
+
+def install() -> None:
+    """One thread at a time is in moto's IAM.
+
+    Listing the policies of a role walks a dict that another thread's AttachRolePolicy changes: the
+    request ends as a 500, and `up` with it.
+    """
+    from moto.iam.responses import IamResponse
+
+    original = IamResponse.call_action
+    lock = threading.Lock()
+
+    def call_action(self: IamResponse) -> Any:
+        with lock:
+            return original(self)
+
+    IamResponse.call_action = call_action
