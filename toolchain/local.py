@@ -59,6 +59,7 @@ def down() -> int:
     environment = local_environment()
     destroyed = 0
     if _local_cloud_answers(environment) and _stack_exists():
+        delete_restored_instances()
         command = ["pulumi", "destroy", "--yes", "--stack", LOCAL_STACK]
         command += _config_file()
         console.print(f"[dim]$ {' '.join(command)}[/dim]")
@@ -98,6 +99,32 @@ def summary(environment: dict[str, str]) -> None:
     console.print()
     for title, text in rows:
         console.print(f"[bold]{title:<10}[/bold] {text}")
+
+
+def delete_restored_instances() -> None:
+    """Deletes what `pgkeep restore --to instance:NAME` made: it is in the stack's subnets.
+
+    On AWS that is somebody's decision; here everything goes.
+    """
+    import boto3
+
+    from operations.restore.instances import SCRATCH_TAG
+
+    region = str(read_stack(LOCAL_STACK)["config"]["aws:region"])
+    own = local_client_environment(region)
+    rds: Any = boto3.client(
+        "rds",
+        region_name=region,
+        endpoint_url=own["AWS_ENDPOINT_URL"],
+        aws_access_key_id=own["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=own["AWS_SECRET_ACCESS_KEY"],
+    )
+    for page in rds.get_paginator("describe_db_instances").paginate():
+        for one in page["DBInstances"]:
+            if any(tag["Key"] == SCRATCH_TAG for tag in one.get("TagList", ())):
+                name = one["DBInstanceIdentifier"]
+                with step(f"Deleted the restored instance {name}"):
+                    rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
 
 
 def print_environment() -> int:

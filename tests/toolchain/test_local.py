@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
+import moto
 import pytest
 
 from toolchain import local
@@ -32,6 +34,23 @@ def test_not_here(
     with pytest.raises(RefusedError, match=said):
         target()
     assert not (tmp_path / "home").exists()
+
+
+def test_down_deletes_restored_instances_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"AWS_ENDPOINT_URL": None, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    monkeypatch.setattr(local, "local_client_environment", lambda _region: own)
+    with moto.mock_aws():
+        rds = boto3.client("rds", region_name="eu-west-1")
+        for name, tags in (("primary", []), ("proof", [{"Key": "pgkeep:scratch", "Value": "x"}])):
+            rds.create_db_instance(
+                DBInstanceIdentifier=name,
+                DBInstanceClass="db.m7i.large",
+                Engine="postgres",
+                Tags=tags,
+            )
+        local.delete_restored_instances()
+        left = rds.describe_db_instances()["DBInstances"]
+    assert [one["DBInstanceIdentifier"] for one in left] == ["primary"]
 
 
 def test_an_interrupted_engine_is_waited_for(tmp_path: Path) -> None:
