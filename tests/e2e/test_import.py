@@ -154,6 +154,15 @@ def test_a_second_up_changes_nothing(local: LocalStack) -> None:
 def test_a_backup_of_16_is_whole_and_in_the_other_account(
     local: LocalStack, legacy: LegacyDatabase
 ) -> None:
+    answer = local.query(
+        "migration_security_group_id",
+        local.direct("migrator"),
+        [
+            "SELECT lo_from_bytea(16000, 'of 16')",
+            "GRANT SELECT ON LARGE OBJECT 16000 TO node_pass_backup",
+        ],
+    )
+    assert not any("error" in result for result in answer["results"]), answer
     made = json.loads(local.pgkeep("backup", "run", "--class", "pre-migration", "--json"))
     folder = f"pre-migration/node_pass/{made['id']}/"
     copied: set[str] = set()
@@ -171,6 +180,7 @@ def test_a_backup_of_16_is_whole_and_in_the_other_account(
         "restore", "--from", made["id"], "--to", "proof", "--drop-afterwards"
     )
     assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert "large objects (1)" in restored.stdout
 
 
 def test_a_major_upgrade_has_to_be_named(local: LocalStack, legacy: LegacyDatabase) -> None:
