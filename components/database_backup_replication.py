@@ -23,9 +23,14 @@ class DatabaseBackupReplication(pulumi.ComponentResource):
         settings: BackupReplication,
         *,
         primary: Database,
+        made_for_instance: pulumi.Resource,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Start the replication, under a key of the other region."""
+        """Start the replication, under a key of the other region.
+
+        A blue/green update leaves another instance under the same ARN, of which nothing is
+        replicated: `made_for_instance` is replaced then, and the replication with it.
+        """
         super().__init__("pgkeep:components:DatabaseBackupReplication", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         key_arn = regional_key(
@@ -43,12 +48,9 @@ class DatabaseBackupReplication(pulumi.ComponentResource):
             source_db_instance_arn=primary.instance.arn,
             kms_key_id=key_arn,
             retention_period=settings.retention_days,
-            # A blue/green update leaves another instance under the same ARN, of which nothing is
-            # replicated. RDS stops a replication by that ARN: the new one must not exist by then.
+            # RDS stops a replication by the instance's ARN: the new one must not exist by then.
             opts=pulumi.ResourceOptions(
-                parent=self,
-                replacement_trigger=primary.instance.resource_id,
-                delete_before_replace=True,
+                parent=self, replace_with=[made_for_instance], delete_before_replace=True
             ),
         )
         self.register_outputs({"region": settings.region})

@@ -22,7 +22,8 @@ class MasterAccess:
     Attributes:
         secret_arn: its secret, with `username` and `password`.
         secret_name: the name to ask Secrets Manager for.
-        ready: once this is there, the password in the secret is the real one.
+        ready: once this is there, the password in the secret is the real one; another instance,
+            also one of the same name, has it replaced.
         operations: the functions that this takes.
     """
 

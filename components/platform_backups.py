@@ -12,6 +12,7 @@ from components.backup_retention import BackupRetention
 from components.backup_storage import BackupStorage
 from components.backup_worker import BackupWorker, BackupWorkerRole
 from components.database import Database
+from components.database_backup_replication import DatabaseBackupReplication
 from components.operation_function import OperationFunction
 from components.platform_foundation import Foundation
 from components.platform_roles import PlatformRoles
@@ -85,6 +86,15 @@ def make_backups(foundation: Foundation, database: Database, roles: PlatformRole
             database=database,
             keys=keys,
             alarm_topic=foundation.alarm_topic,
+            opts=opts,
+        )
+    if settings.database.backup_replication is not None:
+        DatabaseBackupReplication(
+            "backup-replication",
+            deployment,
+            settings.database.backup_replication,
+            primary=database,
+            made_for_instance=roles.master.ready,
             opts=opts,
         )
     return Backups(

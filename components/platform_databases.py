@@ -1,11 +1,10 @@
-"""The primary, its replicas here and in other regions, and its backups in another region."""
+"""The primary, and its replicas here and in other regions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from components.database import Database
-from components.database_backup_replication import DatabaseBackupReplication
 from components.database_events import DatabaseEvents
 from components.existing_database import ExistingDatabase
 from components.platform_foundation import Foundation
@@ -77,14 +76,6 @@ def make_databases(foundation: Foundation, imported: ExistingDatabase | None) ->
             instances=[replica.instance],
             parameter_group=replica.parameter_group,
             region=replica.region,
-            opts=opts,
-        )
-    if settings.database.backup_replication is not None:
-        DatabaseBackupReplication(
-            "backup-replication",
-            deployment,
-            settings.database.backup_replication,
-            primary=primary,
             opts=opts,
         )
     return Databases(primary, replicas, regional_replicas, regional_alarms)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pulumi
 import yaml
-from google.protobuf import json_format
 
 from pgkeep.program import ProgramRun, execute
 from stacks.settings import Settings, load
@@ -75,8 +74,8 @@ class Recorder(pulumi.runtime.Mocks):
     """Pulumi name → id of what is imported."""
     ignored: dict[str, set[str]] = field(default_factory=dict)
     """Pulumi name → properties whose changes are ignored."""
-    triggers: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Pulumi name → what replaces the resource when it changes, deleting it first."""
+    replaced_with: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Pulumi name → names of those whose replacement replaces the resource, deleting it first."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Record, and answer with the inputs and what AWS adds."""
@@ -167,9 +166,10 @@ class _Monitor(pulumi.runtime.mocks.MockMonitor):
             recorder.imports[request.name] = request.importId
         if request.ignoreChanges:
             recorder.ignored[request.name] = set(request.ignoreChanges)
-        if request.HasField("replacement_trigger"):
+        if request.replace_with:
             assert request.deleteBeforeReplace
-            recorder.triggers[request.name] = json_format.MessageToDict(request.replacement_trigger)
+            names = [urn.rpartition("::")[2] for urn in request.replace_with]
+            recorder.replaced_with[request.name] = names
         return super().RegisterResource(request)
 
 

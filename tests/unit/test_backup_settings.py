@@ -19,8 +19,13 @@ ELSEWHERE = {
 }
 
 
-def stated(field: str) -> dict[str, Any]:
-    return {"stated_exceptions": [{"field": field, "reason": "another tool does this"}]}
+def stated(field: str, *rules: str) -> dict[str, Any]:
+    """A stated exception, exempt from the policies' `rules`."""
+    why = {"reason": "another tool does this", "owner": "platform", "expires": "2099-01-01"}
+    return {
+        "stated_exceptions": [{"field": field, "reason": "another tool does this"}],
+        "policy_exemptions": [{"rule": rule, "resource": "*", **why} for rule in rules],
+    }
 
 
 def test_retention_follows_the_guides() -> None:
@@ -281,10 +286,16 @@ def test_a_wrong_setting_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("environment", "changes"),
     [
-        ("prod", {"backups__object_lock__mode": "off", **stated("backups.object_lock.mode")}),
+        (
+            "prod",
+            {
+                "backups__object_lock__mode": "off",
+                **stated("backups.object_lock.mode", "s3-object-lock"),
+            },
+        ),
         ("prod", {"backups__object_lock__mode": "compliance"}),
         ("staging", {"backups__object_lock": {"mode": "compliance", "reason": "rehearsal"}}),
-        ("prod", {"backups__replication": None, **stated("backups.replication")}),
+        ("prod", {"backups__replication": None, **stated("backups.replication", "s3-replicated")}),
         ("prod", {"backups__replication": ELSEWHERE}),
         ("prod", {"backups__replication": {**ELSEWHERE, "region": "eu-central-1"}}),
         ("prod", {"backups__monthly__storage_class": "DEEP_ARCHIVE"}),

@@ -168,7 +168,9 @@ def test_automated_backups_are_replicated() -> None:
         "retentionPeriod": 14,
     }
     # After a blue/green update nothing of the new instance would be replicated.
-    assert recorder.triggers == {"backup-replication-backups": "db-database-instance"}
+    initialize = "master-credentials-initialize"
+    assert recorder.replaced_with["backup-replication-backups"] == [initialize]
+    assert recorder.inputs(initialize)["triggers"] == {"instance": "db-database-instance"}
     key = recorder.inputs("database-key-backup-replication")
     assert key["region"] == "eu-central-1"
     # Nobody but the account: no logs are written under it.

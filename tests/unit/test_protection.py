@@ -28,6 +28,10 @@ SECRETS = {
 }
 
 
+# What the policies say of a stack whose protection is given up.
+UNLOCKING = ("rds-deletion-protected", "rds-stateful-protected", "lb-deletion-protected")
+
+
 @pytest.mark.parametrize("guarded", ["staging", "prod"])
 def test_what_holds_or_unlocks_data_is_protected(deployed: Deployed, guarded: str) -> None:
     recorder = deployed(guarded)
@@ -76,12 +80,13 @@ def test_a_guarded_stack_can_be_unlocked_in_one_step() -> None:
     raw["stated_exceptions"] = [{"field": "database.deletion_protection", "reason": reason}]
     raw["policy_exemptions"] = [
         {
-            "rule": "rds-deletion-protected",
+            "rule": rule,
             "resource": "aws:rds/instance:Instance::database-instance",
             "reason": reason,
             "owner": "platform@example.com",
             "expires": "2026-12-31",
         }
+        for rule in UNLOCKING
     ]
     recorder = deploy(load(raw, "staging"))
     assert recorder.protected == set()
@@ -153,12 +158,13 @@ UNLOCKED: dict[str, Any] = {
     ],
     "policy_exemptions": [
         {
-            "rule": "rds-deletion-protected",
+            "rule": rule,
             "resource": "*",
             "reason": "it moves",
             "owner": "platform",
             "expires": "2099-01-01",
         }
+        for rule in UNLOCKING
     ],
 }
 
