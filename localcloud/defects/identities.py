@@ -10,13 +10,13 @@ def install() -> None:
     Listing the policies of a role walks a dict that another thread's AttachRolePolicy changes: the
     request ends as a 500, and `up` with it.
     """
+    from moto.core.responses import BaseResponse
     from moto.iam.responses import IamResponse
 
-    original = IamResponse.call_action
     lock = threading.Lock()
 
     def call_action(self: IamResponse) -> Any:
         with lock:
-            return original(self)
+            return BaseResponse.call_action(self)  # As it is by then: `errors` guards it.
 
     IamResponse.call_action = call_action

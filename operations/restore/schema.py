@@ -21,7 +21,8 @@ _LONGEST_REASON = 2_000
 # The type of an entry in pg_restore's list; owner and names follow it.
 _EXIT_ON_ERROR = "--exit-on-error"
 _UNKNOWN_PARAMETER = b'ERROR:  unrecognized configuration parameter "transaction_timeout"'
-_ERROR = b"pg_restore: error: "
+# Without the program's name: parallel sessions write it, and what follows it, between one another.
+_ERROR = b"error: "
 _IGNORED = b"pg_restore: warning: errors ignored on restore: "
 _FOREIGN_KEY = b" FK CONSTRAINT "
 

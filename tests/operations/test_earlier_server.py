@@ -10,6 +10,7 @@ UNKNOWN = (
     b"Command was: SET transaction_timeout = 0;\n"
 )
 OTHER = b'pg_restore: error: could not execute query: ERROR:  role "owner" does not exist\n'
+SPLIT = UNKNOWN + b"pg_restore: " + UNKNOWN + UNKNOWN.removeprefix(b"pg_restore: ")
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,9 @@ OTHER = b'pg_restore: error: could not execute query: ERROR:  role "owner" does 
         (UNKNOWN + b"pg_restore: warning: errors ignored on restore: 1\n", True),
         # Of four sessions, as seen with --jobs=2.
         (UNKNOWN * 4 + b"pg_restore: warning: errors ignored on restore: 2\n", True),
+        # As seen too: one session's words between another's.
+        (SPLIT + b"pg_restore: warning: errors ignored on restore: 2\n", True),
+        (SPLIT + OTHER[12:] + b"pg_restore: warning: errors ignored on restore: 3\n", False),
         (UNKNOWN + OTHER + b"pg_restore: warning: errors ignored on restore: 2\n", False),
         (OTHER + b"pg_restore: warning: errors ignored on restore: 1\n", False),
         (UNKNOWN, False),
