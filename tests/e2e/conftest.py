@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from tests.e2e.local_stack import LocalStack
+from tests.e2e.local_stack import LocalStack, last_words
 
 # The files of one process, in their order, so that all end at about the same time. Each stack costs
 # a minute of processor time: files that share one stand together, the one that takes it down last.
@@ -62,7 +62,7 @@ class _Shared:
         seconds = 5 if set(files) & set(_ROTATING) else LocalStack.refresh_interval_seconds
         self.local = LocalStack(refresh_interval_seconds=seconds)
         up = self.local.toolchain("up")
-        assert up.returncode == 0, up.stdout + up.stderr
+        assert up.returncode == 0, last_words(up)
         self.local.up_output = up.stdout
         return self.local
 

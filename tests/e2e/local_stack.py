@@ -28,6 +28,16 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+def last_lines(text: str) -> str:
+    """The end of what a command printed: the engine lists hundreds of resources before its errors."""
+    return "\n".join(text.splitlines()[-60:])
+
+
+def last_words(ended: subprocess.CompletedProcess[str]) -> str:
+    """The end of both streams of a command, for the message of an assertion."""
+    return last_lines(ended.stdout) + "\n" + last_lines(ended.stderr)
+
+
 def use_address_range(settings: dict[str, Any], octet: int) -> dict[str, Any]:
     """The settings with every 10.77.x.x network moved to 10.<octet>.x.x."""
     return json.loads(json.dumps(settings).replace("10.77.", f"10.{octet}."))
@@ -111,7 +121,7 @@ class LocalStack:
     def pgkeep(self, *arguments: str) -> str:
         """What the command prints; it must succeed."""
         ended = self.run_pgkeep(*arguments)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert ended.returncode == 0, last_words(ended)
         return ended.stdout
 
     @cached_property

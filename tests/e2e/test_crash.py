@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.e2e.local_stack import REPOSITORY, LocalStack
+from tests.e2e.local_stack import REPOSITORY, LocalStack, last_lines, last_words
 
 pytestmark = pytest.mark.root
 
@@ -28,7 +28,7 @@ def test_down_after_a_crash_in_the_middle_of_up_leaves_nothing() -> None:
         # A database that accepts connections: from here on processes, mounts and namespaces exist.
         deadline = time.monotonic() + 600
         while not list(local.home.glob("databases/*/**/postmaster.pid")):
-            assert time.monotonic() < deadline and up.poll() is None, said.read_text()
+            assert time.monotonic() < deadline and up.poll() is None, last_lines(said.read_text())
             time.sleep(0.2)
         os.kill(int((local.home / "daemon.pid").read_text()), signal.SIGKILL)
         assert up.wait(timeout=300) != 0
@@ -37,7 +37,7 @@ def test_down_after_a_crash_in_the_middle_of_up_leaves_nothing() -> None:
         assert again.returncode != 0
         assert "make down" in again.stdout + again.stderr
         down = local.toolchain("down")
-        assert down.returncode == 0, down.stdout + down.stderr
+        assert down.returncode == 0, last_words(down)
         assert local.leftovers() == []
     finally:
         up.kill()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.local_stack import REPOSITORY, LocalStack
+from tests.e2e.local_stack import REPOSITORY, LocalStack, last_words
 
 pytestmark = pytest.mark.root
 
@@ -31,7 +31,7 @@ def on_host(stack: LocalStack, instance_id: str, command: str) -> str:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, last_words(done)
     return done.stdout.strip()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.legacy_database import COPIES, MASTER, NAME, LegacyDatabase
-from tests.e2e.local_stack import REPOSITORY, LocalStack
+from tests.e2e.local_stack import REPOSITORY, LocalStack, last_words
 
 pytestmark = pytest.mark.root
 
@@ -116,7 +116,7 @@ def test_the_update_imports_and_brings_it_in_line(
     before = legacy.describe()
     local.write_config(settings(legacy))
     up = local.toolchain("up")
-    assert up.returncode == 0, up.stdout + up.stderr
+    assert up.returncode == 0, last_words(up)
     assert "1 imported" in up.stdout
     del local.__dict__["outputs"]
     after = legacy.describe()
@@ -148,7 +148,7 @@ def test_its_data_is_there_through_the_pooler(local: LocalStack) -> None:
 
 def test_a_second_up_changes_nothing(local: LocalStack) -> None:
     preview = local.preview("--expect-no-changes")
-    assert preview.returncode == 0, preview.stdout + preview.stderr
+    assert preview.returncode == 0, last_words(preview)
 
 
 def test_a_backup_of_16_is_whole_and_in_the_other_account(
@@ -179,7 +179,7 @@ def test_a_backup_of_16_is_whole_and_in_the_other_account(
     restored = local.run_pgkeep(
         "restore", "--from", made["id"], "--to", "proof", "--drop-afterwards"
     )
-    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert restored.returncode == 0, last_words(restored)
     assert "large objects (1)" in restored.stdout
 
 
@@ -208,7 +208,7 @@ def test_the_named_upgrade_keeps_the_data(local: LocalStack, legacy: LegacyDatab
     before = legacy.describe()
     local.write_config({**settings(legacy, **upgrade), "policy_exemptions": [exemption]})
     up = local.toolchain("up")
-    assert up.returncode == 0, up.stdout + up.stderr
+    assert up.returncode == 0, last_words(up)
     after = legacy.describe()
     assert after["EngineVersion"].startswith("17.")
     assert after["DbiResourceId"] == before["DbiResourceId"]
@@ -229,4 +229,4 @@ def test_the_named_upgrade_keeps_the_data(local: LocalStack, legacy: LegacyDatab
     assert answer["error"] is None
     assert answer["results"][0]["rows"] == [[1000, 17]]
     preview = local.preview("--expect-no-changes")
-    assert preview.returncode == 0, preview.stdout + preview.stderr
+    assert preview.returncode == 0, last_words(preview)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.local_stack import REPOSITORY
+from tests.e2e.local_stack import REPOSITORY, last_words
 
 PROGRAM = """
 import json, runpy, sys
@@ -128,7 +128,7 @@ def test_the_unchanged_program_passes(tmp_path: Path) -> None:
             after="",
         ),
     )
-    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.returncode == 0, last_words(result)
 
 
 def preview_program(folder: Path, program: str) -> subprocess.CompletedProcess:

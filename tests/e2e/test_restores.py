@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.e2e.local_stack import REPOSITORY, LocalStack
+from tests.e2e.local_stack import REPOSITORY, LocalStack, last_words
 
 pytestmark = pytest.mark.root
 
@@ -37,7 +37,7 @@ def site() -> Iterator[LocalStack]:
     local.config_file.write_text(yaml.safe_dump(content))
     try:
         up = local.toolchain("up")
-        assert up.returncode == 0, up.stdout + up.stderr
+        assert up.returncode == 0, last_words(up)
         yield local
     finally:
         if local.home.exists():
@@ -107,7 +107,7 @@ def test_a_restore_ends_at_each_of_several_moments(site: LocalStack, tmp_path: P
     for number, moment in enumerate(moments, start=1):
         words = ["--at", moment.isoformat(), "--to", "instance:moment", "--drop-afterwards"]
         made = pgkeep(site, "restore", *words, "--report", str(page), "--json")
-        assert made.returncode == 0, made.stdout + made.stderr
+        assert made.returncode == 0, last_words(made)
         document = json.loads(made.stdout)
         assert document["proven"] is True
         assert document["row_counts"]["node_pass.buyers"] == number
@@ -129,7 +129,7 @@ def test_a_table_comes_back_as_it_was_before_a_bad_update(site: LocalStack) -> N
     wait_for_archive(site, moment)
     words = ["--at", moment.isoformat(), "--table", "buyers", "--to", "rescued"]
     made = pgkeep(site, "restore", *words, "--json")
-    assert made.returncode == 0, made.stdout + made.stderr
+    assert made.returncode == 0, last_words(made)
     document = json.loads(made.stdout)
     print(document["steps"], document["rto_seconds"])
     assert (document["proven"], document["target"]) == (True, "rescued")
@@ -180,7 +180,7 @@ def test_a_snapshot_becomes_an_instance_like_the_present_one(site: LocalStack) -
     )
     words = ["--from", "snapshot:before-change", "--to", "instance:out-of-snapshot", "--json"]
     made = pgkeep(site, "restore", *words)
-    assert made.returncode == 0, made.stdout + made.stderr
+    assert made.returncode == 0, last_words(made)
     document = json.loads(made.stdout)
     assert document["kind"] == "snapshot"
     assert document["row_counts"]["node_pass.buyers"] == 3
@@ -261,7 +261,7 @@ def test_the_restore_test_proves_both_ways_back_and_leaves_nothing(site: LocalSt
 
 def test_a_backup_without_time_or_worker_is_a_snapshot_and_its_export(site: LocalStack) -> None:
     preview = site.preview("--expect-no-changes")
-    assert preview.returncode == 0, preview.stdout + preview.stderr
+    assert preview.returncode == 0, last_words(preview)
     add_buyer(site, "EXPORTED")
     started = time.monotonic()
     run = ("backup", "run", "--time-limit", "0")

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.local_stack import REPOSITORY, LocalStack
+from tests.e2e.local_stack import REPOSITORY, LocalStack, last_words
 
 pytestmark = pytest.mark.root
 
@@ -278,16 +278,16 @@ def test_every_pooler_host_passes_the_host_tests(stack: LocalStack) -> None:
     """By the login that deploy.yml uses: a key pushed by EC2 Instance Connect, and no other."""
     assert len(pooler_addresses(stack)) == 2
     result = stack.toolchain("host-tests", "local")
-    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.returncode == 0, last_words(result)
     assert "skipped" not in result.stdout
 
 
 def test_a_second_up_changes_nothing(stack: LocalStack) -> None:
     preview = stack.preview("--expect-no-changes")
-    assert preview.returncode == 0, preview.stdout + preview.stderr
+    assert preview.returncode == 0, last_words(preview)
     started = time.monotonic()
     up = stack.toolchain("up")
-    assert up.returncode == 0, up.stdout + up.stderr
+    assert up.returncode == 0, last_words(up)
     assert "unchanged" in up.stdout
     print(f"second up: {time.monotonic() - started:.1f} s")
     # Of what exists, the engine hands the policies less than a state has: no ids, no outputs.
@@ -310,7 +310,7 @@ def test_a_pool_size_changes_exactly_the_pooler(stack: LocalStack) -> None:
     before = set(pooler_addresses(stack))
     stack.write_config({"pooler": {"default_pool_size": 19}})
     preview = stack.preview("--json")
-    assert preview.returncode == 0, preview.stdout + preview.stderr
+    assert preview.returncode == 0, last_words(preview)
     steps = json.loads(preview.stdout)["steps"]
     changed = {step["newState"]["type"]: step["op"] for step in steps if step["op"] != "same"}
     assert changed == {
@@ -319,7 +319,7 @@ def test_a_pool_size_changes_exactly_the_pooler(stack: LocalStack) -> None:
     }
     with transactions(stack) as counts:
         up = stack.toolchain("up")
-    assert up.returncode == 0, up.stdout + up.stderr
+    assert up.returncode == 0, last_words(up)
     assert counts["committed"] > 0
     assert (counts["lost"], counts["refused"]) == (0, 0), counts
     deadline = time.monotonic() + 120
@@ -339,7 +339,7 @@ def test_a_pool_size_changes_exactly_the_pooler(stack: LocalStack) -> None:
 
 def test_down_leaves_nothing(stack: LocalStack) -> None:
     down = stack.toolchain("down")
-    assert down.returncode == 0, down.stdout + down.stderr
+    assert down.returncode == 0, last_words(down)
     assert stack.leftovers() == []
 
 
