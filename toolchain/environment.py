@@ -14,6 +14,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 STACKS = REPOSITORY / "stacks"
 PLUGINS = REPOSITORY / ".build" / "bin"
 LOCAL_STACK = "local"
+_HOST = "pulumi-language-python"
+_HOST_MODULE = "toolchain.language_host"
 
 
 def local_home() -> Path:
@@ -97,12 +99,9 @@ def user_environment() -> dict[str, str]:
     """
     pulumi = ensure_pulumi()
     path = [str(pulumi.parent), os.environ["PATH"]]
-    host = "pulumi-language-python"
-    if not (pulumi.parent / host).exists() and not shutil.which(host):
-        write_plugins(pulumi)
+    if not (pulumi.parent / _HOST).exists() and not shutil.which(_HOST):
         folder = PLUGINS.parent / "language-host"
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(PLUGINS / host, folder)
+        _write_executable(folder / _HOST, _plugin(_HOST_MODULE))
         path.insert(0, str(folder))
     return {**os.environ, "PATH": os.pathsep.join(path)}
 
@@ -113,19 +112,27 @@ def write_plugins(pulumi: Path) -> None:
     The official CLI brings its own Python language host; only a CLI without one gets ours.
     """
     modules = {"pulumi-resource-aws": "localcloud.provider"}
-    host = "pulumi-language-python"
-    if not (pulumi.parent / host).exists():
-        modules[host] = "toolchain.language_host"
-    PLUGINS.mkdir(parents=True, exist_ok=True)
-    (PLUGINS / host).unlink(missing_ok=True)
+    if (pulumi.parent / _HOST).exists():
+        (PLUGINS / _HOST).unlink(missing_ok=True)
+    else:
+        modules[_HOST] = _HOST_MODULE
     for name, module in modules.items():
-        text = f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{sys.executable}" -m {module} "$@"\n'
-        plugin = PLUGINS / name
-        if not plugin.exists() or plugin.read_text() != text:
-            temporary = plugin.with_suffix(f".{os.getpid()}")
-            temporary.write_text(text)
-            temporary.chmod(0o755)
-            temporary.rename(plugin)
+        _write_executable(PLUGINS / name, _plugin(module))
+
+
+def _plugin(module: str) -> str:
+    return f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{sys.executable}" -m {module} "$@"\n'
+
+
+def _write_executable(path: Path, text: str) -> None:
+    """Puts it there whole or not at all: an engine that runs beside may start it at any moment."""
+    if path.exists() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(text)
+    temporary.chmod(0o755)
+    temporary.rename(path)
 
 
 def require_tool(name: str, package: str) -> None:
