@@ -26,7 +26,6 @@ def install(cloud: Cloud) -> None:
         access_logs,
         embedded_events,
         errors,
-        identities,
         inventories,
         log_groups,
         object_locks,
@@ -41,7 +40,6 @@ def install(cloud: Cloud) -> None:
     from localcloud.permissions import enforcement
 
     service_models.install()
-    identities.install()
     objects.install()
     object_locks.install()
     access_logs.install()

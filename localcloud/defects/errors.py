@@ -16,6 +16,7 @@ from moto.moto_server import werkzeug_app
 from moto.s3.responses import S3Response
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
+from localcloud.defects.concurrency import settled
 from localcloud.permissions.enforcement import AccessDeniedError
 
 _log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def _answer(response: Any, error: ServiceException, status: int | None) -> Any:
 
 def call_action(response: Any) -> Any:
     """Run moto's action; turn whatever escapes it into an answer."""
-    return _guarded(response, lambda: _moto_call(response))
+    return _guarded(response, lambda: settled(lambda: _moto_call(response)))
 
 
 def _guarded(response: Any, run: Callable[[], Any]) -> Any:
@@ -77,7 +78,13 @@ def _guard(name: str) -> None:
     original: Any = getattr(S3Response, name)
 
     def guarded(response: Any, *arguments: Any) -> Any:
-        return _guarded(response, lambda: original(response, *arguments))
+        # What an upload sent is read once.
+        reads = request.method in ("GET", "HEAD")
+
+        def run() -> Any:
+            return original(response, *arguments)
+
+        return _guarded(response, (lambda: settled(run)) if reads else run)
 
     setattr(S3Response, name, guarded)
 

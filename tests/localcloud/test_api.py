@@ -12,10 +12,10 @@ import pytest
 from moto.core import model
 from moto.core.responses import BaseResponse
 from moto.core.utils import get_service_model
-from moto.iam.responses import IamResponse
 
 from localcloud.control.api import ApiServer
-from localcloud.defects import identities, service_models
+from localcloud.defects import errors, service_models
+from localcloud.defects.concurrency import settled
 from localcloud.home import Home
 from localcloud.provider.aws import Aws, Settings
 from tests.localcloud.planes import free_port
@@ -117,25 +117,41 @@ def test_operations_are_described_to_many_threads_at_once(monkeypatch: pytest.Mo
     assert isinstance(found, described)
 
 
-def test_iam_answers_one_request_after_another(monkeypatch: pytest.MonkeyPatch):
-    inside: list[int] = []
-    met: list[int] = []
+def test_a_request_whose_list_another_changes_looks_again(monkeypatch: pytest.MonkeyPatch):
+    policies = {"one": 1, "two": 2}
+    looks: list[str] = []
 
-    def slowly(_response: IamResponse) -> str:
-        met.append(len(inside))
-        inside.append(1)
-        time.sleep(0.1)
-        inside.pop()
-        return "answer"
+    def listed(_response: BaseResponse) -> list[str]:
+        looks.append("look")
+        seen: list[str] = []
+        for name in policies:
+            seen.append(name)
+            if len(looks) < 3:
+                policies[f"added by another request {len(looks)}"] = 3
+        return seen
 
-    monkeypatch.setattr(IamResponse, "call_action", None, raising=False)
-    monkeypatch.setattr(BaseResponse, "call_action", slowly)
-    identities.install()
-    response = object.__new__(IamResponse)
-    threads = [threading.Thread(target=response.call_action) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert met == [0, 0, 0]
-    assert response.call_action() == "answer"
+    monkeypatch.setattr(errors, "_moto_call", listed)
+    assert errors.call_action(object.__new__(BaseResponse)) == [
+        *("one", "two", "added by another request 1", "added by another request 2"),
+    ]
+    assert len(looks) == 3
+
+
+def test_any_other_error_is_not_tried_again():
+    looks: list[str] = []
+
+    def broken() -> None:
+        looks.append("look")
+        raise RuntimeError("no such thing")
+
+    with pytest.raises(RuntimeError, match="no such thing"):
+        settled(broken)
+    assert looks == ["look"]
+
+
+def test_what_never_settles_is_an_error():
+    def moving() -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    with pytest.raises(RuntimeError, match="changed size"):
+        settled(moving)
