@@ -17,8 +17,8 @@ from operations.errors import OperationError
 from pgkeep.app import app
 from pgkeep.deployed import DeployedStack
 from pgkeep.failures import CommandError
-from tests.operations.test_retention import BUCKET as COPIES
-from tests.operations.test_retention import made, put
+from tests.operations.stored_backups import BUCKET as COPIES
+from tests.operations.stored_backups import made, put
 
 OWN = "pgkeep-own-backups"
 

@@ -17,6 +17,7 @@ from operations.roles import apply
 from operations.roles.apply import Result
 from tests.operations import postgres_server
 from tests.operations.postgres_server import MASTER, MASTER_PASSWORD, PostgresServer
+from tests.operations.stored_backups import BUCKET
 from workloads import RoleManifest, load
 
 REGION = "eu-west-1"
@@ -33,6 +34,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with mock_aws():
         yield
+
+
+@pytest.fixture
+def s3(aws: None) -> Any:
+    """S3 with an empty bucket, `BUCKET`."""
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return client
 
 
 @pytest.fixture

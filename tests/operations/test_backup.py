@@ -32,25 +32,15 @@ from operations.functions import backup as backup_function
 from operations.migrations import run as migrate
 from tests.operations.conftest import Deployment
 from tests.operations.site import unpack_client_layer
+from tests.operations.stored_backups import BUCKET
 
 pytestmark = pytest.mark.root
-
-BUCKET = "pgkeep-backups-of-a-test"
 
 
 @pytest.fixture(scope="session")
 def client_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The layer, unpacked as Lambda does."""
     return unpack_client_layer(tmp_path_factory.mktemp("opt"))
-
-
-@pytest.fixture
-def s3(aws: None) -> Any:
-    client = boto3.client("s3")
-    client.create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    return client
 
 
 @pytest.fixture

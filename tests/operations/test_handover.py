@@ -25,21 +25,11 @@ from operations.handover.log_stream import LogStream
 from operations.handover.requests import Desk, Request
 from operations.handover.worker import Worker
 from operations.handover.worker_group import WorkerGroup
-from tests.operations.test_retention import made
+from tests.operations.stored_backups import BUCKET, made
 
-BUCKET = "pgkeep-handed-over"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0"
 ESTIMATE = Estimate(2_000, 40 * 1024**3, 25 * 1024**2, "assumption")
 OVER = OverBudgetError(ESTIMATE, 880)
-
-
-@pytest.fixture
-def s3(aws: None) -> Any:
-    client = boto3.client("s3")
-    client.create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    return client
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from operations.backup.manifest import RowsInObject, TableRecord
 from operations.errors import OperationError
 from operations.restore import Selection, room
-from tests.operations.test_retention import made
+from tests.operations.stored_backups import made
 
 GIB = 1024**3
 

@@ -13,18 +13,9 @@ import pytest
 from operations.backup import Manifest, expiry, manifest
 from operations.backup.store import Store
 from operations.errors import OperationError
-from tests.operations.test_retention import BUCKET, made, put
+from tests.operations.stored_backups import BUCKET, made, put
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def s3(aws: None) -> Any:
-    client = boto3.client("s3")
-    client.create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    return client
 
 
 def signing_key() -> str:

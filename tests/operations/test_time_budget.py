@@ -6,25 +6,14 @@ import dataclasses
 import json
 from typing import Any
 
-import boto3
 import pytest
 
 from operations.backup import CLASSES, Manifest, manifest, time_budget
 from operations.backup.time_budget import ASSUMED_BYTES_A_SECOND, Estimate, OverBudgetError
-from tests.operations.test_retention import made
+from tests.operations.stored_backups import BUCKET, made
 
-BUCKET = "pgkeep-backups-of-a-budget"
 MIB = 1024 * 1024
 GIB = 1024 * MIB
-
-
-@pytest.fixture
-def s3(aws: None) -> Any:
-    client = boto3.client("s3")
-    client.create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    return client
 
 
 def put(

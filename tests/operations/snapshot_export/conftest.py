@@ -18,8 +18,8 @@ from operations.database import Endpoint
 from operations.handover.backup_site import BackupSite
 from operations.handover.requests import Request
 from operations.handover.snapshot_export import Exporter
+from tests.operations.stored_backups import BUCKET
 
-BUCKET = "pgkeep-exported"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0"
 ROLE = "arn:aws:iam::123456789012:role/pgkeep-prod-export"
 OVER = OverBudgetError(Estimate(2_000, 40 * 1024**3, 25 * 1024**2, "assumption"), 880)
@@ -97,15 +97,6 @@ class Rds:
 
     def names(self) -> list[str]:
         return [name for name, _ in self.asked]
-
-
-@pytest.fixture
-def s3(aws: None) -> Any:
-    client = boto3.client("s3")
-    client.create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    return client
 
 
 class Site(BackupSite):

@@ -13,10 +13,8 @@ from operations.backup.exports import Record
 from operations.backup.store import Store
 from operations.functions import backup_retention
 from pgkeep.backup import recovery_points
-from tests.operations.snapshot_export.conftest import (
-    BUCKET,
-    Rds,
-)
+from tests.operations.snapshot_export.conftest import Rds
+from tests.operations.stored_backups import BUCKET
 
 
 def put(s3: Any, days_ago: float, *, kept_days: int | None = 3, whole: bool = True) -> Record:

@@ -12,7 +12,6 @@ from operations.errors import OperationError
 from operations.handover import snapshot_export
 from operations.handover.snapshot_export import Exporter, ExportFailedError
 from tests.operations.snapshot_export.conftest import (
-    BUCKET,
     KEY,
     NOW,
     ROLE,
@@ -21,6 +20,7 @@ from tests.operations.snapshot_export.conftest import (
     request,
     result,
 )
+from tests.operations.stored_backups import BUCKET
 
 
 def test_a_scheduled_backup_exports_the_newest_automated_snapshot(
