@@ -13,8 +13,6 @@ from typing import Any
 import psycopg
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.progress import Progress as Bar
-from rich.progress import TimeRemainingColumn
 
 from operations.backup.children import Login
 from operations.backup.manifest import Manifest
@@ -34,6 +32,7 @@ from operations.restore import (
 from operations.restore.proof import prove
 from operations.restore.report import Report
 from pgkeep import restore_exchange as exchange
+from pgkeep import restore_progress
 from pgkeep.backup import run_command
 from pgkeep.backup.access import (
     console,
@@ -299,16 +298,18 @@ def _into_other(
                 restored = _restore(request, stack, backup, Login(target, *login), connect)
         except BaseException:
             if made_here:
-                _drop_incomplete(stack, endpoint, name)
+                drop_incomplete(stack, endpoint, name)
             raise
         if not request.no_owner:
             restored.steps[role_grants.NAME] = role_grants.apply(roles(stack), connect=connect)
-        proof = prove(
-            backup,
-            connect=connect,
-            tables=None if request.selection.everything else restored.tables,
-            workers=request.workers,
-        )
+        with restore_progress.shown("Proving", "Compared with the backup") as progress:
+            proof = prove(
+                backup,
+                connect=connect,
+                tables=None if request.selection.everything else restored.tables,
+                workers=request.workers,
+                progress=progress,
+            )
         prove_grants(stack, proof, connect, no_owner=request.no_owner)
         if request.unsigned:
             proof.left_out.append("who wrote the backup: no signature was asked for (--unsigned)")
@@ -327,8 +328,9 @@ def _into_other(
     return made
 
 
-def _drop_incomplete(stack: DeployedStack, endpoint: Endpoint, name: str) -> None:
-    """In a session of its own: the other one may be what broke."""
+def drop_incomplete(stack: DeployedStack, endpoint: Endpoint, name: str) -> None:
+    """Drop what a restore made and could not finish, in a session of its own: the other one may be
+    what broke."""
     try:
         with maintenance(stack, endpoint) as connection:
             databases.drop(connection, name)
@@ -346,14 +348,8 @@ def _drop_incomplete(stack: DeployedStack, endpoint: Endpoint, name: str) -> Non
 def _restore(
     request: Request, stack: DeployedStack, backup: Manifest, login: Login, connect: Any
 ) -> Restored:
-    columns = (*Bar.get_default_columns()[:3], TimeRemainingColumn())
-    with Bar(*columns, console=progress_console) as bar:
-        task = bar.add_task("Restoring", total=1.0)
-
-        def progress(step: str, share: float) -> None:
-            bar.update(task, description=f"Restoring {step}", completed=share)
-
-        restored = restore(
+    with restore_progress.shown("Restoring", "Restored") as progress:
+        return restore(
             backup,
             s3=stack.client("s3"),
             bucket=request.bucket or stack.bucket,
@@ -366,8 +362,6 @@ def _restore(
                 progress=progress,
             ),
         )
-        bar.update(task, description="Restored", completed=1.0)
-        return restored
 
 
 def server_roles(connection: psycopg.Connection[Any]) -> list[str]:

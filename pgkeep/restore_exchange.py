@@ -12,6 +12,7 @@ from rich.console import Console
 
 from operations.restore import databases, pooler_pause
 from operations.restore.pooler_pause import PoolerSite
+from pgkeep.backup.access import progress_console
 from pgkeep.deployed import DeployedStack
 from pgkeep.failures import CommandError, ExitCode
 
@@ -59,7 +60,12 @@ def run(
         _apply_roles(stack)
         seconds = round(time.monotonic() - started, 3)
         return Exchange(swapped.aside, seconds, swapped.ended_sessions)
-    with pooler_pause.held(pooler_site(stack, drain_seconds)) as held:
+    site = pooler_site(stack, drain_seconds)
+    with (
+        progress_console.status("The databases are about to change places") as status,
+        pooler_pause.held(site, status.update) as held,
+    ):
+        status.update("the databases change places")
         swapped = databases.swap(connection, stack.database, replacement)
         # Before clients go on: the owner and the grants are part of what they need.
         _apply_roles(stack)
@@ -77,6 +83,8 @@ def show(done: Exchange, console: Console) -> None:
         )
     else:
         console.print(f"{done.ended_sessions} sessions were ended; {done.seconds:.1f} s.")
+    # Now, and once more at the end of the report: nobody who interrupts that should look for it.
+    console.print(f"The database before is kept as {done.aside}.", soft_wrap=True)
     if done.busy_hosts:
         console.print(
             f"[yellow]Transactions had not ended in time at {', '.join(done.busy_hosts)}; they "

@@ -19,6 +19,7 @@ from operations.restore import instances, report, role_grants
 from operations.restore.instances import Target, Window
 from operations.restore.proof import prove_without_manifest
 from operations.restore.report import Kind, Report
+from pgkeep import restore_progress
 from pgkeep.backup.access import console, progress_console, refusals_as_lines
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
@@ -234,11 +235,13 @@ def _prove(
         started = time.monotonic()
         login_ = login(stack, rds, asked.identifier, endpoint)
         steps["login"] = round(time.monotonic() - started, 3)
-        with progress_console.status(f"{asked.identifier}: proving"):
-            connect = connector(endpoint, login_, APPLICATION)
-            proof, counts = prove_without_manifest(begun.source_id, connect=connect)
-            role_grants.prove(proof, roles(stack), connect=connect, as_of_its_day=True)
-            workload_checks(stack, proof, connect)
+        connect = connector(endpoint, login_, APPLICATION)
+        with restore_progress.shown("Proving", "Read whole") as progress:
+            proof, counts = prove_without_manifest(
+                begun.source_id, connect=connect, progress=progress
+            )
+        role_grants.prove(proof, roles(stack), connect=connect, as_of_its_day=True)
+        workload_checks(stack, proof, connect)
     made = report.of_instance(
         begun.kind,
         proof,

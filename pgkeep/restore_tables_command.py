@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.progress import Progress as Bar
 
 from operations.backup.children import Login
 from operations.database import Endpoint
@@ -27,11 +27,12 @@ from operations.restore.proof import prove
 from operations.restore.report import Report
 from operations.restore.table_copy import Side
 from pgkeep import restore_instance_command as instance_command
+from pgkeep import restore_progress
 from pgkeep.backup.access import progress_console, refusals_as_lines
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_checks import objectives, prove_grants, roles, workload_checks
-from pgkeep.restore_command import maintenance, server_roles
+from pgkeep.restore_command import drop_incomplete, maintenance, server_roles
 from pgkeep.restore_instance_command import APPLICATION, Asked, InstanceRequest
 from pgkeep.restore_output import show
 
@@ -169,14 +170,10 @@ def _copied(
     target = Side(Login(target_endpoint, *own), connector(target_endpoint, own, APPLICATION))
     with (
         stack.reach(str(instance["Endpoint"]["Address"])) as endpoint,
-        Bar(console=progress_console) as bar,
+        ExitStack() as showing,
     ):
         login = instance_command.login(stack, scratch.rds, scratch.identifier, endpoint)
-        task = bar.add_task("Copying", total=1.0)
-
-        def progress(step: str, share: float) -> None:
-            bar.update(task, description=f"Copying {step}", completed=share)
-
+        progress = showing.enter_context(restore_progress.shown("Copying", "Copied"))
         options = Options(asked.workers, asked.selection, asked.no_owner, progress)
         source = Side(Login(endpoint, *login), connector(endpoint, login, APPLICATION))
         with (
@@ -187,18 +184,26 @@ def _copied(
             made_here = not databases.exists(connection, asked.target)
             if made_here:
                 databases.create(connection, asked.target, described)
-            with databases.owners_assumed(connection, server_roles(connection)):
-                restored = copy.run(target)
+            try:
+                with databases.owners_assumed(connection, server_roles(connection)):
+                    restored = copy.run(target)
+            except BaseException:
+                if made_here:
+                    drop_incomplete(stack, present, asked.target)
+                raise
+            showing.close()
             if not asked.no_owner:
                 restored.steps[role_grants.NAME] = role_grants.apply(
                     roles(stack), connect=target.connect
                 )
-            proof = prove(
-                described,
-                connect=target.connect,
-                tables=restored.tables,
-                workers=asked.workers,
-            )
+            with restore_progress.shown("Proving", "Compared with the instance") as progress:
+                proof = prove(
+                    described,
+                    connect=target.connect,
+                    tables=restored.tables,
+                    workers=asked.workers,
+                    progress=progress,
+                )
             prove_grants(stack, proof, target.connect, no_owner=asked.no_owner)
             workload_checks(stack, proof, target.connect, only_some_tables=True)
             if asked.drop_afterwards and made_here:

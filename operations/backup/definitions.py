@@ -56,4 +56,5 @@ def dump(
 def client_version(children: Children) -> str:
     """Such as `17.6`."""
     with children.output("pg_dump", ["--version"]) as output:
-        return output.read().decode().strip().rsplit(" ", maxsplit=1)[-1]
+        # pg_dump (PostgreSQL) 17.6 (Debian 17.6-1)
+        return output.read().decode().split(") ", maxsplit=1)[-1].split()[0]

@@ -120,8 +120,11 @@ def swap(connection: psycopg.Connection[Any], present: str, replacement: str) ->
         with connection.transaction():
             rename(connection, present, aside)
             rename(connection, replacement, present)
-    except psycopg.Error as error:
+    except BaseException as error:
+        # After Ctrl-C too: nobody could connect to a database that stays closed.
         connection.execute(closed.format(sql.Identifier(present), sql.SQL("true")))
+        if not isinstance(error, psycopg.Error):
+            raise
         reason = " ".join(str(error).split())
         raise OperationError(
             f"database {present} could not be replaced: {reason}; it is unchanged and open again, "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -57,9 +57,15 @@ class Held:
     silent: tuple[str, ...] = ()
 
 
+def _silently(_step: str) -> None:
+    """Tell nobody."""
+
+
 @contextmanager
-def held(site: PoolerSite) -> Generator[Held]:
+def held(site: PoolerSite, tell: Callable[[str], None] = _silently) -> Generator[Held]:
     """While the block runs, clients of the pooler wait and their transactions have ended.
+
+    `tell` is called with what is waited for, and for how long at most.
 
     Raises:
         OperationError: a host did not answer. Then no client waits, and nothing was begun.
@@ -67,10 +73,12 @@ def held(site: PoolerSite) -> Generator[Held]:
     wish = _Wish(site)
     hosts = wish.hosts()
     wish.utter("ready", _READY_SECONDS)
+    tell(f"{len(hosts)} pooler hosts are asked to get ready (up to {_READY_SECONDS:.0f} s)")
     try:
         wish.wait(hosts, {"ready"}, _READY_SECONDS, "is ready to hold its clients back")
         result, began = Held(hosts), time.monotonic()
         wish.utter("pause", LONGEST_SECONDS)
+        tell(f"clients wait; transactions in progress end (up to {site.drain_seconds:.0f} s)")
         wish.wait(hosts, {"paused", "drained"}, _ANSWER_SECONDS, "holds its clients back")
         result.busy = wish.missing(hosts, {"drained"}, site.drain_seconds)
     except BaseException:
@@ -80,6 +88,7 @@ def held(site: PoolerSite) -> Generator[Held]:
         yield result
     finally:
         wish.utter("resume", LONGEST_SECONDS)
+        tell(f"clients go on (up to {_ANSWER_SECONDS:.0f} s)")
         result.silent = wish.missing(hosts, {"resumed"}, _ANSWER_SECONDS)
         result.seconds = round(time.monotonic() - began, 3)
 

@@ -5,8 +5,9 @@ Nothing here trusts what the restore said: every check asks the database again.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,24 @@ from operations.backup.session import Connect
 from operations.errors import OperationError
 from operations.restore.database_checks import DATABASE_CHECKS
 
-_SHOWN = 5
+#: Takes what is looked at and the share of it that was (0 to 1).
+ShownProgress = Callable[[str, float], None]
+
+
+class _Share:
+    """How much of one step is done, counted by several sessions."""
+
+    def __init__(self, step: str, total: int, progress: ShownProgress | None) -> None:
+        self._step, self._total, self._progress = step, total, progress
+        self._done = 0
+        self._lock = threading.Lock()
+        self.add(0)
+
+    def add(self, amount: int) -> None:
+        if self._progress is not None:
+            with self._lock:
+                self._done += amount
+                self._progress(self._step, self._done / max(self._total, 1))
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,7 @@ def prove(
     connect: Connect,
     tables: Sequence[TableRecord] | None = None,
     workers: int = 2,
+    progress: ShownProgress | None = None,
 ) -> Proof:
     """Compare the database that `connect` reaches with the manifest.
 
@@ -70,6 +89,7 @@ def prove(
         connect: makes a session that may read every table.
         tables: those whose rows were restored; None: all of the backup.
         workers: sessions that count and hash side by side.
+        progress: called with what is looked at, and the share of it that was (0 to 1).
 
     Raises:
         OperationError: the backup's hashes were made by another version of pgkeep's algorithm.
@@ -86,7 +106,10 @@ def prove(
         _prepare(connection, backup)
         found = catalog.read(connection, on_standby=False)
         with _check(proof, "rows", len(chosen)) as findings:
-            findings.extend(_compare_rows(backup, chosen, found.tables, connect, workers))
+            share = _Share("rows", sum(record.rows + 1 for record in chosen), progress)
+            findings.extend(
+                _compare_rows(backup, chosen, found.tables, connect, workers=workers, done=share)
+            )
         counted = [one.label for one in chosen if one.hash is None and one.columns]
         if counted:
             proof.left_out.append(
@@ -106,14 +129,14 @@ def prove(
                             f"{found.large_object_count} large objects, the backup has "
                             f"{backup.large_object_count}"
                         )
-        _check_database(proof, connection)
+        _check_database(proof, connection, progress)
         _check_extensions(proof, backup, found)
-        _check_indexes(proof, connection, connect, workers)
+        _check_indexes(proof, connection, connect, workers, progress)
     return proof
 
 
 def prove_without_manifest(
-    source: str, *, connect: Connect, workers: int = 2
+    source: str, *, connect: Connect, workers: int = 2, progress: ShownProgress | None = None
 ) -> tuple[Proof, dict[str, int]]:
     """What can be said of a database that was restored as part of an instance.
 
@@ -121,6 +144,7 @@ def prove_without_manifest(
         source: what it was restored from, for the proof's `backup_id`.
         connect: makes a session that may read every table.
         workers: sessions that check indexes side by side.
+        progress: called with what is looked at, and the share of it that was (0 to 1).
 
     Returns:
         The proof, and the rows of every table by `schema.table`: counted, compared with nothing.
@@ -135,13 +159,15 @@ def prove_without_manifest(
             connection.execute(setting.encode())
         found = catalog.read(connection, on_standby=False)
         with _check(proof, "every row can be read", len(found.tables)) as findings:
+            share = _Share("rows", sum(table.size_bytes + 1 for table in found.tables), progress)
             for table in found.tables:
                 try:
                     counts[table.label] = _count(connection, table)
                 except psycopg.errors.DataCorrupted as error:
                     findings.append(f"{table.label}: {error.diag.message_primary}")
-        _check_database(proof, connection)
-        _check_indexes(proof, connection, connect, workers)
+                share.add(table.size_bytes + 1)
+        _check_database(proof, connection, progress)
+        _check_indexes(proof, connection, connect, workers, progress)
     return proof, counts
 
 
@@ -151,8 +177,12 @@ def _count(connection: psycopg.Connection[Any], table: Table) -> int:
     return int(row[0]) if row else 0
 
 
-def _check_database(proof: Proof, connection: psycopg.Connection[Any]) -> None:
+def _check_database(
+    proof: Proof, connection: psycopg.Connection[Any], progress: ShownProgress | None
+) -> None:
     for name, examine in DATABASE_CHECKS.items():
+        if progress:
+            progress(name, 0.0)
         with _check(proof, name, 0) as findings:
             examined, wrong = examine(connection)
             findings.extend(wrong)
@@ -183,7 +213,9 @@ def _compare_rows(
     wanted: Sequence[TableRecord],
     found: Sequence[Table],
     connect: Connect,
+    *,
     workers: int,
+    done: _Share,
 ) -> list[str]:
     there = {(table.schema, table.name): table for table in found}
     sessions: list[psycopg.Connection[Any]] = []
@@ -193,11 +225,13 @@ def _compare_rows(
         sessions.append(connection)
         connection.autocommit = True
         _prepare(connection, backup)
-        differences = (
-            _difference(connection, record, there.get((record.schema, record.name)))
-            for record in share
-        )
-        return [difference for difference in differences if difference]
+        differences: list[str] = []
+        for record in share:
+            table = there.get((record.schema, record.name))
+            if difference := _difference(connection, record, table):
+                differences.append(difference)
+            done.add(record.rows + 1)
+        return differences
 
     by_size = sorted(wanted, key=lambda record: -record.rows)
     try:
@@ -237,7 +271,7 @@ def _check_extensions(proof: Proof, backup: Manifest, found: catalog.Catalog) ->
 
 
 _BTREE_INDEXES = """
-SELECT i.indexrelid, i.indexrelid::regclass::text
+SELECT i.indexrelid, i.indexrelid::regclass::text, c.relpages + 1
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'
   JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname = 'btree'
@@ -248,7 +282,11 @@ SELECT i.indexrelid, i.indexrelid::regclass::text
 
 
 def _check_indexes(
-    proof: Proof, connection: psycopg.Connection[Any], connect: Connect, workers: int
+    proof: Proof,
+    connection: psycopg.Connection[Any],
+    connect: Connect,
+    workers: int,
+    progress: ShownProgress | None,
 ) -> None:
     """amcheck reads every B-tree and looks each row of its table up in it."""
     present = _amcheck_schema(connection)
@@ -264,20 +302,22 @@ def _check_indexes(
     )
     encoding = connection.info.parameter_status("server_encoding") or "UTF8"
 
-    def examine(share: Sequence[tuple[int, str]]) -> list[str]:
+    def examine(share: Sequence[tuple[int, str, int]]) -> list[str]:
         findings: list[str] = []
         with connect() as session:
             session.autocommit = True
             for setting in session_settings(encoding, session.info.server_version):
                 session.execute(setting.encode())
-            for oid, name in share:
+            for oid, name, pages in share:
                 try:
                     session.execute(check, (oid,))
                 except psycopg.errors.IndexCorrupted as error:
                     findings.append(f"index {name}: {error.diag.message_primary}")
+                done.add(pages)
         return findings
 
     indexes = connection.execute(_BTREE_INDEXES).fetchall()
+    done = _Share("indexes", sum(pages for _, _, pages in indexes), progress)
     shares = [indexes[number::workers] for number in range(min(workers, len(indexes)))]
     try:
         with (

@@ -43,8 +43,11 @@ def said(done: Exchange) -> str:
 def test_it_says_how_long_clients_waited_and_what_was_ended() -> None:
     assert said(Exchange("aside", 3.84, 2, ("i-1", "i-2"))) == (
         "Clients waited 3.8 s at 2 pooler hosts; 2 sessions were ended.\n"
+        "The database before is kept as aside.\n"
     )
-    assert said(Exchange("aside", 1.2, 5)) == "5 sessions were ended; 1.2 s.\n"
+    assert said(Exchange("aside", 1.2, 5)) == (
+        "5 sessions were ended; 1.2 s.\nThe database before is kept as aside.\n"
+    )
     told = said(Exchange("aside", 40.0, 1, ("i-1", "i-2"), ("i-1",), ("i-2",)))
     assert "Transactions had not ended in time at i-1; they were ended." in told
     assert "No word yet that clients go on at i-2; the pause ends by itself within 90 s." in told

@@ -112,6 +112,18 @@ def test_a_host_that_does_not_answer_stops_the_restore_and_clients_go_on(
     assert cloud.states == states
 
 
+def test_it_says_what_is_waited_for(clock: list[float]) -> None:
+    told: list[str] = []
+    with held(Cloud("i-1", "i-2").site, told.append):
+        told.append("the block")
+    assert told == [
+        "2 pooler hosts are asked to get ready (up to 45 s)",
+        "clients wait; transactions in progress end (up to 30 s)",
+        "the block",
+        "clients go on (up to 15 s)",
+    ]
+
+
 def test_transactions_that_do_not_end_are_named_and_the_swap_goes_on(clock: list[float]) -> None:
     cloud = Cloud("i-1", "i-2")
     cloud.never_drained = {"i-1"}

@@ -87,6 +87,7 @@ SELECT s.schemaname, s.tablename, s.attname, s.inherited
 def test_a_nasty_database_comes_back_the_same(nasty: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     backup = nasty.backup()
     assert [name for name, _ in backup.skipped] == ["plain.far"]
+    assert backup.client_version.replace(".", "").isdigit()
     # Its tables are small, and are loaded as large ones are.
     monkeypatch.setattr(rows, "LARGE_BYTES", 1)
     restored = nasty.restore(backup)
@@ -101,9 +102,16 @@ def test_a_nasty_database_comes_back_the_same(nasty: Site, monkeypatch: pytest.M
         connection.execute("ANALYZE")
         assert statistics == set(connection.execute(STATISTICS.encode()).fetchall())
         assert {inherited for *_, inherited in statistics} == {True, False}
-    proof = nasty.prove(backup)
+    told: dict[str, list[float]] = {}
+    proof = nasty.prove(
+        backup, progress=lambda step, share: told.setdefault(step, []).append(share)
+    )
     assert [check for check in proof.checks if not check.passed] == []
     assert proof.left_out == []
+    assert list(told)[0 :: len(told) - 1] == ["rows", "indexes"]
+    for step in ("rows", "indexes"):
+        assert told[step] == sorted(told[step])
+        assert (told[step][0], told[step][-1]) == (0.0, 1.0)
     assert {check.name for check in proof.checks} >= {"rows", "indexes checked with amcheck"}
     assert restored.steps.keys() >= {"definitions", "rows", "large objects", "sequences"}
     assert nasty.dump(RESTORED) == nasty.dump(SOURCE)
