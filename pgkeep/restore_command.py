@@ -144,13 +144,8 @@ def go_back(
             f"aside as {stack.database}_before_TIME, and says so at its end; give that name."
         )
     _ask(stack, confirmation, f"will be replaced by {aside}")
-    left = (
-        f"while the server has {aside} (psql -l shows it), {stack.database} is unchanged: run it "
-        "again; pooler hosts end a pause by themselves in "
-        f"{pooler_pause.LONGEST_SECONDS:.0f} s"
-    )
     with (
-        refusals_as_lines(left),
+        refusals_as_lines(f"{stack.database} is unchanged"),
         stack.reach() as endpoint,
         maintenance(stack, endpoint) as connection,
     ):
@@ -160,9 +155,12 @@ def go_back(
                 ExitCode.REFUSED,
             )
         databases.reopen(connection, aside)
-        done = exchange.run(
-            stack, connection, aside, terminate=terminate, drain_seconds=drain_seconds
-        )
+        try:
+            done = exchange.run(
+                stack, connection, aside, terminate=terminate, drain_seconds=drain_seconds
+            )
+        except KeyboardInterrupt:
+            raise _interrupted_exchange(stack, connection, aside) from None
     exchange.show(done, progress_console)
     console.print(f"{stack.database} is what it was; the restored one is {done.aside}.")
 
@@ -239,19 +237,18 @@ def over_present(
 
 
 def _interrupted_exchange(
-    stack: DeployedStack, connection: psycopg.Connection[Any], proven: str
+    stack: DeployedStack, connection: psycopg.Connection[Any], coming: str
 ) -> CommandError:
     """Which of the two databases is the present one, and how to go on."""
     pause = f"pooler hosts end a pause by themselves in {pooler_pause.LONGEST_SECONDS:.0f} s"
-    if databases.exists(connection, proven):
+    if databases.exists(connection, coming):
         return CommandError(
-            f"interrupted: {stack.database} is unchanged, and {pause}. The restored database is "
-            f"proven and kept as {proven}; to go on: pgkeep restore --stack {stack.name} "
-            f"--back-to {proven}",
+            f"interrupted: {stack.database} is unchanged, and {pause}. {coming} is kept; to go on: "
+            f"pgkeep restore --stack {stack.name} --back-to {coming}",
             ExitCode.INTERRUPTED,
         )
     return CommandError(
-        f"interrupted: {stack.database} is the restored database already, and {pause}. Owner and "
+        f"interrupted: {stack.database} is what was {coming} already, and {pause}. Owner and "
         "grants may be missing: invoke the roles function (`pulumi up` does), or go back to the "
         f"database before, {stack.database}_before_TIME (psql -l shows it), by pgkeep restore "
         f"--stack {stack.name} --back-to",

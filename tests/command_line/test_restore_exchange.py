@@ -25,6 +25,9 @@ POOLER = {
 }
 
 
+BEFORE = "node_pass_before_20261122t100000"
+
+
 @pytest.mark.parametrize("missing", POOLER)
 def test_a_stack_of_an_older_version_is_told_what_to_do(missing: str) -> None:
     stack = DeployedStack("prod", {**POOLER, missing: None})
@@ -97,3 +100,35 @@ def test_a_proven_database_that_could_not_take_its_place_is_kept_and_named(
         f"kept as {kept}; once the cause is gone: pgkeep restore --stack prod --back-to {kept}"
     )
     assert databases.can_replace("node_pass", kept)
+
+
+@pytest.mark.parametrize(
+    ("changed_places", "says"),
+    [
+        (False, f"node_pass is unchanged, .*{BEFORE} is kept; to go on: .* --back-to {BEFORE}"),
+        (True, f"node_pass is what was {BEFORE} already, .*invoke the roles function"),
+    ],
+)
+def test_ctrl_c_on_the_way_back_says_which_database_is_the_present_one(
+    monkeypatch: pytest.MonkeyPatch, changed_places: bool, says: str
+) -> None:
+    there = {"node_pass", BEFORE}
+
+    @contextmanager
+    def opened(*_: object) -> Generator[None]:
+        yield
+
+    def interrupted(*_: object, **__: object) -> None:
+        if changed_places:
+            there.remove(BEFORE)
+        raise KeyboardInterrupt
+
+    stack = SimpleNamespace(name="dev", database="node_pass", outputs={}, reach=opened)
+    monkeypatch.setattr(restore_command.DeployedStack, "find", lambda *_: stack)
+    monkeypatch.setattr(restore_command, "maintenance", opened)
+    monkeypatch.setattr(databases, "exists", lambda _, name: name in there)
+    monkeypatch.setattr(databases, "reopen", lambda *_: None)
+    monkeypatch.setattr(restore_exchange, "run", interrupted)
+    with pytest.raises(CommandError, match=says) as refused:
+        restore_command.go_back("dev", BEFORE, "node_pass", None, terminate=False)
+    assert refused.value.code == ExitCode.INTERRUPTED
