@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, Final, cast
 
 import grpc
@@ -43,6 +44,7 @@ _MAXIMUM_MESSAGE_BYTES: Final = 400 * 1024 * 1024
 # New objects between two searches for garbage: requests make many objects and few cycles.
 _GARBAGE_THRESHOLD: Final = 100_000
 
+_KEY: Final = itemgetter(0)
 _ENFORCEMENT: Final = {
     Enforcement.ADVISORY: analyzer_pb2.ADVISORY,
     Enforcement.MANDATORY: analyzer_pb2.MANDATORY,
@@ -152,6 +154,7 @@ def serve() -> None:
     # Modules live as long as the process: the collector need not search them again and again.
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD)
+    gc.enable()
     analyzer = Analyzer()
     options = [
         ("grpc.max_receive_message_length", _MAXIMUM_MESSAGE_BYTES),
@@ -281,7 +284,8 @@ def _parts(message: Any) -> list[Resource]:
 
 
 def _fields(struct: struct_pb2.Struct) -> dict[str, object]:
-    return {key: _value(value) for key, value in struct.fields.items()}
+    # Sorted: a map comes in another order each time, and messages shall not.
+    return {key: _value(value) for key, value in sorted(struct.fields.items(), key=_KEY)}
 
 
 def _value(value: struct_pb2.Value) -> object:

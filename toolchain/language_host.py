@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
@@ -33,6 +33,7 @@ PRELOADED = (
     *("autoscaling", "backup", "cloudwatch", "ec2", "ec2transitgateway", "iam", "kms", "lambda_"),
     *("lb", "rds", "s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm", "vpc"),
 )
+OWN_PACK = Path(__file__).resolve().parent.parent / "policies"
 # The engine sends whole archives' hashes and large documents through gRPC; this is its own limit.
 MAXIMUM_MESSAGE_BYTES = 400 * 1024 * 1024
 
@@ -83,13 +84,9 @@ class PythonLanguageHost(LanguageServer):
             self._preloading = threading.Thread(target=_preload, daemon=True)
             self._preloading.start()
         directory = request.info.program_directory
-        module = ["-m", "pulumi.policy"] if request.kind == "analyzer" else []
-        command = [sys.executable, "-u", *module, *request.args, directory]
-        if not module:
-            command = [sys.executable, "-u", directory, *request.args]
         environment = dict(variable.split("=", 1) for variable in request.env)
         child = subprocess.Popen(
-            command,
+            plugin_command(request.kind, directory, request.args),
             cwd=directory,
             env=environment or None,
             stdin=subprocess.DEVNULL,
@@ -112,6 +109,17 @@ class PythonLanguageHost(LanguageServer):
         """Terminates every plugin that is still running."""
         for child in list(self._children):
             child.terminate()
+
+
+def plugin_command(kind: str, directory: str, arguments: Iterable[str]) -> list[str]:
+    """What runs a plugin: a policy pack under `pulumi.policy`, anything else by itself.
+
+    This repository's own pack needs nothing that `pulumi.policy` sets up: by itself it answers the
+    engine sooner, by the time that Pulumi's SDK takes to load.
+    """
+    if kind == "analyzer" and Path(directory).resolve() != OWN_PACK:
+        return [sys.executable, "-u", "-m", "pulumi.policy", *arguments, directory]
+    return [sys.executable, "-u", directory, *arguments]
 
 
 def _preload() -> None:

@@ -1,4 +1,4 @@
-"""The pack as the engine runs it: `python -m pulumi.policy` on the folder, over gRPC.
+"""The pack as the engine runs it, over gRPC: `python -m pulumi.policy` on the folder, or itself.
 
 The folder is copied elsewhere under another name first: the pack must stand alone.
 """
@@ -12,9 +12,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import grpc
 import pytest
@@ -31,16 +32,21 @@ IGNORE = shutil.ignore_patterns("__pycache__")
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 
 
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("elsewhere") / "rules of ours"
+@contextmanager
+def served(
+    scratch: Path, *command: str, prints: IO[str] | None = None, **variables: str
+) -> Generator[Any]:
+    """A copy of the pack, run by Python with `command` in front of it; it must end well."""
+    folder = scratch / "rules of ours"
     shutil.copytree(PACK, folder, ignore=IGNORE)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    arguments = ["127.0.0.1:1", str(folder)] if command else [str(folder), "127.0.0.1:1"]
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(folder)],
+        [sys.executable, "-u", *command, *arguments],
         cwd=folder,
-        env=environment,
+        env={**environment, **variables},
         stdout=subprocess.PIPE,
+        stderr=prints,
         text=True,
     ) as process:
         assert process.stdout
@@ -50,6 +56,12 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             yield stub
             stub.Cancel(empty_pb2.Empty())
         assert process.wait(timeout=10) == 0
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with served(tmp_path_factory.mktemp("elsewhere"), "-m", "pulumi.policy") as stub:
+        yield stub
 
 
 def configure(
@@ -109,6 +121,42 @@ def test_the_good_stack_passes(pack: Any) -> None:
         for name, (kind, properties, _) in GOOD.items():
             assert analyze(pack, kind, properties, name) == []
         assert analyze_stack(pack) == []
+
+
+def test_by_itself_it_says_the_same_and_loads_of_pulumi_only_the_protocol(
+    pack: Any, tmp_path: Path
+) -> None:
+    imports = tmp_path / "imports"
+    spoilt = {**GOOD["db"][1], "publiclyAccessible": True}
+    with (
+        imports.open("w") as prints,
+        served(tmp_path, prints=prints, PYTHONPROFILEIMPORTTIME="1") as alone,
+    ):
+        for one in (pack, alone):
+            configure(one)
+        nothing = empty_pb2.Empty()
+        assert alone.GetAnalyzerInfo(nothing) == pack.GetAnalyzerInfo(nothing)
+        assert analyze(alone, INSTANCE, spoilt) == analyze(pack, INSTANCE, spoilt) != []
+        assert analyze_stack(alone, block=None) == analyze_stack(pack, block=None) != []
+    loaded = {line.rpartition("|")[2].strip() for line in imports.read_text().splitlines()}
+    assert {name for name in loaded if name.split(".")[0] == "pulumi"} == {
+        *("pulumi.runtime.proto.analyzer_pb2", "pulumi.runtime.proto.analyzer_pb2_grpc"),
+        "pulumi.runtime.proto.plugin_pb2",
+    }
+
+
+def test_notes_come_in_one_order_however_the_properties_come(pack: Any) -> None:
+    """A map of the protocol has none: each process sees another."""
+    configure(pack)
+    names = [f"SETTING_{number}" for number in range(20)]
+    environment = {"variables": dict.fromkeys(reversed(names), UNKNOWN_STRING)}
+    notes = analyze(pack, "aws:lambda/function:Function", {"environment": environment})
+    places = [
+        note.message.split("environment.variables.")[1].split()[0]
+        for note in notes
+        if "environment.variables." in note.message
+    ]
+    assert places == sorted(names)
 
 
 def test_a_violation_carries_rule_resource_and_remedy(pack: Any) -> None:

@@ -1,4 +1,4 @@
-"""A stack that cannot be read is refused before the engine starts."""
+"""A stack that cannot be read is refused before the engine starts, which then keeps no log."""
 
 from pathlib import Path
 
@@ -44,3 +44,14 @@ def test_another_file_serves_the_local_stack_only(
     (stacks / "Pulumi.dev.yaml").write_text("config: {a: 2}")
     assert preview.read_stack("local") == {"config": {"a": 1}}
     assert preview.read_stack("dev") == {"config": {"a": 2}}
+
+
+def test_the_engine_keeps_no_log_in_the_folder_that_is_thrown_away(
+    stacks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stacks / "Pulumi.dev.yaml").write_text("config: {}")
+    monkeypatch.setattr(preview, "build_archive", lambda _architecture: None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
+    with preview.offline_stack("dev") as (config, environment):
+        # `stack init` has run: the engine has left the file alone that stands in the log's place.
+        assert "encryptionsalt" in config.read_text()
+        assert (Path(environment["PULUMI_HOME"]) / "logs").read_bytes() == b""
