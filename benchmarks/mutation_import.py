@@ -18,7 +18,7 @@ from .mutation_sites import Mutant, mutants, mutated
 
 _SPECS = (
     *("test_metadata.py", "test_sql.py", "test_sql_reach.py", "test_sql_cases.py"),
-    "test_database_resources.py",
+    *("test_database_resources.py", "test_database_functions.py", "test_database_manifests.py"),
     *("test_grants.py", "test_evaluation.py", "test_permissions.py", "test_joins.py"),
     *("test_databases.py", "test_buckets.py", "test_specs.py", "test_agreement.py"),
 )

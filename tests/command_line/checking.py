@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import typer
 
 from pgkeep.check.command import Request, run
 from pgkeep.failures import CommandError
+from tests.command_line.states import state, written
 
 NOTHING: dict[str, Any] = {
     "stacks": [],
@@ -57,3 +59,12 @@ def stacks(capsys: pytest.CaptureFixture[str], **options: Any) -> list[dict[str,
 def rules(one: dict[str, Any]) -> set[str]:
     """The rules that one stack violates."""
     return {item["rule"] for item in one["violations"]}
+
+
+def judged_state(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *resources: dict[str, Any], **options: Any
+) -> dict[str, Any]:
+    """What is said of one state of `resources`."""
+    file = written(tmp_path, "state.json", state(resources))
+    (one,) = stacks(capsys, states=[file], **options)
+    return one

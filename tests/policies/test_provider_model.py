@@ -10,7 +10,8 @@ import pytest
 from policies.database import resources
 from policies.database.model import PUBLIC, Database, Kind, Object, Place, Relation
 from policies.inventory import Resource
-from tests.policies.test_database_resources import ROLE, UNKNOWN_STRING, pg
+from tests.policies.database_doors import ROLE, pg
+from tests.policies.good_stack import UNKNOWN_STRING
 
 USER = "(the provider's user)"
 NOTHING = set[str]()

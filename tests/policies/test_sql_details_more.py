@@ -10,8 +10,8 @@ from policies.database.migrations import migrations
 from policies.evaluation import Kind, evaluate
 from policies.inventory import Resource, Stack
 from policies.rules import Context
+from tests.policies.database_doors import ROLE, grant, paths, pg, rules
 from tests.policies.sql_details import DELETE, SAFE, T, after, found
-from tests.policies.test_database_resources import ROLE, grant, paths, pg, rules
 
 CLOSED = "REVOKE ALL ON FUNCTION purge FROM PUBLIC; GRANT EXECUTE ON FUNCTION purge TO web;"
 

@@ -11,9 +11,9 @@ from policies.evaluation import Judge, Kind
 from policies.inventory import Resource
 from policies.rules import Context, Environment, Phase
 from stacks.settings import SettingsError, load
+from tests.unit.changed_settings import changed
 from tests.unit.recorder import REGION, Recorder, deploy
 from tests.unit.test_network import tags
-from tests.unit.test_settings import changed
 
 THERE = "eu-central-1"
 VAULT = "arn:aws:backup:eu-west-1:210987654321:backup-vault:pgkeep"

@@ -7,6 +7,7 @@ from typing import Any
 from components import copies_destination
 from components.deployment import Deployment
 from stacks.settings import load
+from tests.unit.changed_settings import changed
 from tests.unit.conftest import Deployed
 from tests.unit.recorder import ACCOUNT, deploy
 from tests.unit.test_backup_settings import ELSEWHERE
@@ -27,7 +28,6 @@ from tests.unit.test_backup_storage import (
     transport,
 )
 from tests.unit.test_network import tags
-from tests.unit.test_settings import changed
 
 COPIES = name("prod", "copies", "eu-central-1")
 COPIES_KEY = "arn:aws:kms:eu-west-1:123456789012:key/backups-copies-key"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from stacks.settings import SettingsError, load
+from tests.unit.changed_settings import changed, refused
 from tests.unit.recorder import ENVIRONMENTS, raw_settings
-from tests.unit.test_settings import changed, refused
 
 KEY = "arn:aws:kms:eu-central-1:{}:key/01234567-89ab-cdef-0123-456789abcdef"
 ELSEWHERE = {

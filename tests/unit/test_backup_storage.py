@@ -9,10 +9,10 @@ from components import backup_lifecycle
 from operations.backup import expiry
 from stacks.backup_settings import BackupSettings
 from stacks.settings import load
+from tests.unit.changed_settings import changed
 from tests.unit.conftest import Deployed
 from tests.unit.recorder import Recorder, deploy
 from tests.unit.test_network import tags
-from tests.unit.test_settings import changed
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/keys-backups"
 DAILY_DAYS = {"local": 3, "dev": 3, "staging": 7, "prod": 30}

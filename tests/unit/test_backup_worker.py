@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from stacks.settings import SettingsError, load
+from tests.unit.alarms import alarm, alarms_of, failed_run
 from tests.unit.conftest import Deployed
+from tests.unit.function_statements import HERE, KEYS, allow, make_backups
 from tests.unit.recorder import Recorder, deploy, raw_settings
-from tests.unit.test_functions import HERE, KEYS, allow, make_backups
-from tests.unit.test_monitoring import ALARM, alarm
 from tests.unit.test_network import tags
 
 
@@ -199,25 +199,10 @@ def test_what_passes_the_endpoint_of_auto_scaling(deployed: Deployed) -> None:
 
 
 def test_a_failed_worker_and_one_that_stays_are_alarms(deployed: Deployed) -> None:
-    recorder = deployed("prod")
-    found = {
-        label: {key: inputs[key] for key in alarm("", {}, 0, namespace="")}
-        for label, inputs in recorder.of_type(ALARM).items()
-        if label.startswith("monitoring-backup-worker-")
-    }
-    assert found == {
-        "monitoring-backup-worker-failed": alarm(
-            "BackupWorkerSuccess",
-            {"Database": "node_pass"},
-            1,
-            namespace="pgkeep",
-            statistic="Minimum",
-            comparisonOperator="LessThanThreshold",
-            period=60,
-            evaluationPeriods=1,
-            treatMissingData="ignore",
-        ),
-        "monitoring-backup-worker-stays": alarm(
+    found = alarms_of(deployed("prod"), "prod")
+    assert {label: found[label] for label in found if label.startswith("backup-worker-")} == {
+        "backup-worker-failed": failed_run("BackupWorkerSuccess", period=60),
+        "backup-worker-stays": alarm(
             "GroupInServiceInstances",
             {"AutoScalingGroupName": "pgkeep-prod-backup-worker"},
             0,

@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.database_combinations import (
-    KEY,
-    THERE,
-    Refusal,
-    is_accepted,
-    is_refused_in_one_line,
-    names,
-)
+from tests.unit.changed_settings import Refusal, names
+from tests.unit.database_combinations import KEY, THERE, is_accepted, is_refused
 
 REFUSED: list[Refusal] = [
     # Replicas
@@ -130,7 +124,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("case", REFUSED, ids=names(REFUSED))
 def test_a_combination_is_refused_in_one_line(case: Refusal) -> None:
-    is_refused_in_one_line(case)
+    is_refused(case)
 
 
 @pytest.mark.parametrize(("environment", "changes"), ACCEPTED)

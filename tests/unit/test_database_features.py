@@ -8,10 +8,10 @@ import pytest
 
 from components.parameter_group import Parameter, parameters
 from stacks.settings import load
+from tests.unit.changed_settings import changed
 from tests.unit.recorder import REGION, Recorder, deploy
 from tests.unit.test_database import common
 from tests.unit.test_network import tags
-from tests.unit.test_settings import changed
 
 KEY_THERE = "arn:aws:kms:eu-central-1:123456789012:key/4567cdef-0123-0123-0123-0123456789ab"
 MADE_THERE = "arn:aws:kms:eu-west-1:123456789012:key/database-key-{}"

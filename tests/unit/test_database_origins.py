@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from stacks.settings import load
+from tests.unit.changed_settings import changed
 from tests.unit.conftest import Deployed
 from tests.unit.recorder import REGION, Recorder, deploy, settings
 from tests.unit.test_network import tags
-from tests.unit.test_settings import changed
 
 DATABASE_KEY = "arn:aws:kms:eu-west-1:123456789012:key/keys-database"
 SOURCE_KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd-0123-0123-0123-0123456789ab"

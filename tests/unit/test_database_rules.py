@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.database_combinations import (
-    KEY,
-    POINT,
-    THERE,
-    Refusal,
-    is_accepted,
-    is_refused_in_one_line,
-    names,
-)
+from tests.unit.changed_settings import Refusal, names
+from tests.unit.database_combinations import KEY, POINT, THERE, is_accepted, is_refused
 from tests.unit.test_network import EXISTING
 
 REFUSED: list[Refusal] = [
@@ -246,7 +239,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("case", REFUSED, ids=names(REFUSED))
 def test_a_combination_is_refused_in_one_line(case: Refusal) -> None:
-    is_refused_in_one_line(case)
+    is_refused(case)
 
 
 @pytest.mark.parametrize(("environment", "changes"), ACCEPTED)

@@ -6,13 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.database_combinations import (
-    LARGE,
-    Refusal,
-    is_accepted,
-    is_refused_in_one_line,
-    names,
-)
+from tests.unit.changed_settings import Refusal, names
+from tests.unit.database_combinations import LARGE, is_accepted, is_refused
 
 REFUSED: list[Refusal] = [
     # Storage
@@ -235,7 +230,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("case", REFUSED, ids=names(REFUSED))
 def test_a_combination_is_refused_in_one_line(case: Refusal) -> None:
-    is_refused_in_one_line(case)
+    is_refused(case)
 
 
 @pytest.mark.parametrize(("environment", "changes"), ACCEPTED)

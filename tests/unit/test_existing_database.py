@@ -8,10 +8,10 @@ import pulumi
 import pytest
 
 from stacks.settings import load
+from tests.unit.changed_settings import changed
 from tests.unit.conftest import Deployed
 from tests.unit.recorder import REGION, Recorder, deploy
 from tests.unit.test_network import ENDPOINTS, EXISTING, tags
-from tests.unit.test_settings import changed
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0123abcd-0123-0123-0123-0123456789ab"
 OTHER_KEY = KEY.replace("ab", "cd")

@@ -5,29 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from stacks.settings import load
+from tests.unit.alarms import ALARM, alarm, alarms_of
 from tests.unit.conftest import Deployed
+from tests.unit.function_statements import FUNCTIONS
 from tests.unit.recorder import deploy, raw_settings
-from tests.unit.test_functions import FUNCTIONS
 from tests.unit.test_network import tags
 
-ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 GIB = 1024**3
 STORAGE_GIB = {"local": 20, "dev": 20, "staging": 50, "prod": 100}
 CONNECTIONS = {"local": 160, "dev": 120, "staging": 160, "prod": 320}
-
-
-def alarm(metric: str, dimensions: dict[str, str], threshold: float, **more: Any) -> dict[str, Any]:
-    return {
-        "metricName": metric,
-        "dimensions": dimensions,
-        "threshold": threshold,
-        "statistic": "Average",
-        "comparisonOperator": "GreaterThanThreshold",
-        "period": 300,
-        "evaluationPeriods": 3,
-        "treatMissingData": "missing",
-        **more,
-    }
 
 
 def expected(environment: str) -> dict[str, dict[str, Any]]:
@@ -136,20 +122,13 @@ def expected(environment: str) -> dict[str, dict[str, Any]]:
 
 
 def test_alarms(deployed: Deployed, environment: str) -> None:
-    recorder = deployed(environment)
-    found: dict[str, dict[str, Any]] = {}
-    for name, inputs in recorder.of_type(ALARM).items():
-        label = name.removeprefix("monitoring-")
-        if label.startswith(("restore-test-", "backup-worker-")):
-            continue  # In test_restore_test.py and test_backup_worker.py.
-        rest = dict(inputs)
-        assert rest.pop("alarmDescription")
-        assert rest.pop("name") == f"pgkeep-{environment}-{label}"
-        assert rest.pop("tags") == tags(environment, f"pgkeep-{environment}-{label}")
-        assert rest.pop("actionsEnabled") is True
-        topic = ["arn:aws:sns/topic:Topic/alarms-topic"]
-        assert (rest.pop("alarmActions"), rest.pop("okActions")) == (topic, topic)
-        found[label] = rest
+    # The others: test_restore_test.py and test_backup_worker.py.
+    elsewhere = ("restore-test-", "backup-worker-")
+    found = {
+        label: inputs
+        for label, inputs in alarms_of(deployed(environment), environment).items()
+        if not label.startswith(elsewhere)
+    }
     assert found == expected(environment)
 
 

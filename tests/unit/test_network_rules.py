@@ -9,8 +9,8 @@ import pytest
 
 from stacks.messages import RENAMED
 from stacks.settings import Settings, SettingsError, load
+from tests.unit.changed_settings import changed, refused
 from tests.unit.recorder import REGION, raw_settings
-from tests.unit.test_settings import changed
 
 RANGES = "net-database-from-groups-only"
 OFFICE = {"cidr": "10.200.0.0/24", "reason": "office VPN"}
@@ -22,14 +22,6 @@ EXEMPTION = {
     "expires": "2027-01-31",
 }
 MULTI_AZ = [{"field": "database.multi_az", "reason": "a rehearsal that may stop for a day"}]
-
-
-def refused(environment: str, changes: dict[str, Any]) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        load(changed(environment, **changes), environment, REGION)
-    assert all("\n" not in line for line in caught.value.lines)
-    return caught.value.lines
-
 
 # environment, changes, start of the line (field and value), limit, reason or remedy
 REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
@@ -253,7 +245,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
 def test_refused_in_one_line(
     environment: str, changes: dict[str, Any], start: str, limit: str, why: str
 ) -> None:
-    (line,) = refused(environment, changes)
+    (line,) = refused(environment, REGION, **changes)
     assert line.startswith(start), line
     assert limit in line
     assert why in line

@@ -8,8 +8,8 @@ from typing import Any
 
 from stacks.settings import load
 from tests.unit.conftest import Deployed
+from tests.unit.function_statements import secrets
 from tests.unit.recorder import Recorder, deploy, raw_settings
-from tests.unit.test_functions import secrets
 from tests.unit.test_network import tags
 
 HOSTS = {"local": 2, "dev": 2, "staging": 2, "prod": 3}

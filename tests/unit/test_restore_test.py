@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from stacks.settings import SettingsError, load
-from tests.unit.recorder import REGION, Recorder, deploy, raw_settings
-from tests.unit.test_functions import (
-    CA,
-    DATABASE,
+from tests.unit.alarms import alarm, alarms_of, failed_run
+from tests.unit.function_statements import (
     HERE,
     KEYS,
     allow,
@@ -20,7 +18,8 @@ from tests.unit.test_functions import (
     secrets,
     via,
 )
-from tests.unit.test_monitoring import ALARM, alarm
+from tests.unit.recorder import REGION, Recorder, deploy, raw_settings
+from tests.unit.test_functions import CA, DATABASE
 from tests.unit.test_network import tags
 from tests.unit.test_security_groups import EGRESS, FLOWS, INGRESS, rules
 
@@ -183,16 +182,7 @@ def test_its_alarms(prod: Recorder) -> None:
             evaluationPeriods=1,
             treatMissingData="breaching",
         ),
-        "failed": alarm(
-            "RestoreTestSuccess",
-            database,
-            1,
-            namespace="pgkeep",
-            statistic="Minimum",
-            comparisonOperator="LessThanThreshold",
-            evaluationPeriods=1,
-            treatMissingData="ignore",
-        ),
+        "failed": failed_run("RestoreTestSuccess"),
         "rto": alarm(
             "RestoreTestRtoSeconds",
             {**database, "Kind": "point-in-time"},
@@ -203,8 +193,6 @@ def test_its_alarms(prod: Recorder) -> None:
             treatMissingData="ignore",
         ),
     }
-    made = prod.of_type(ALARM)
-    for label, inputs in wanted.items():
-        actual = made[f"monitoring-restore-test-{label}"]
-        assert {key: actual[key] for key in inputs} == inputs
-    assert {"monitoring-restore-test-errors", "monitoring-restore-test-failed-events"} <= set(made)
+    made = alarms_of(prod, "prod")
+    assert {label: made[f"restore-test-{label}"] for label in wanted} == wanted
+    assert {"restore-test-errors", "restore-test-failed-events"} <= set(made)

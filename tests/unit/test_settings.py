@@ -5,7 +5,6 @@ What AWS itself refuses although these rules pass is left to the end-to-end test
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
@@ -13,29 +12,8 @@ from pydantic import ValidationError
 
 from stacks.schema import SettingsGroup
 from stacks.settings import Settings, SettingsError, load
+from tests.unit.changed_settings import Refusal, is_refused_in_one_line, names, refused
 from tests.unit.recorder import ENVIRONMENTS, raw_settings
-
-
-def changed(environment: str, /, **changes: Any) -> dict[str, Any]:
-    """The settings of a stack with `group__field=value` set, or removed when the value is `...`."""
-    raw = copy.deepcopy(raw_settings(environment))
-    for path, value in changes.items():
-        *groups, field = path.split("__")
-        target = raw
-        for group in groups:
-            target = target.setdefault(group, {})
-        if value is ...:
-            del target[field]
-        else:
-            target[field] = value
-    return raw
-
-
-def refused(environment: str, /, **changes: Any) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        load(changed(environment, **changes), environment)
-    assert all("\n" not in line for line in caught.value.lines)
-    return caught.value.lines
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -78,306 +56,8 @@ def test_pooler_numbers_follow_the_guide() -> None:
     }
 
 
-# environment, changes, field, value, limit, reason
-REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
-    (
-        "prod",
-        {"database__pitr_retention_days": 36},
-        "database.pitr_retention_days",
-        "36 days",
-        "at most 35",
-        "RDS keeps automated backups for at most 35 days",
-    ),
-    (
-        "prod",
-        {"database__pitr_retention_days": 29},
-        "database.pitr_retention_days",
-        "29",
-        "at least 30 days in prod",
-        "point-in-time recovery is the first answer",
-    ),
-    (
-        "staging",
-        {"database__pitr_retention_days": 6},
-        "database.pitr_retention_days",
-        "6",
-        "at least 7 days in staging",
-        "point-in-time recovery",
-    ),
-    (
-        "dev",
-        {"database__pitr_retention_days": 2},
-        "database.pitr_retention_days",
-        "2",
-        "at least 3 days in dev",
-        "point-in-time recovery",
-    ),
-    (
-        "dev",
-        {"database__pitr_retention_days": 0},
-        "database.pitr_retention_days",
-        "0 days",
-        "at least 1",
-        "0 would turn recovery off",
-    ),
-    (
-        "prod",
-        {"database__multi_az": False},
-        "database.multi_az",
-        "false",
-        "must be true in prod",
-        "a lost zone",
-    ),
-    (
-        "staging",
-        {"database__deletion_protection": False},
-        "database.deletion_protection",
-        "false",
-        "must be true in staging",
-        "one wrong destroy",
-    ),
-    (
-        "prod",
-        {"database__final_snapshot": False},
-        "database.final_snapshot",
-        "false",
-        "must be true in prod",
-        "possible to undo",
-    ),
-    (
-        "prod",
-        {"backups__keep_bucket": False},
-        "backups.keep_bucket",
-        "false",
-        "must be true in prod",
-        "must not delete its backups",
-    ),
-    (
-        "prod",
-        {"database__monitoring_interval_seconds": 0},
-        "database.monitoring_interval_seconds",
-        "0",
-        "at least 1 second in prod",
-        "enhanced monitoring",
-    ),
-    (
-        "prod",
-        {"database__max_allocated_storage_gib": 109},
-        "database.max_allocated_storage_gib",
-        "109",
-        "at least 110 GiB",
-        "RDS refuses a lower autoscaling ceiling",
-    ),
-    (
-        "dev",
-        {"database__allocated_storage_gib": 19},
-        "database.allocated_storage_gib",
-        "19 GiB",
-        "at least 20",
-        "RDS offers gp3",
-    ),
-    (
-        "dev",
-        {"database__max_connections": 451},
-        "database.max_connections",
-        "451",
-        "at most 450 on db.t4g.medium (4 GiB)",
-        "9.5 MB of memory",
-    ),
-    (
-        "prod",
-        {"pooler__default_pool_size": 37},
-        "pooler.default_pool_size",
-        "37",
-        "(400 max_connections - 5 superuser - 3 administrators - 8 functions - 5 health checks, "
-        "one a host) / 5 hosts while one is replaced = 75 a host, wanted 37 a role + 37 its other "
-        "user while it rotates + 5 reserve = 79",
-        "PostgreSQL refuses connections past the limit",
-    ),
-    (
-        "prod",
-        {"pooler__min_pool_size": 21},
-        "pooler.min_pool_size",
-        "21",
-        "at most 20 (pooler.default_pool_size)",
-        "cannot keep more connections",
-    ),
-    (
-        "prod",
-        {"pooler__server_idle_timeout_seconds": 3601},
-        "pooler.server_idle_timeout_seconds",
-        "3601",
-        "at most 3600",
-        "replaced before",
-    ),
-    (
-        "prod",
-        {"pooler__client_idle_timeout_seconds": 60},
-        "pooler.client_idle_timeout_seconds",
-        "60",
-        "0, or more than 60 (pooler.tcp_keepalive_idle_seconds)",
-        "before the first probe",
-    ),
-    (
-        "prod",
-        {"pooler__host_count": 1},
-        "pooler.host_count",
-        "1",
-        "at least 2 hosts in prod",
-        "single point of failure",
-    ),
-    (
-        "prod",
-        {"pooler__host_count": 3, "pooler__hosts_per_zone": 1},
-        "pooler.hosts_per_zone",
-        "1",
-        "not together with pooler.host_count (3)",
-        "contradict each other",
-    ),
-    (
-        "prod",
-        {"pooler__hosts_per_zone": 4, "network__availability_zone_count": 4},
-        "pooler.default_pool_size",
-        "20",
-        "(400 max_connections - 5 superuser - 3 administrators - 8 functions - 18 health checks",
-        "PostgreSQL refuses connections past the limit",
-    ),
-    (
-        "prod",
-        {"database__max_connections": None, "database__instance_class": "db.x2g.large"},
-        "database.max_connections",
-        "null",
-        "must be given on db.x2g.large",
-        "the memory of this class is not known",
-    ),
-    (
-        "prod",
-        {"pooler__pool_mode": "statement"},
-        "pooler.pool_mode",
-        "'statement'",
-        "must be 'transaction' or 'session'",
-        "`statement` would refuse every transaction of several statements",
-    ),
-    (
-        "prod",
-        {"pooler__tcp_keepalive_idle_seconds": 350},
-        "pooler.tcp_keepalive_idle_seconds",
-        "350",
-        "below 350 (pooler.load_balancer_idle_timeout_seconds)",
-        "the load balancer forgets a silent connection first",
-    ),
-    (
-        "prod",
-        {"pooler__load_balancer_idle_timeout_seconds": 6001},
-        "pooler.load_balancer_idle_timeout_seconds",
-        "6001",
-        "at most 6000",
-        "the range that AWS offers",
-    ),
-    (
-        "prod",
-        {"pooler__transaction_grace_seconds": 59},
-        "pooler.transaction_grace_seconds",
-        "59",
-        "at least 60 (database.statement_timeout_seconds)",
-        "would be cut off when its host is replaced",
-    ),
-    (
-        "prod",
-        {"pooler__drain_seconds": 3000, "pooler__transaction_grace_seconds": 600},
-        "pooler.drain_seconds",
-        "3000",
-        "at most 3500 together with pooler.transaction_grace_seconds",
-        "deregistration delay",
-    ),
-    (
-        "prod",
-        {"pooler__reboot_window": "03:00-03:29"},
-        "pooler.reboot_window",
-        "'03:00-03:29'",
-        "at least 30 minutes (10 a zone: twice draining and a boot)",
-        "two zones must not reboot at once",
-    ),
-    (
-        "prod",
-        {"pooler__reboot_window": "03:00-04:00", "pooler__drain_seconds": 1000},
-        "pooler.reboot_window",
-        "'03:00-04:00'",
-        "at least 126 minutes (42 a zone: twice draining and a boot)",
-        "two zones must not reboot at once",
-    ),
-    (
-        "prod",
-        {"pooler__health_interval_seconds": 31},
-        "pooler.drain_seconds",
-        "60",
-        "at least 62 (2 times pooler.health_interval_seconds)",
-        "the load balancer sends new clients to a host until two of its checks have failed",
-    ),
-    (
-        "prod",
-        {"pooler__health_port": 6543},
-        "pooler.health_port",
-        "6543",
-        "another port than pooler.port",
-        "cannot share one",
-    ),
-    (
-        "prod",
-        {"pooler__databases": [{"name": "other", "pool_size": 1}]},
-        "pooler.databases[0].name",
-        "'other'",
-        "once each of node_pass, node_pass_readonly",
-        "PgBouncer offers no other database",
-    ),
-    (
-        "prod",
-        {"pooler__roles": [{"name": "node_pass_app"}, {"name": "node_pass_app"}]},
-        "pooler.roles[1].name",
-        "'node_pass_app'",
-        "each role once",
-        "contradict each other",
-    ),
-    (
-        "prod",
-        {"pooler__architecture": "x86_64"},
-        "pooler.architecture",
-        "'x86_64'",
-        "must be 'arm64' for t4g.small",
-        "does not boot",
-    ),
-    (
-        "prod",
-        {"database__lock_timeout_seconds": 60},
-        "database.lock_timeout_seconds",
-        "60",
-        "below 60 (database.statement_timeout_seconds)",
-        "can never time out",
-    ),
-    (
-        "prod",
-        {"database__backup_window": "01:00-01:29"},
-        "database.backup_window",
-        "'01:00-01:29'",
-        "at least 30 minutes",
-        "RDS refuses shorter windows",
-    ),
-    (
-        "prod",
-        {"database__maintenance_window": "sun:01:29-sun:02:30"},
-        "database.maintenance_window",
-        "'sun:01:29-sun:02:30'",
-        "outside database.backup_window (01:00-01:30)",
-        "RDS refuses windows that overlap",
-    ),
-    (
-        "prod",
-        {"database__instance_class": "r7g.large"},
-        "database.instance_class",
-        "'r7g.large'",
-        "must be db.FAMILY.SIZE, such as db.r7g.large",
-        "RDS names its classes so",
-    ),
+# Those of the database, the pooler and the network: test_settings_*.py.
+REFUSED: list[Refusal] = [
     (
         "prod",
         {"secrets__recovery_window_days": 0},
@@ -393,70 +73,6 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "3",
         "0 or 7 to 30 days",
         "Secrets Manager refuses",
-    ),
-    (
-        "prod",
-        {"network__vpc_cidr": "8.8.0.0/16"},
-        "network.vpc_cidr",
-        "'8.8.0.0/16'",
-        "a private range of RFC 1918",
-        "private ranges only",
-    ),
-    (
-        "prod",
-        {"network__vpc_cidr": "10.0.0.0/24"},
-        "network.vpc_cidr",
-        "'10.0.0.0/24'",
-        "a prefix of /16 to /20",
-        "sixteen subnets",
-    ),
-    (
-        "prod",
-        {"network__vpc_cidr": "10.0.0.1/16"},
-        "network.vpc_cidr",
-        "'10.0.0.1/16'",
-        "has host bits set",
-        "private ranges only",
-    ),
-    (
-        "prod",
-        {"network__vpc_cidr": ...},
-        "network.vpc_cidr",
-        "null",
-        "exactly one of network.vpc_cidr and network.existing",
-        "makes a VPC or uses one",
-    ),
-    (
-        "prod",
-        {"network__availability_zone_count": 1},
-        "network.availability_zone_count",
-        "1 zone refused",
-        "at least 2",
-        "a Multi-AZ database",
-    ),
-    (
-        "staging",
-        {"network__nat_gateway_count": 3},
-        "network.nat_gateway_count",
-        "3",
-        "the setting is gone",
-        "network.nat says it in words",
-    ),
-    (
-        "dev",
-        {"network__nat": "none"},
-        "network.nat",
-        "'none'",
-        "a way out unless pooler.image_has_packages is true",
-        "Debian's image has no PgBouncer",
-    ),
-    (
-        "dev",
-        {"pooler__image_has_packages": True},
-        "pooler.image_has_packages",
-        "true",
-        "only with pooler.image_id",
-        "Debian's own image has no PgBouncer",
     ),
     (
         "prod",
@@ -476,46 +92,18 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     ),
     (
         "prod",
-        {"database__engine_version": "15"},
-        "database.engine_version",
-        "'15'",
-        "must be '16' or '17'",
-        "the client layer dumps up to 17",
-    ),
-    (
-        "prod",
         {"environment": "dev", "database__multi_az": True},
         "environment",
         "'dev'",
         "must be 'prod'",
         "must not be deployed to another",
     ),
-    (
-        "prod",
-        {"database__multi_azz": True},
-        "database.multi_azz",
-        "true",
-        "no such setting",
-        "a misspelt name would be ignored silently",
-    ),
 ]
 
 
-@pytest.mark.parametrize(
-    ("environment", "changes", "field", "value", "limit", "reason"),
-    REFUSED,
-    ids=[f"{case[0]}-{case[2]}-{case[3]}" for case in REFUSED],
-)
-def test_a_wrong_setting_is_refused_in_one_line(
-    environment: str, changes: dict[str, Any], field: str, value: str, limit: str, reason: str
-) -> None:
-    (line,) = refused(environment, **changes)
-    assert line.startswith(f"{field}: {value}")
-    assert "refused, " in line
-    assert limit in line
-    assert reason in line
-    # What to do is the last sentence.
-    assert line.endswith(".")
+@pytest.mark.parametrize("case", REFUSED, ids=names(REFUSED))
+def test_a_wrong_setting_is_refused_in_one_line(case: Refusal) -> None:
+    is_refused_in_one_line(case)
 
 
 def test_a_missing_setting_says_what_it_is_for() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from stacks.settings import SettingsError, load
+from tests.unit.alarms import alarms_of, failed_run
 from tests.unit.conftest import Deployed
+from tests.unit.function_statements import CLASSES, HERE, KEYS, allow, make_backups, via
 from tests.unit.recorder import Recorder, deploy, raw_settings
-from tests.unit.test_functions import CLASSES, HERE, KEYS, allow, make_backups, via
-from tests.unit.test_monitoring import ALARM, alarm
 from tests.unit.test_network import tags
 
 BUCKET = "arn:aws:s3:::pgkeep-prod-backups-123456789012-eu-west-1"
@@ -177,18 +177,8 @@ def test_what_passes_the_endpoint_of_rds() -> None:
 
 
 def test_a_failed_export_is_an_alarm() -> None:
-    inputs = exporting().of_type(ALARM)["monitoring-backup-export-failed"]
-    assert {key: inputs[key] for key in alarm("", {}, 0, namespace="")} == alarm(
-        "BackupExportSuccess",
-        {"Database": "node_pass"},
-        1,
-        namespace="pgkeep",
-        statistic="Minimum",
-        comparisonOperator="LessThanThreshold",
-        period=60,
-        evaluationPeriods=1,
-        treatMissingData="ignore",
-    )
+    found = alarms_of(exporting(), "prod")
+    assert found["backup-export-failed"] == failed_run("BackupExportSuccess", period=60)
 
 
 def nothing_of_it(recorder: Recorder) -> None:
