@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
@@ -24,12 +25,13 @@ _IN_ARN: Final = {
     CLUSTER: ("rds", "cluster:", "clusterIdentifier"),
     FILE_SYSTEM: ("elasticfilesystem", "file-system/", "id"),
 }
-# Each kind of condition of a selection: whether a tag must, or must not, be like its value.
+# Each kind of condition of a selection: whether a tag must, or must not, have its value, and
+# whether that may have wildcards. Source: AWS Backup's API reference, Conditions.
 _CONDITIONS: Final = {
-    "stringEquals": True,
-    "stringLikes": True,
-    "stringNotEquals": False,
-    "stringNotLikes": False,
+    "stringEquals": (True, False),
+    "stringLikes": (True, True),
+    "stringNotEquals": (False, False),
+    "stringNotLikes": (False, True),
 }
 
 
@@ -68,32 +70,32 @@ def _status(policy: Resource) -> object:
 def _taken(stack: Stack, resource: Resource) -> object:
     """Whether a selection takes the resource: true, false, or `UNKNOWN`."""
     selected = sources(stack, resource, (SELECTION,), "resources")
-    if selected.found:
-        return True
-    answers = [_selects(one, resource) for one in stack.of_type(SELECTION)]
+    answers = [
+        _selects(one, resource, linked=one in selected.found) for one in stack.of_type(SELECTION)
+    ]
     if True in answers:
         return True
     return UNKNOWN if selected.undecided or UNKNOWN in answers else False
 
 
-def _selects(selection: Resource, resource: Resource) -> object:
-    """Whether a selection takes the resource: true, false, or `UNKNOWN`."""
+def _selects(selection: Resource, resource: Resource, *, linked: bool) -> object:
+    """Whether a selection, which may be `linked` to the resource, takes it; or `UNKNOWN`."""
     excluded = selection.get("notResources")
     if _is_among(resource, one_or_many(excluded)):
         return False
-    answer = _names(selection, resource)
+    answer = _names(selection, resource, linked=linked)
     return UNKNOWN if answer is True and contains_unknown(excluded) else answer
 
 
-def _names(selection: Resource, resource: Resource) -> object:
-    """Whether a selection's patterns or tags, before its exceptions, take the resource."""
+def _names(selection: Resource, resource: Resource, *, linked: bool) -> object:
+    """Whether a selection's resources or tags, before its exceptions, take the resource."""
     tags = _tags(resource)
-    if _is_among(resource, one_or_many(selection.get("resources"))):
+    if linked or _is_among(resource, one_or_many(selection.get("resources"))):
         return _conditions_hold(selection.get("conditions"), tags)
     for entry in one_or_many(selection.get("selectionTags")):
         if contains_unknown([entry, tags]):
             return UNKNOWN
-        if isinstance(entry, dict) and _has_tag(cast("dict[str, object]", entry), tags):
+        if _has_tag(entry, tags, like=False):
             return True
     return False
 
@@ -119,7 +121,7 @@ def _is_among(resource: Resource, patterns: Sequence[object]) -> bool:
 def _tags(resource: Resource) -> dict[str, object] | object:
     """The resource's tags, with those that the provider gives to all."""
     own, everybodys = resource.get("tags"), resource.outputs.get("tagsAll")
-    if own is UNKNOWN:
+    if own is UNKNOWN or everybodys is UNKNOWN:
         return UNKNOWN
     found: dict[str, object] = {}
     for one in (everybodys, own):
@@ -128,30 +130,36 @@ def _tags(resource: Resource) -> dict[str, object] | object:
     return found
 
 
-def _has_tag(wanted: dict[str, object], tags: object) -> bool:
-    """Whether a tag is like the value of `wanted`, which may have wildcards."""
-    key, value = wanted.get("key"), wanted.get("value")
-    if not isinstance(key, str) or not isinstance(tags, dict):
-        return False
-    tag = cast("dict[str, object]", tags).get(key.removeprefix(_TAG))
-    if not isinstance(tag, str) or not isinstance(value, str):
-        return tag is not None and tag == value
-    return matches(value, tag)
+def _has_tag(wanted: object, tags: object, *, like: bool) -> bool | None:
+    """Whether a tag has the value of `wanted`, case included; `None` if `wanted` names no tag."""
+    fields = cast("dict[str, object]", wanted) if isinstance(wanted, dict) else {}
+    key, value = fields.get("key"), fields.get("value")
+    if not isinstance(key, str) or value is None:
+        return None
+    found = cast("dict[str, object]", tags) if isinstance(tags, dict) else {}
+    tag = found.get(key.removeprefix(_TAG))
+    if like and isinstance(tag, str) and isinstance(value, str):
+        return re.fullmatch(".*".join(map(re.escape, value.split("*"))), tag, re.DOTALL) is not None
+    return tag == value
 
 
 def _conditions_hold(conditions: object, tags: object) -> object:
-    """Whether all conditions of a selection hold: true, false, or `UNKNOWN`."""
+    """Whether all conditions of a selection hold: true, false, or `UNKNOWN`.
+
+    One that cannot be read does not.
+    """
     if conditions in (None, [], {}):
         return True
     if contains_unknown([conditions, tags]):
         return UNKNOWN
     for one in one_or_many(conditions):
-        fields = cast("dict[str, object]", one) if isinstance(one, dict) else {}
-        for kind, wanted in _CONDITIONS.items():
-            for entry in one_or_many(fields.get(kind)):
-                if isinstance(entry, dict) and wanted != _has_tag(
-                    cast("dict[str, object]", entry), tags
-                ):
+        if not isinstance(one, dict):
+            return False
+        for kind, entries in cast("dict[str, object]", one).items():
+            must, like = _CONDITIONS.get(kind, (None, False))
+            for entry in one_or_many(entries):
+                has = _has_tag(entry, tags, like=like)
+                if has is None or has != must:
                     return False
     return True
 

@@ -139,6 +139,7 @@ STORAGE: Final[dict[str, Translation]] = {
         "backupPlanId>planId backupSelection>name:selection-name "
         "backupSelection>iamRoleArn:selection-role backupSelection>resources:selection-resources "
         "backupSelection>notResources:selection-not "
+        "backupSelection>conditions:selection-conditions "
         "backupSelection>selectionTags:selection-tags",
     ),
     "aws-native:secretsmanager:Secret": Translation(

@@ -275,6 +275,19 @@ def _balancer_logs(value: object) -> object:
     return {key: one for key, one in found.items() if one is not None} or None
 
 
+def _conditions(value: object) -> object:
+    """A backup selection's conditions, spelt as CloudFormation does or with a small letter."""
+    fields = _fields(value)
+    if fields is None:
+        return value
+    kinds = {"stringLike": "stringLikes", "stringNotLike": "stringNotLikes"}
+    entry = _renaming(
+        conditionKey="key", conditionValue="value", ConditionKey="key", ConditionValue="value"
+    )
+    small = {key[:1].lower() + key[1:]: item for key, item in fields.items()}
+    return {kinds.get(key, key): _each(entry)(item) for key, item in small.items()}
+
+
 def _field(name: str) -> Converter:
     """An object with the value as its one field."""
     return lambda value: None if value is None else {name: value}
@@ -313,6 +326,7 @@ CONVERTERS: Final[Mapping[str, Converter]] = {
     "selection-role": _inside("iamRoleArn"),
     "selection-resources": _inside("resources"),
     "selection-not": _inside("notResources"),
+    "selection-conditions": _inside("conditions", _conditions),
     "selection-tags": _inside(
         "listOfTags",
         _each(_renaming(conditionType="type", conditionKey="key", conditionValue="value")),

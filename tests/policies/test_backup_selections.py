@@ -60,6 +60,8 @@ def condition(kind: str, value: Any = "yes", key: Any = "aws:ResourceTag/backup"
         ({"selectionTags": [{**TAGGED, "value": "no"}, TAGGED]}, []),
         ({"selectionTags": [{**TAGGED, "value": "no"}]}, REFUSED),
         ({"selectionTags": [{**TAGGED, "key": "other"}]}, REFUSED),
+        ({"selectionTags": [{**TAGGED, "value": "y*"}]}, REFUSED),
+        ({"selectionTags": [{**TAGGED, "value": "YES"}]}, REFUSED),
         ({"selectionTags": [{**TAGGED, "key": 5}]}, REFUSED),
         ({"selectionTags": [{**TAGGED, "value": None}]}, REFUSED),
         ({"selectionTags": [{**TAGGED, "key": "other", "value": None}]}, REFUSED),
@@ -70,8 +72,18 @@ def condition(kind: str, value: Any = "yes", key: Any = "aws:ResourceTag/backup"
         ({"resources": ["*"], "conditions": condition("stringEquals")}, []),
         ({"resources": ["*"], "conditions": []}, []),
         ({"resources": ["*"], "conditions": {}}, []),
-        ({"resources": ["*"], "conditions": ["x"]}, []),
-        ({"resources": ["*"], "conditions": [{"stringEquals": ["x"]}]}, []),
+        ({"resources": ["*"], "conditions": ["x"]}, REFUSED),
+        ({"resources": ["*"], "conditions": [{"stringEquals": ["x"]}]}, REFUSED),
+        ({"resources": ["*"], "conditions": [{"stringEquals": []}]}, []),
+        ({"resources": ["*"], "conditions": [condition("stringLike")]}, REFUSED),
+        ({"resources": ["*"], "conditions": [condition("stringNotEquals", key=5)]}, REFUSED),
+        ({"resources": ["*"], "conditions": [condition("stringNotLikes", None)]}, REFUSED),
+        ({"resources": ["*"], "conditions": [condition("stringEquals", "YES")]}, REFUSED),
+        ({"resources": ["*"], "conditions": [condition("stringEquals", "y*")]}, REFUSED),
+        ({"resources": ["*"], "conditions": [condition("stringLikes", "Y*")]}, REFUSED),
+        ({"resources": ["*"], "conditions": [condition("stringLikes", "?es")]}, REFUSED),
+        ({"resources": ["*"], "conditions": [condition("stringLikes", "*e*")]}, []),
+        ({"resources": ["*"], "conditions": [condition("stringNotEquals", "y*")]}, []),
         ({"resources": ["*"], "conditions": [condition("stringEquals", "no")]}, REFUSED),
         ({"resources": ["*"], "conditions": [condition("stringLikes", "y*")]}, []),
         ({"resources": ["*"], "conditions": [condition("stringLikes", "n*")]}, REFUSED),
@@ -100,6 +112,9 @@ def test_tags_may_be_unknown_or_the_provider_s() -> None:
     assert kinds(DATABASES, database(), by_tag) == REFUSED
     assert kinds(DATABASES, database("yes"), by_tag) == REFUSED
     assert kinds(DATABASES, database(everybodys={"backup": "yes"}), by_tag) == []
+    assert kinds(DATABASES, database(everybodys=UNKNOWN), by_tag) == NOTED
+    not_that = selection(resources=["*"], conditions=[condition("stringNotEquals")])
+    assert kinds(DATABASES, database(everybodys=UNKNOWN), not_that) == NOTED
     own = database({"backup": "no"}, everybodys={"backup": "yes"})
     assert kinds(DATABASES, own, by_tag) == REFUSED
     narrowed = selection(resources=["*"], conditions=[condition("stringEquals")])
@@ -107,6 +122,19 @@ def test_tags_may_be_unknown_or_the_provider_s() -> None:
     # Another selection that certainly takes it is enough.
     whole = made("aws:backup/selection:Selection", "all", resources=["*"])
     assert kinds(DATABASES, database(UNKNOWN), narrowed, whole) == []
+
+
+def test_one_that_is_named_must_fulfil_the_conditions_too_and_be_no_exception() -> None:
+    one = database({"backup": "yes"})
+    for more, expected in (
+        ({}, []),
+        ({"conditions": [condition("stringEquals")]}, []),
+        ({"conditions": [condition("stringEquals", "no")]}, REFUSED),
+        ({"conditions": [condition("stringEquals", UNKNOWN)]}, NOTED),
+        ({"notResources": ["arn:aws:rds:*:*:db:main"]}, REFUSED),
+        ({"notResources": [UNKNOWN]}, NOTED),
+    ):
+        assert kinds(DATABASES, one, selection(resources=(one,), **more)) == expected
 
 
 def test_a_pattern_for_another_region_takes_nothing_whose_arn_is_known() -> None:

@@ -200,6 +200,20 @@ def test_secrets_and_backups() -> None:
         **{"planId": "p", "name": "s", "iamRoleArn": "r", "resources": ["x"]},
         "selectionTags": [{"key": "k", "type": "STRINGEQUALS", "value": 1}],
     }
+    for conditions, expected in (
+        (
+            {"StringLike": [{"ConditionKey": "k", "ConditionValue": "v*"}]},
+            {"stringLikes": [{"key": "k", "value": "v*"}]},
+        ),
+        (
+            {"stringNotLike": [{"conditionKey": "k", "conditionValue": "v"}], "other": 5},
+            {"stringNotLikes": [{"key": "k", "value": "v"}], "other": 5},
+        ),
+        ("x", "x"),
+        (UNKNOWN_TEXT, UNKNOWN),
+    ):
+        given = {"backupSelection": {"conditions": conditions}}
+        assert native("backup:BackupSelection", given)[0].properties == {"conditions": expected}
     copied = native(
         "rds:DbInstance",
         {"automaticBackupReplicationRegion": "eu-central-1"},
