@@ -8,7 +8,7 @@ from localcloud.authorities import Authority
 from localcloud.home import ACCOUNT_ID, REGION, Home
 
 if TYPE_CHECKING:
-    from localcloud.fabric import Fabric
+    from localcloud.fabric.fabric import Fabric
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 Source: AWS RDS user guide, "Exporting DB snapshot data to Amazon S3", and the API reference.
 """
 
-import datetime
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -18,6 +16,7 @@ from moto.rds.exceptions import (
 from moto.rds.models import ExportTask
 from moto.s3.models import s3_backends
 
+from localcloud.databases.export_task import LocalExportTask
 from localcloud.databases.snapshot_reader import export
 from localcloud.databases.snapshots import LocalDBSnapshot, Snapshots
 from localcloud.permissions import enforcement, resources, roles
@@ -26,50 +25,11 @@ from localcloud.permissions import enforcement, resources, roles
 SERVICE = "export.rds.amazonaws.com"
 # AWS: "up to five concurrent DB snapshot export tasks in progress per account".
 _MOST_AT_ONCE = 5
-_RUNNING = frozenset({"STARTING", "IN_PROGRESS", "CANCELING"})
 _ON_OBJECTS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
 _ON_THE_BUCKET = ("s3:ListBucket", "s3:GetBucketLocation")
 _ON_THE_KEY = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
 # The API reference lists no error for it.
 _TOO_MANY = "ExportTaskLimitReachedFault"
-
-
-class LocalExportTask(ExportTask):
-    """An export, with the attributes that moto leaves out."""
-
-    def __init__(
-        self, backend: "Exports", snapshot: LocalDBSnapshot, inputs: dict[str, Any]
-    ) -> None:
-        super().__init__(backend, snapshot, inputs)
-        self.status = "STARTING"
-        self.source_type = "SNAPSHOT"
-        self.kms_key_id = inputs["kms_key_id"]
-        self.percent_progress = 0
-        self.total_extracted_data_in_gb = 0
-        self.failure_cause: str | None = None
-        self.warning_message: str | None = None
-        self.snapshot_time = snapshot.snapshot_database_time
-        self.task_start_time: datetime.datetime | None = None
-        self.task_end_time: datetime.datetime | None = None
-        self.cancelled = threading.Event()
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self.status in _RUNNING
-
-    def begin(self) -> None:
-        """The copy of the snapshot is open: rows are read now."""
-        self.status = "IN_PROGRESS"
-        self.task_start_time = _now()
-
-    def end(self, status: str, cause: str | None = None) -> None:
-        """COMPLETE, FAILED or CANCELED."""
-        self.failure_cause, self.task_end_time = cause, _now()
-        if status == "COMPLETE":
-            self.percent_progress = 100
-        self.status = status
-        cast(LocalDBSnapshot, self.snapshot).record(f"export-{status.lower()}")
 
 
 class Exports(Snapshots):
@@ -198,7 +158,3 @@ def _fits(task: LocalExportTask, wanted: Mapping[str, set[str]]) -> bool:
         "status": task.status.lower(),
     }
     return all(values.get(name) in allowed for name, allowed in wanted.items())
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

@@ -1,7 +1,7 @@
 """ModifyDBInstance: what changes at once, what waits for the maintenance window, what restarts."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.rds.exceptions import InvalidParameterCombination, RDSClientError
 from moto.rds.utils import valid_preferred_maintenance_window
@@ -11,11 +11,9 @@ from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.node import Node
 from localcloud.databases.parameters import family_of
 from localcloud.databases.plane import Plane
+from localcloud.databases.regional import Regional
 from localcloud.databases.upgrade import Upgrade
 from localcloud.databases.validation import validate_common, validate_references
-
-if TYPE_CHECKING:
-    from localcloud.databases.backend import LocalRDSBackend
 
 # Without ApplyImmediately these wait for the maintenance window (AWS, "Schedule modifications
 # setting"); input -> name in PendingModifiedValues.
@@ -52,7 +50,7 @@ _REFUSED = {
 }
 
 
-def modify(backend: "LocalRDSBackend", instance: LocalDBInstance, inputs: dict[str, Any]) -> None:
+def modify(backend: Regional, instance: LocalDBInstance, inputs: dict[str, Any]) -> None:
     """Check and make the changes of one ModifyDBInstance call."""
     backend.require(instance, ("available", "incompatible-parameters"))
     wanted = upgrade.requested(backend, instance, inputs)
@@ -108,7 +106,7 @@ def apply_pending(plane: Plane, instance: LocalDBInstance) -> None:
 
 
 def _check(
-    backend: "LocalRDSBackend",
+    backend: Regional,
     instance: LocalDBInstance,
     inputs: dict[str, Any],
     wanted: Upgrade | None,

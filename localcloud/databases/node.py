@@ -1,5 +1,6 @@
 """One DB instance with all that is real behind it."""
 
+import datetime
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from localcloud.databases.archive import Archive
 from localcloud.databases.configuration import Recovery
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.server import Server
-from localcloud.databases.shipping import Mark
 
 if TYPE_CHECKING:
     from localcloud.fabric import NetworkInterface
@@ -23,6 +23,14 @@ class Standby:
     subnet_id: str
     zone: str
     interface: "NetworkInterface | None" = None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A commit later than `moment` is in the segment `segment`."""
+
+    moment: datetime.datetime
+    segment: str
 
 
 @dataclass

@@ -7,13 +7,10 @@ segment. As RDS does, an idle server commits too, and its unfinished segments ar
 
 import datetime
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from localcloud.databases.node import Mark, Node
 from localcloud.databases.server import Server
-
-if TYPE_CHECKING:
-    from localcloud.databases.node import Node
 
 # RDS does it every five minutes ("Restoring a DB instance to a specified time"); here one waits
 # less for a restore.
@@ -22,14 +19,6 @@ _ARCHIVED_WITHIN_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 # A replica's archive is looked up against this many marks of its source.
 _MARKS_KEPT = 20
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A commit later than `moment` is in the segment `segment`."""
-
-    moment: datetime.datetime
-    segment: str
 
 
 def mark(server: Server) -> Mark:
@@ -44,7 +33,7 @@ def mark(server: Server) -> Mark:
     return Mark(moment.replace(microsecond=0), cast(tuple[str], named)[0])
 
 
-def ship(node: "Node") -> None:
+def ship(node: Node) -> None:
     """Mark a primary's WAL when it is time to, and see what has reached the archives since."""
     if not node.instance.backed_up_at:
         return
@@ -54,7 +43,7 @@ def ship(node: "Node") -> None:
     settle(node)
 
 
-def ship_now(node: "Node") -> None:
+def ship_now(node: Node) -> None:
     """Make everything up to now restorable, and wait until it is."""
     _mark(node.primary)
     deadline = time.monotonic() + _ARCHIVED_WITHIN_SECONDS
@@ -66,7 +55,7 @@ def ship_now(node: "Node") -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def settle(node: "Node") -> None:
+def settle(node: Node) -> None:
     """Move LatestRestorableTime to the newest mark in the instance's own archive."""
     for found in reversed(node.primary.marks):
         if (node.archive.wal / found.segment).exists():
@@ -77,6 +66,6 @@ def settle(node: "Node") -> None:
         follower.follow(node.archive)
 
 
-def _mark(node: "Node") -> None:
+def _mark(node: Node) -> None:
     node.marked_at = time.monotonic()
     node.marks = [*node.marks[1 - _MARKS_KEPT :], mark(node.server)]

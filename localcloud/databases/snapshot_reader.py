@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from psycopg import sql
 
@@ -26,15 +26,13 @@ from localcloud.databases import instance_classes, parquet
 from localcloud.databases.configuration import Configuration, Recovery
 from localcloud.databases.creation import Origin
 from localcloud.databases.engine import Engine
+from localcloud.databases.export_task import LocalExportTask
 from localcloud.databases.instance import LocalDBInstance
 from localcloud.databases.parquet import Column
 from localcloud.databases.plane import Plane
 from localcloud.databases.server import Server
 from localcloud.databases.snapshots import LocalDBSnapshot
 from localcloud.permissions import credentials
-
-if TYPE_CHECKING:
-    from localcloud.databases.exports import LocalExportTask
 
 _LOG = logging.getLogger(__name__)
 _GIB = 1024**3
@@ -97,7 +95,7 @@ class _Export:
     """One export at work."""
 
     plane: Plane
-    task: "LocalExportTask"
+    task: LocalExportTask
     snapshot: LocalDBSnapshot
     folder: Path
     size_bytes: int = 0
@@ -270,7 +268,7 @@ class _Export:
         self._put(s3, f"export_info_{name}.json", json.dumps(info, indent=1).encode())
 
 
-def export(plane: Plane, task: "LocalExportTask", snapshot: LocalDBSnapshot) -> None:
+def export(plane: Plane, task: LocalExportTask, snapshot: LocalDBSnapshot) -> None:
     """Export a snapshot in the background; the task tells how far it is."""
     folder = plane.cloud.home.databases / f".export-{uuid.uuid4().hex[:8]}"
     shutil.rmtree(folder, ignore_errors=True)

@@ -37,7 +37,7 @@ def install(cloud: Cloud) -> None:
         service_models,
     )
     from localcloud.defects.alarms import AlarmWatcher
-    from localcloud.permissions import enforcement
+    from localcloud.permissions import buckets, enforcement
 
     service_models.install()
     objects.install()
@@ -50,6 +50,7 @@ def install(cloud: Cloud) -> None:
     secrets.install()
     rotation.install()
     enforcement.install()
+    buckets.install()
     errors.install()
     embedded_events.install()
     watchers: list[Watcher] = [

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from moto.awslambda.models import lambda_backends
 from moto.core.exceptions import ServiceException
@@ -14,9 +14,6 @@ from werkzeug.exceptions import HTTPException
 
 from localcloud.errors import LocalCloudError
 
-if TYPE_CHECKING:
-    from localcloud.functions.model import LocalFunction
-
 _log = logging.getLogger(__name__)
 
 # What IAM calls the delivery to each service.
@@ -26,6 +23,16 @@ ACTIONS = {
     "lambda": "lambda:InvokeFunction",
     "events": "events:PutEvents",
 }
+
+
+class Sender(Protocol):
+    """A function that something is delivered in the name of."""
+
+    function_name: str
+
+    def may(self, action: str, resource: str) -> bool:
+        """Whether its role allows the delivery."""
+        ...
 
 
 def deliver(
@@ -105,7 +112,7 @@ _SENDERS: dict[str, Callable[[str, str, str, str, Mapping[str, str]], None]] = {
 
 
 def send_as(
-    function: "LocalFunction", arn: str, message: str, attributes: Mapping[str, str] | None = None
+    function: Sender, arn: str, message: str, attributes: Mapping[str, str] | None = None
 ) -> None:
     """Deliver with the permissions of the function's role; a failure is only logged, as on AWS."""
     try:

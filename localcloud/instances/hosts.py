@@ -4,7 +4,6 @@ Calls return at once, as on AWS: the instance is `pending` until its machine boo
 `shutting-down` until nothing of it is left.
 """
 
-import base64
 import logging
 import threading
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from localcloud.fabric import NetworkInterface
 from localcloud.instances import amis
 from localcloud.instances.instance_connect import ManagedKeys
 from localcloud.instances.machine import Machine
-from localcloud.instances.metadata import MetadataServices
+from localcloud.instances.metadata import MetadataServices, user_data_of
 from localcloud.instances.seed import HostIdentity, overlay_files
 
 logger = logging.getLogger(__name__)
@@ -260,11 +259,6 @@ class Hosts:
     def _public_keys(self, instance: Any) -> tuple[str, ...]:
         key_pair = self.ec2.key_pairs.get(instance.key_name)
         return (key_pair.public_key.strip(),) if key_pair else ()
-
-
-def user_data_of(instance: Any) -> bytes:
-    """User data as the client gave it, before the base64 of the API."""
-    return base64.b64decode(str(instance.user_data)) if instance.user_data else b""
 
 
 def _set_state(instance: Any, name: str) -> None:

@@ -4,6 +4,7 @@ It listens beside the VPC's router, so that a host has no such listener of its o
 by its address. Rules and paths: "Use the Instance Metadata Service", Amazon EC2 User Guide.
 """
 
+import base64
 import datetime
 import json
 import logging
@@ -89,8 +90,6 @@ class Documents:
 
     def read(self, instance: Any, path: str) -> bytes | None:
         """Return the document or the listing at a path below `/latest/`, or None."""
-        from localcloud.instances.hosts import user_data_of
-
         if path == "user-data":
             return user_data_of(instance) or None
         documents = self._documents(instance)
@@ -198,6 +197,11 @@ class Documents:
             },
             indent=2,
         )
+
+
+def user_data_of(instance: Any) -> bytes:
+    """User data as the client gave it, before the base64 of the API."""
+    return base64.b64decode(str(instance.user_data)) if instance.user_data else b""
 
 
 class _Server(ThreadingHTTPServer):

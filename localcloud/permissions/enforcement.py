@@ -224,8 +224,5 @@ def _check(response: Any, resource: str = "*") -> None:
 
 def install() -> None:
     """Check every action of every service; before moto's first use."""
-    from localcloud.permissions import buckets
-
     accounts.install()
     setattr(ActionAuthenticatorMixin, "_authenticate_and_authorize_normal_action", _check)  # noqa: B010
-    buckets.install()

@@ -23,38 +23,8 @@ from localcloud.provider.context import (
     names,
 )
 from localcloud.provider.errors import NotFoundError, ProviderError
+from localcloud.provider.operations import Operation, Ready, Update
 from localcloud.provider.tags import Tags
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An API operation. `parameters` are templates: `$id`, or `$name` for an input or output;
-    `result` is a JMESPath expression that finds the resource's object in the response."""
-
-    name: str
-    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    result: str = "@"
-
-
-@dataclass(frozen=True)
-class Update:
-    """An operation that changes some properties; all of them are sent when one has changed, or one
-    call is made for each changed property (`each`)."""
-
-    operation: str
-    properties: Names
-    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    each: bool = False
-
-
-@dataclass(frozen=True)
-class Ready:
-    """What a created or changed resource must be before the program goes on: the JMESPath
-    expression `status` of its object gives `done`; one of `failed` is an error."""
-
-    status: str
-    done: Names
-    failed: Names = NO_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import jmespath
 
 from localcloud.provider import shapes
+from localcloud.provider.operations import Operation
 
 if TYPE_CHECKING:
     from localcloud.provider.context import Context
-    from localcloud.provider.resource import Operation
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Tags:
     `tag` and `untag` take the tags in `tag_member` and `untag_member`.
     """
 
-    tag: "Operation"
-    untag: "Operation"
+    tag: Operation
+    untag: Operation
     form: str = "list"
     create_member: str = "Tags"
     tag_member: str = "Tags"
     untag_member: str = "TagKeys"
     # JMESPath to the tags in the read object, or an operation of its own that lists them.
     read: str = "Tags"
-    list_with: "Operation | None" = None
+    list_with: Operation | None = None
     # EC2's resource type in TagSpecifications.
     ec2_type: str = ""
     service: str = ""

@@ -7,18 +7,27 @@ first; here it always does, which is what 100 and more than 100 mean there.
 import datetime
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from localcloud.instances.scaling.members import now
-
-if TYPE_CHECKING:
-    from localcloud.instances.scaling.groups import ScalingGroups
 
 ACTIVE = ("Pending", "InProgress", "Cancelling")
 
 # "the instance refresh fails if ... not healthy within one hour".
 LONGEST_REPLACEMENT = datetime.timedelta(hours=1)
+
+
+class Scaling(Protocol):
+    """What a refresh asks of the groups."""
+
+    def healthy(self, group: Any, member: Any) -> bool:
+        """Whether a member is in service and all its load balancers reach it."""
+        ...
+
+    def terminate(self, group: Any, member: Any, cause: str) -> None:
+        """Take a member out of service."""
+        ...
 
 
 @dataclass
@@ -77,7 +86,7 @@ class Refreshes:
             if r.auto_scaling_group_name == group_name and (not ids or r.instance_refresh_id in ids)
         ]
 
-    def step(self, group: Any, members: list[Any], scaling: "ScalingGroups") -> int:
+    def step(self, group: Any, members: list[Any], scaling: Scaling) -> int:
         """Do what the group's refresh can do now; return how many instances it needs on top."""
         refresh = self.active(group.name)
         if refresh is None:

@@ -7,7 +7,8 @@ from typing import Any
 from localcloud.provider.aws import Aws
 from localcloud.provider.context import NO_NAMES, Context, Names, call_until_free, keeping, names
 from localcloud.provider.errors import NotFoundError, ProviderError
-from localcloud.provider.resource import Operation, Ready, Resource
+from localcloud.provider.operations import Operation, Ready
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.database_blue_green import BYPASSING, BlueGreenUpdate
 from localcloud.provider.resources.database_groups import rds_tags
 from localcloud.provider.sdk_types import Failure

@@ -6,7 +6,8 @@ from typing import Any
 
 from localcloud.provider.context import Context, Names, keeping, names
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import Operation, Ready, Resource
+from localcloud.provider.operations import Operation, Ready
+from localcloud.provider.resource import Resource
 from localcloud.provider.tags import Tags
 
 _TAGS = Tags(

@@ -3,7 +3,8 @@ provider 6: internal/service/rds).
 """
 
 from localcloud.provider.context import Context, Names, names
-from localcloud.provider.resource import Operation, Ready, Resource, Update
+from localcloud.provider.operations import Operation, Ready, Update
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.database_groups import rds_tags
 
 

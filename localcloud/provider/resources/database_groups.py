@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.context import Context, Names, names
-from localcloud.provider.resource import Operation, Resource, Update
+from localcloud.provider.operations import Operation, Update
+from localcloud.provider.resource import Resource
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.tags import Tags
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.context import Context, Names, names
-from localcloud.provider.resource import Operation, Ready, Resource
+from localcloud.provider.operations import Operation, Ready
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.network import ec2_arn, ec2_tags
 
 # Input → the member that adds to and the one that removes from the set.

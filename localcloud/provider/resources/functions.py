@@ -6,7 +6,8 @@ from typing import Any
 
 from localcloud.provider.context import Context, Names, names
 from localcloud.provider.errors import NotFoundError, ProviderError
-from localcloud.provider.resource import Operation, Ready, Resource
+from localcloud.provider.operations import Operation, Ready
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.archives import zip_bytes
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.shapes import to_request

@@ -8,7 +8,8 @@ from typing import Any
 
 from localcloud.provider.context import Context, Names, names
 from localcloud.provider.errors import ProviderError
-from localcloud.provider.resource import Operation, Resource
+from localcloud.provider.operations import Operation
+from localcloud.provider.resource import Resource
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.wire import Unknown
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from localcloud.provider.context import Context, Names, keeping, names
 from localcloud.provider.errors import NotFoundError, RefusedError
-from localcloud.provider.resource import Operation, Resource, Update
+from localcloud.provider.operations import Operation, Update
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.identity import policy_failure
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.tags import Tags

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.provider.context import Context, Names, names
-from localcloud.provider.resource import Operation, Resource
+from localcloud.provider.operations import Operation
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.network import ec2_arn, ec2_tags
 from localcloud.provider.sdk_types import Failure, output_types
 from localcloud.provider.shapes import from_response, to_request

@@ -4,7 +4,8 @@ Terraform provider 6: internal/service/ec2)."""
 from typing import Any
 
 from localcloud.provider.context import Context, Names, keeping, names
-from localcloud.provider.resource import Operation, Ready, Resource
+from localcloud.provider.operations import Operation, Ready
+from localcloud.provider.resource import Resource
 from localcloud.provider.tags import Tags
 
 

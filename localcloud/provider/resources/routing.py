@@ -7,7 +7,8 @@ import jmespath
 
 from localcloud.provider.context import Context, Names, keeping, names
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import Operation, Resource
+from localcloud.provider.operations import Operation
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.network import HELD, ec2_arn, ec2_tags
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.wire import fingerprint

@@ -8,7 +8,8 @@ import jmespath
 
 from localcloud.provider.context import Context, Names, call_until_free, keeping, names
 from localcloud.provider.errors import NotFoundError, ProviderError
-from localcloud.provider.resource import Operation, Resource, Update
+from localcloud.provider.operations import Operation, Update
+from localcloud.provider.resource import Resource
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.shapes import to_request
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from localcloud.provider.context import Context, Names, keeping, names
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import Operation, Resource
+from localcloud.provider.operations import Operation
+from localcloud.provider.resource import Resource
 
 
 class _Schedule(Resource):

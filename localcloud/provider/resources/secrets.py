@@ -5,7 +5,8 @@ from typing import Any
 
 from localcloud.provider.context import Context, Names, names
 from localcloud.provider.errors import NotFoundError
-from localcloud.provider.resource import Operation, Resource
+from localcloud.provider.operations import Operation
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.identity import policy_failure
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.tags import Tags

@@ -6,7 +6,8 @@ from typing import Any
 
 from localcloud.provider.context import Context, Names, names
 from localcloud.provider.errors import RefusedError
-from localcloud.provider.resource import Operation, Resource
+from localcloud.provider.operations import Operation
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.identity import document, policy_failure
 from localcloud.provider.sdk_types import Failure
 from localcloud.provider.shapes import key_values, to_request

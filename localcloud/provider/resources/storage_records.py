@@ -5,7 +5,8 @@ from typing import Any
 
 from localcloud.provider.context import Context, Names, names
 from localcloud.provider.errors import NotFoundError, UnsupportedPropertyError
-from localcloud.provider.resource import Operation, Resource
+from localcloud.provider.operations import Operation
+from localcloud.provider.resource import Resource
 from localcloud.provider.resources.storage import NO_BUCKET, Setting, bucket_setting
 from localcloud.provider.shapes import to_request
 
