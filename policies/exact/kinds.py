@@ -15,9 +15,12 @@ from ..hosts import CONFIGURATION, HOST, TEMPLATE, VOLUME
 from ..images import IMAGE, IMAGE_COPY
 from ..inventory import Resource
 from ..network_acls import ACL_RULE
+from ..permissions import DOCUMENT_TYPES, POLICY
 from ..privileges import USER
 from ..rules import Context, Outcome, ResourceCheck, Violation
 
+# Policies that are a part of a role, user or group, and not one of their own.
+_INLINE: Final = tuple(kind for kind in DOCUMENT_TYPES if kind != POLICY)
 _OF_TYPES: Final = {
     (INSTANCE,): "CKV_AWS_16 CKV_AWS_129 CKV_AWS_161 CKV_AWS_211 CKV_AWS_293 CKV2_AWS_60 3.2.1 "
     "RDS.3 RDS.8 RDS.9 RDS.10 RDS.17 RDS.26 RDS.36 rds-storage-encrypted "
@@ -40,6 +43,8 @@ _OF_TYPES: Final = {
     (IMAGE_COPY,): "CKV_AWS_235",
     (ACL_RULE,): "CKV_AWS_352",
     (USER,): "CKV_AWS_273",
+    (POLICY,): "KMS.1",
+    _INLINE: "KMS.2",
 }
 TYPES_OF: Final = {control: types for types, ids in _OF_TYPES.items() for control in ids.split()}
 

@@ -15,6 +15,10 @@ from tests.policies.one_rule import made
 
 INSTANCE, CLUSTER = "aws:rds/instance:Instance", "aws:rds/cluster:Cluster"
 HOST, TEMPLATE = "aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate"
+DECRYPTS = (
+    '{"Version": "2012-10-17", "Statement": '
+    '{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}}'
+)
 CONFIGURATION = "aws:ec2/launchConfiguration:LaunchConfiguration"
 
 
@@ -50,6 +54,8 @@ def named(*resources: Resource) -> set[str]:
             "CKV_AWS_302",
         ),
         ("aws:iam/accessKey:AccessKey", {}, "", "CKV_AWS_273"),
+        ("aws:iam/policy:Policy", {"policy": DECRYPTS}, "KMS.1", "KMS.2"),
+        ("aws:iam/rolePolicy:RolePolicy", {"policy": DECRYPTS}, "KMS.2", "KMS.1"),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
