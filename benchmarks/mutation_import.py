@@ -21,6 +21,7 @@ _SPECS = (
     *("test_database_resources.py", "test_database_functions.py", "test_database_manifests.py"),
     *("test_grants.py", "test_evaluation.py", "test_permissions.py", "test_joins.py"),
     *("test_databases.py", "test_buckets.py", "test_specs.py", "test_agreement.py"),
+    "test_exact_kinds.py",
 )
 
 
