@@ -90,7 +90,10 @@ def _selects(selection: Resource, resource: Resource, *, linked: bool) -> object
 def _names(selection: Resource, resource: Resource, *, linked: bool) -> object:
     """Whether a selection's resources or tags, before its exceptions, take the resource."""
     tags = _tags(resource)
-    if linked or _is_among(resource, one_or_many(selection.get("resources"))):
+    named = selection.get("resources")
+    # Databases of two regions may have one name: a link by it counts until the ARNs are known.
+    may_be_meant = linked and (contains_unknown(named) or not _has_arn(resource))
+    if may_be_meant or _is_among(resource, one_or_many(named)):
         return _conditions_hold(selection.get("conditions"), tags)
     for entry in one_or_many(selection.get("selectionTags")):
         if contains_unknown([entry, tags]):
@@ -100,6 +103,10 @@ def _names(selection: Resource, resource: Resource, *, linked: bool) -> object:
     return False
 
 
+def _has_arn(resource: Resource) -> bool:
+    return str(resource.identity("arn")).startswith("arn:")
+
+
 def _is_among(resource: Resource, patterns: Sequence[object]) -> bool:
     """Whether a pattern covers the resource's ARN; before it has one, that of any region."""
     service, before, key = _IN_ARN[resource.type]
@@ -107,8 +114,8 @@ def _is_among(resource: Resource, patterns: Sequence[object]) -> bool:
     for pattern in patterns:
         if not isinstance(pattern, str):
             continue
-        arn = known
-        if not isinstance(arn, str) or not arn.startswith("arn:"):
+        arn = str(known)
+        if not _has_arn(resource):
             parts = pattern.split(":", 5) if pattern.startswith("arn:") else [""] * 6
             place = [*parts[:2], service, *parts[3:5]]
             own = name if isinstance(name, str) else resource.name

@@ -135,12 +135,16 @@ def test_one_that_is_named_must_fulfil_the_conditions_too_and_be_no_exception() 
         ({"notResources": [UNKNOWN]}, NOTED),
     ):
         assert kinds(DATABASES, one, selection(resources=(one,), **more)) == expected
+    made_already = database(arn=ARN)
+    assert kinds(DATABASES, made_already, selection(resources=(made_already,))) == []
 
 
 def test_a_pattern_for_another_region_takes_nothing_whose_arn_is_known() -> None:
     for pattern, expected in (
         ("arn:aws:rds:eu-west-1:1:db:*", []),
         ("arn:aws:rds:us-east-1:1:db:*", REFUSED),
+        (ARN, []),
+        ("arn:aws:rds:us-east-1:1:db:main", REFUSED),
     ):
         chosen = selection(resources=[pattern])
         assert kinds(DATABASES, database(arn=ARN), chosen) == expected
