@@ -20,17 +20,11 @@ from pathlib import Path
 
 from operations.backup import BackupTarget, Options, run
 from operations.backup.children import Login
-from operations.backup.store import Store
 from operations.database import Endpoint
-from operations.restore import Options as RestoreOptions
-from operations.restore import restore
-from operations.restore.proof import prove
 
 
 def main() -> None:
     """Do what the arguments say."""
-    import boto3
-
     action, database, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
     endpoint = Endpoint(
         os.environ["PGHOST"], int(os.environ["PGPORT"]), database,
@@ -39,8 +33,6 @@ def main() -> None:
     user, password = os.environ["PGUSER"], os.environ["PGPASSWORD"]
     # Not imported from the site: each run would load all that starts one.
     bucket = os.environ["BENCHMARK_BUCKET"]
-    aws_clients.make_quickly()
-    s3 = boto3.client("s3", config=aws_clients.patient())
     with contextlib.redirect_stdout(sys.stderr):
         if action == "backup":
             made = run(
@@ -48,11 +40,15 @@ def main() -> None:
                 endpoint,
                 connect=lambda: endpoint.connect(user, password),
                 target=BackupTarget(bucket, "benchmark", {}),
-                s3=s3,
+                s3=aws_clients.s3,
                 options=Options(workers=workers),
             )
             result = {"id": made.id, "size_bytes": made.size_bytes}
         elif action == "prove":
+            from operations.backup.store import Store
+            from operations.restore.proof import prove
+
+            s3 = aws_clients.s3()
             proof = prove(
                 Store(s3, bucket).get(sys.argv[4]),
                 connect=lambda: endpoint.connect(user, password),
@@ -62,6 +58,11 @@ def main() -> None:
                 raise SystemExit(f"not proven: {[one for one in proof.checks if not one.passed]}")
             result = {"checks": {one.name: one.seconds for one in proof.checks}}
         else:
+            from operations.backup.store import Store
+            from operations.restore import Options as RestoreOptions
+            from operations.restore import restore
+
+            s3 = aws_clients.s3()
             restored = restore(
                 Store(s3, bucket).get(sys.argv[4]),
                 s3=s3,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from botocore.config import Config
     from botocore.session import Session as BotocoreSession
+    from mypy_boto3_s3.client import S3Client
 
 # Standard mode repeats lost connections, timeouts, 5xx and throttling (SlowDown) after a random
 # pause that doubles, from 50 ms or, when throttled, from 1 s to 20 s: 10 tries outlast about 15 s
@@ -44,6 +45,15 @@ def make_quickly() -> None:
     import boto3
 
     boto3.setup_default_session(botocore_session=quick_session())
+
+
+def s3() -> S3Client:
+    """A patient client in a session of its own: made in any thread, while others make theirs.
+
+    Without what boto3 adds to it (`upload_file`), which takes as long to import as the rest.
+    """
+    client: Any = quick_session().create_client("s3", config=patient())
+    return client
 
 
 def patient(

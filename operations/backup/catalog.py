@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import psycopg
-from psycopg import sql
 
 from operations.backup.manifest import Collation
 from operations.errors import OperationError
@@ -175,11 +174,15 @@ _PROVIDERS: dict[str, Literal["builtin", "icu", "libc"]] = {
     "b": "builtin", "c": "libc", "i": "icu"
 }  # fmt: skip
 
+# Not the two types that every table is.
 _TYPES = """
 SELECT t.oid, t.typtype, t.typbasetype,
-       CASE WHEN n.nspname = 'pg_catalog' THEN t.typname ELSE '' END
-  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+       CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname ELSE '' END
+  FROM pg_catalog.pg_type t
+ WHERE t.typnamespace = 'pg_catalog'::regnamespace OR t.typtype = 'd'
 """
+# What is not among them: a type of the user's that is no domain.
+_OTHER = ("", 0, "")
 
 
 def _tables(
@@ -215,7 +218,7 @@ def _tables(
 
 
 def _base_type(types: dict[int, tuple[str, int, str]], oid: int) -> str:
-    kind, base, name = types[oid]
+    kind, base, name = types.get(oid, _OTHER)
     return _base_type(types, base) if kind == _DOMAIN else name
 
 
@@ -249,12 +252,13 @@ def lock(connection: psycopg.Connection[Any], tables: Collection[tuple[str, str]
     connection.execute(f"SET lock_timeout = '{LOCK_WAIT_SECONDS}s'".encode())
     try:
         for first in range(0, len(ordered), _TABLES_A_LOCK):
-            names = [sql.Identifier(*name) for name in ordered[first : first + _TABLES_A_LOCK]]
-            connection.execute(
-                sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(
-                    sql.SQL(", ONLY ").join(names)
-                )
+            # Text: psycopg.sql takes longer for the names than the server for the locks.
+            names = ", ONLY ".join(
+                f"{quoted(schema)}.{quoted(name)}"
+                for schema, name in ordered[first : first + _TABLES_A_LOCK]
             )
+            statement = f"LOCK TABLE ONLY {names} IN ACCESS SHARE MODE"
+            connection.execute(statement.encode(connection.info.encoding))
     except psycopg.errors.LockNotAvailable:
         raise OperationError(
             f"a table's definition is being changed since more than {LOCK_WAIT_SECONDS} s, so that "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from operations.backup.children import Children
@@ -35,21 +35,28 @@ class Writer(Protocol[_StoredT_co]):
 
 
 def dump(
-    children: Children, writer: Writer[StoredT], words: Sequence[str], compression_level: int
+    children: Children,
+    opened: Callable[[], Writer[StoredT]],
+    words: Sequence[str],
+    compression_level: int,
 ) -> StoredT:
-    """Run pg_dump into `writer`.
+    """Run pg_dump into the writer that `opened` gives, once there is something to write.
 
     Raises:
         OperationError: pg_dump did not end with 0; then nothing of it exists.
     """
     everything = ["--format=custom", f"--compress=zstd:{compression_level}", "--no-password"]
+    writer: Writer[StoredT] | None = None
     try:
         with children.output("pg_dump", [*everything, *words]) as output:
             while block := output.read(_READ_BYTES):
+                writer = writer or opened()
                 writer.write(block)
+        writer = writer or opened()
         return writer.close()
     except BaseException:
-        writer.abort()
+        if writer is not None:
+            writer.abort()
         raise
 
 

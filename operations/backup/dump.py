@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -25,7 +25,6 @@ from operations.backup import (
     records,
     segments,
     session,
-    sweeper,
     time_budget,
 )
 from operations.backup.children import Children, Login, OutOfMemoryError
@@ -36,8 +35,10 @@ from operations.backup.manifest import Manifest
 from operations.backup.object_series import SeriesWriter
 from operations.backup.object_writer import StoredObject, Uploads
 from operations.backup.options import CLASSES, MOST_WORKERS, BackupTarget, Options, Progress
+from operations.backup.preparation import Preparation
 from operations.backup.rows import DumpedPiece, RowDumper
 from operations.backup.session import Connect, Snapshot
+from operations.backup.shared import Shared
 from operations.backup.time_limit import TimeLimit
 from operations.database import Endpoint
 from operations.errors import OperationError
@@ -58,11 +59,13 @@ def run(
     *,
     connect: Connect,
     target: BackupTarget,
-    s3: S3Client,
+    s3: S3Client | Callable[[], S3Client],
     kms: KMSClient | None = None,
     options: Options = _OPTIONS,
 ) -> Manifest:
     """Make one backup. Success and failure are both metrics.
+
+    What `s3` is called for is made while PostgreSQL works.
 
     Raises:
         TooLargeError: it would not end in its time, or a row does not fit into its memory.
@@ -108,26 +111,6 @@ def failed(endpoint: Endpoint, backup_class: str, error: BaseException) -> None:
 
 
 @dataclass(frozen=True)
-class _Shared:
-    """What all parts of one run use."""
-
-    snapshot: Snapshot
-    children: Children
-    uploads: Uploads
-    folder: str
-
-    def stop(self) -> None:
-        """End everything that is still at work."""
-        self.uploads.stop()
-        self.children.stop()
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-        self.children.stop()
-        self.uploads.shutdown()
-
-
-@dataclass(frozen=True)
 class _Dumped:
     """What is in the bucket, and by which pg_dump."""
 
@@ -146,13 +129,13 @@ class _Run:
     endpoint: Endpoint
     connect: Connect
     target: BackupTarget
-    s3: S3Client
+    s3: S3Client | Callable[[], S3Client]
     kms: KMSClient | None
     options: Options
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
     done_bytes: int = 0
-    shared: _Shared | None = None
+    shared: Shared | None = None
 
     def run(self, connection: psycopg.Connection[Any]) -> Manifest:
         """Dump, then write the manifest."""
@@ -161,25 +144,29 @@ class _Run:
         limit = TimeLimit(self._seconds_left(), lambda: self._stop(connection))
         with limit, parts:
             try:
-                # S3 is asked while the server works.
-                beside = ThreadPoolExecutor(1, thread_name_prefix="prepare")
-                parts.callback(beside.shutdown, wait=False, cancel_futures=True)
-                speed = beside.submit(self._speed)
                 snapshot = session.export(connection)
                 limit.check()
+                self.shared = shared = parts.enter_context(
+                    self._share(connection, snapshot, identifier)
+                )
+                # It takes longest to begin, and reads the catalog before it has a word to write.
+                schema = shared.pool.submit(self._schema, shared)
+                version = shared.pool.submit(definitions.client_version, shared.children)
+                prepared = Preparation(
+                    self.s3, self.target.bucket, self.endpoint.database, self.options.worker
+                )
+                parts.callback(prepared.close)
                 # Not before the database's lock is held.
-                swept = beside.submit(self._sweep)
+                swept = prepared.sweep()
                 found = catalog.read(connection, on_standby=snapshot.on_standby)
-                swept.result()
                 if found.large_object_count:
                     refuse_unreadable(connection)
-                estimate = self._check_budget(found, speed.result())
-                shared = self._share(connection, snapshot, identifier)
-                self.shared = shared
-                parts.callback(shared.close)
+                estimate = self._check_budget(found, prepared.speed(found.size_bytes))
                 limit.check()
+                swept.result()
+                shared.allow(self._uploads(prepared.s3, identifier))
                 try:
-                    dumped = self._dump(connection, found, shared)
+                    dumped = self._dump(connection, found, shared, schema, version)
                 except OutOfMemoryError as error:
                     most = self.options.program_memory_bytes or 0
                     raise time_budget.OverMemoryError(str(error), most, estimate) from None
@@ -196,18 +183,6 @@ class _Run:
     def _seconds_left(self) -> float | None:
         limit = self.options.time_limit_seconds
         return None if limit is None else max(limit - (time.monotonic() - self.started), 0.0)
-
-    def _speed(self) -> time_budget.Speed:
-        return time_budget.measured(
-            s3=self.s3,
-            bucket=self.target.bucket,
-            database=self.endpoint.database,
-            classes=CLASSES,
-            worker=self.options.worker,
-        )
-
-    def _sweep(self) -> None:
-        sweeper.abort_uploads(self.s3, self.target.bucket, self.endpoint.database, CLASSES)
 
     def _check_budget(
         self, found: catalog.Catalog, speed: time_budget.Speed
@@ -226,23 +201,31 @@ class _Run:
 
     def _share(
         self, connection: psycopg.Connection[Any], snapshot: Snapshot, identifier: str
-    ) -> _Shared:
+    ) -> Shared:
         login = Login(self.endpoint, connection.info.user, connection.info.password)
-        return _Shared(
+        return Shared(
             snapshot,
             Children(login, self.options.program_memory_bytes),
-            Uploads(
-                self.s3,
-                self.target.bucket,
-                self.target.kms_key,
-                {"backup-id": identifier, "backup-class": self.backup_class},
-                threads=min(max(self.options.workers, 2), _UPLOAD_THREADS),
-            ),
             manifest.folder(self.backup_class, self.endpoint.database, identifier),
+            ThreadPoolExecutor(self.options.workers, thread_name_prefix="dump"),
+        )
+
+    def _uploads(self, s3: S3Client, identifier: str) -> Uploads:
+        return Uploads(
+            s3,
+            self.target.bucket,
+            self.target.kms_key,
+            {"backup-id": identifier, "backup-class": self.backup_class},
+            threads=min(max(self.options.workers, 2), _UPLOAD_THREADS),
         )
 
     def _dump(
-        self, connection: psycopg.Connection[Any], found: catalog.Catalog, shared: _Shared
+        self,
+        connection: psycopg.Connection[Any],
+        found: catalog.Catalog,
+        shared: Shared,
+        schema: Future[StoredObject],
+        version: Future[str],
     ) -> _Dumped:
         """All objects but the manifest; the first failure ends them all."""
         dumper = RowDumper(
@@ -254,29 +237,21 @@ class _Run:
         )
         pieces = segments.plan(found.tables, self.options.workers)
         total = sum(piece.size_bytes for piece in pieces)
-        with ThreadPoolExecutor(self.options.workers, thread_name_prefix="dump") as pool:
-            try:
-                version = pool.submit(definitions.client_version, shared.children)
-                schema = pool.submit(self._schema, shared)
-                large_objects = (
-                    pool.submit(self._large_objects, shared) if found.large_object_count else None
-                )
-                rows = [
-                    pool.submit(
-                        self._piece, dumper, piece, f"{shared.folder}/rows/{number:06}.zst", total
-                    )
-                    for number, piece in enumerate(pieces, start=1)
-                ]
-                stored_globals = self._globals(connection, shared)
-                others = [version, schema, *filter(None, [large_objects])]
-                everything: list[Future[Any]] = [*others, *rows]
-                done, _ = wait(everything, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                shared.stop()
-                raise
+        large_objects = (
+            shared.pool.submit(self._large_objects, shared) if found.large_object_count else None
+        )
+        rows = [
+            shared.pool.submit(
+                self._piece, dumper, piece, f"{shared.folder}/rows/{number:06}.zst", total
+            )
+            for number, piece in enumerate(pieces, start=1)
+        ]
+        stored_globals = self._globals(connection, shared)
+        others = [version, schema, *filter(None, [large_objects])]
+        everything: list[Future[Any]] = [*others, *rows]
+        done, _ = wait(everything, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
         return _Dumped(
             version.result(),
             stored_globals,
@@ -285,24 +260,25 @@ class _Run:
             tuple(one.result() for one in rows),
         )
 
-    def _schema(self, shared: _Shared) -> StoredObject:
-        writer = shared.uploads.open(f"{shared.folder}/schema.dump")
-        return self._definitions(shared, writer, definitions.SCHEMA)
+    def _schema(self, shared: Shared) -> StoredObject:
+        key = f"{shared.folder}/schema.dump"
+        return self._definitions(shared, lambda: shared.uploads.open(key), definitions.SCHEMA)
 
-    def _large_objects(self, shared: _Shared) -> tuple[StoredObject, ...]:
-        writer = SeriesWriter(
-            shared.uploads,
-            f"{shared.folder}/large_objects.dump",
-            self.options.largest_object_bytes,
+    def _large_objects(self, shared: Shared) -> tuple[StoredObject, ...]:
+        key, most = f"{shared.folder}/large_objects.dump", self.options.largest_object_bytes
+        return self._definitions(
+            shared, lambda: SeriesWriter(shared.uploads, key, most), definitions.LARGE_OBJECTS
         )
-        return self._definitions(shared, writer, definitions.LARGE_OBJECTS)
 
     def _definitions(
-        self, shared: _Shared, writer: definitions.Writer[StoredT], words: Sequence[str]
+        self,
+        shared: Shared,
+        opened: Callable[[], definitions.Writer[StoredT]],
+        words: Sequence[str],
     ) -> StoredT:
         return definitions.dump(
             shared.children,
-            writer,
+            opened,
             [*words, f"--snapshot={shared.snapshot.name}"],
             self.options.compression_level,
         )
@@ -316,7 +292,7 @@ class _Run:
             self.options.progress(Progress(self.done_bytes, total_bytes))
         return dumped
 
-    def _globals(self, connection: psycopg.Connection[Any], shared: _Shared) -> StoredObject:
+    def _globals(self, connection: psycopg.Connection[Any], shared: Shared) -> StoredObject:
         document = {
             "sequences": [asdict(one) for one in catalog.sequences(connection)],
             **cluster_globals.read(connection, self.endpoint.database),
@@ -329,7 +305,7 @@ class _Run:
         self,
         identifier: str,
         found: catalog.Catalog,
-        shared: _Shared,
+        shared: Shared,
         dumped: _Dumped,
     ) -> Manifest:
         days = self.target.retention_days.get(self.backup_class)

@@ -1,14 +1,16 @@
 """The rows of a piece: counted and hashed by the server, copied, compressed and uploaded.
 
 One `psql` a piece reads a script: for each of its tables a line that begins with a mark and tells
-count and hash, and COPY; a line with the mark alone is the end. Python only cuts the output at the
-marks and compresses it in large blocks: a loop over rows or a process for each table would be the
-slowest part.
+count and hash, and COPY; a line with the mark alone is the end. Count and hash of small tables come
+together, in a line before the first of them. Python only cuts the output at the marks and
+compresses it in large blocks: a loop over rows or a process for each table would be the slowest
+part.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,7 +24,7 @@ from operations.backup.manifest import RowsInObject
 from operations.backup.marked_output import EndedError, MarkedOutput
 from operations.backup.object_writer import ObjectWriter, StoredObject, Uploads
 from operations.backup.segments import Piece, Segment
-from operations.backup.session import Snapshot, import_statements
+from operations.backup.session import Snapshot, begin_statements, import_statements
 from operations.errors import OperationError
 
 if TYPE_CHECKING:
@@ -37,6 +39,22 @@ _PSQL = (
 # As one message to the server: a message each would cost more than the rows of a small table. No
 # more, because logs (pgaudit) tell the whole message for each statement in it.
 _TABLES_A_MESSAGE = 25
+# Tables up to so many bytes are counted and hashed by one statement: for a statement of its own,
+# PostgreSQL works longer than for so many rows.
+_TOGETHER_BYTES = 64 * 1024
+_TABLES_TOGETHER = 100
+# Then a transaction gives back its locks, an index's for each table too: a server has room for 64 a
+# connection (max_locks_per_transaction). The run's own session keeps every table locked.
+_TABLES_A_TRANSACTION = 500
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Tables of a piece that are asked for at once."""
+
+    segments: Sequence[Segment]
+    #: Whether one statement counts and hashes all of them, or one each.
+    together: bool
 
 
 @dataclass(frozen=True)
@@ -66,18 +84,20 @@ class RowDumper:
             OperationError: psql failed, or the rows copied are not as many as the server counted.
         """
         writer = self.uploads.open(key)
+        batches = self._batches(piece)
         token = secrets.token_hex(16)
         dumped: list[tuple[Table, RowsInObject, Fingerprint]] = []
         try:
-            script = self._script(piece, token)
+            script = self._script(batches, token)
             with self.children.output("psql", _PSQL, script=script) as output:
                 mark = b"\v" + token.encode()
                 marked = MarkedOutput(cast("RawIOBase", output), mark)
                 compressor = zstandard.ZstdCompressor(self.compression_level, write_checksum=True)
                 try:
-                    _begin(marked)
-                    for segment in piece.segments:
-                        dumped.append(_segment(segment, marked, compressor, writer, key))
+                    _up_to_mark(marked)
+                    for batch in batches:
+                        for one in _expected(batch, marked):
+                            dumped.append(_segment(one, marked, compressor, writer, key))
                 except EndedError:
                     # Leaving the block says why psql ended.
                     pass
@@ -86,47 +106,102 @@ class RowDumper:
             return DumpedPiece(writer.close(), tuple(dumped))
         except OutOfMemoryError as error:
             writer.abort()
-            table = piece.segments[len(dumped)].table
+            table = [one.table for batch in batches for one in batch.segments][len(dumped)]
             raise OutOfMemoryError(f"a row of {table.label} is too wide: {error}") from None
         except BaseException:
             writer.abort()
             raise
 
-    def _script(self, piece: Piece, token: str) -> bytes:
+    def _batches(self, piece: Piece) -> list[_Batch]:
+        alone: list[Segment] = []
+        small: list[Segment] = []
+        for segment in piece.segments:
+            (small if self._is_small(segment) else alone).append(segment)
+        return [
+            *(_Batch(some, together=False) for some in _cut(alone, _TABLES_A_MESSAGE)),
+            *(_Batch(some, together=True) for some in _cut(small, _TABLES_TOGETHER)),
+        ]
+
+    def _is_small(self, segment: Segment) -> bool:
+        table = segment.table
+        return (
+            segment.whole
+            and segment.size_bytes <= _TOGETHER_BYTES
+            and bool(table.columns)
+            # An extension's words, which may be more than a condition.
+            and not table.condition
+            and self._is_hashed(table)
+        )
+
+    def _is_hashed(self, table: Table) -> bool:
+        limit = self.largest_hashed_table_bytes
+        return limit is None or table.size_bytes <= limit
+
+    def _script(self, batches: Sequence[_Batch], token: str) -> bytes:
         # COPY writes no vertical tab, in no encoding of a server: in a value it is \v. What follows
         # it here, rows would hold by a chance of 1 in 2^128.
         mark = rf"E'\x0b{token}'"
         lines = [f"{statement};" for statement in import_statements(self.snapshot)]
-        for first in range(0, len(piece.segments), _TABLES_A_MESSAGE):
-            statements: list[str] = []
-            for segment in piece.segments[first : first + _TABLES_A_MESSAGE]:
-                statements += self._statements(segment, mark)
-            # `\;` ends a statement and does not send it yet.
-            lines.append("\\;\n".join(statements) + ";")
+        in_transaction = 0
+        for batch in batches:
+            in_transaction += len(batch.segments)
+            if in_transaction > _TABLES_A_TRANSACTION:
+                lines += ["COMMIT;", *(f"{one};" for one in begin_statements(self.snapshot))]
+                in_transaction = len(batch.segments)
+            # First the hash: it brings the pages into the cache that COPY reads right after.
+            if batch.together:
+                tables = [segment.table for segment in batch.segments]
+                lines.append(f"{fingerprints.query_together(tables, label=mark)};")
+            for some in _cut(batch.segments, _TABLES_A_MESSAGE):
+                # `\;` ends a statement and does not send it yet.
+                statements = [self._statements(one, mark, batch.together) for one in some]
+                lines.append("\\;\n".join(statements) + ";")
         lines.append(f"SELECT {mark};")
         return "\n".join(lines).encode(self.snapshot.codec)
 
-    def _statements(self, segment: Segment, mark: str) -> tuple[str, str]:
-        table, limit = segment.table, self.largest_hashed_table_bytes
-        with_hash = limit is None or table.size_bytes <= limit
-        rows = _rows(segment)
-        # First the hash: it brings the pages into the cache that COPY reads right after.
-        return (
-            fingerprints.query(table, rows, with_hash=with_hash, label=mark),
-            _copy_statement(segment, rows),
-        )
+    def _statements(self, segment: Segment, mark: str, counted: bool) -> str:
+        table, rows = segment.table, _rows(segment)
+        first = f"SELECT {mark}"
+        if not counted:
+            with_hash = self._is_hashed(table)
+            first = fingerprints.query(table, rows, with_hash=with_hash, label=mark)
+        return f"{first}\\;\n{_copy_statement(segment, rows)}"
 
 
-def _begin(marked: MarkedOutput) -> None:
-    """Nothing comes before the first mark."""
+def _cut(segments: Sequence[Segment], count: int) -> Iterator[Sequence[Segment]]:
+    for first in range(0, len(segments), count):
+        yield segments[first : first + count]
+
+
+def _expected(batch: _Batch, marked: MarkedOutput) -> Iterator[tuple[Segment, Fingerprint]]:
+    """What the server says of each segment, read just before its rows."""
+    if not batch.together:
+        for segment in batch.segments:
+            yield segment, _fingerprint(marked.line())
+        return
+    count = len(batch.segments)
+    found = fingerprints.read_together(marked.line().decode("ascii"), count)
+    _up_to_mark(marked)
+    for segment, fingerprint in zip(batch.segments, found, strict=True):
+        # Nothing stands behind its mark.
+        marked.line()
+        yield segment, fingerprint
+
+
+def _up_to_mark(marked: MarkedOutput) -> None:
+    """Nothing may come before the next mark."""
     for block in marked.until_mark():
-        raise OperationError(f"psql said {bytes(block[:80])!r} before its first table")
+        raise OperationError(f"psql said {bytes(block[:80])!r} before the rows of a table")
 
 
 def _segment(
-    segment: Segment, marked: MarkedOutput, compressor: Any, writer: ObjectWriter, key: str
+    one: tuple[Segment, Fingerprint],
+    marked: MarkedOutput,
+    compressor: Any,
+    writer: ObjectWriter,
+    key: str,
 ) -> tuple[Table, RowsInObject, Fingerprint]:
-    expected = _fingerprint(marked.line())
+    segment, expected = one
     offset, lines = writer.size_bytes, marked.lines
     # A frame for each table, so that it can be read alone.
     if (whole := marked.section()) is not None:

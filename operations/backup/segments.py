@@ -22,7 +22,7 @@ SEGMENTS_PER_WORKER = 8
 # Tables up to this size share objects of about GROUP_BYTES.
 SMALL_TABLE_BYTES = 16 * MIB
 GROUP_BYTES = 32 * MIB
-LARGEST_GROUP_TABLES = 500
+SMALLEST_GROUP_TABLES, LARGEST_GROUP_TABLES = 500, 1_000
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ def plan(tables: Sequence[Table], workers: int) -> list[Piece]:
     total = sum(table.size_bytes for table in tables)
     target = total // (max(workers, 1) * SEGMENTS_PER_WORKER)
     target = min(max(target, SMALLEST_SEGMENT_BYTES), LARGEST_SEGMENT_BYTES)
+    # A session that begins costs what 100 tables do. One worker begins with the definitions, which
+    # take as long as a group.
+    most_tables = -(-len(tables) // (workers + 1))
+    most_tables = min(max(most_tables, SMALLEST_GROUP_TABLES), LARGEST_GROUP_TABLES)
     pieces: list[Piece] = []
     group: list[Segment] = []
     group_bytes = 0
@@ -75,7 +79,7 @@ def plan(tables: Sequence[Table], workers: int) -> list[Piece]:
             continue
         segment = Segment(table, size_bytes=table.size_bytes)
         full = group_bytes + segment.size_bytes > GROUP_BYTES
-        if group and (full or len(group) == LARGEST_GROUP_TABLES):
+        if group and (full or len(group) == most_tables):
             pieces.append(Piece(tuple(group)))
             group, group_bytes = [], 0
         group.append(segment)

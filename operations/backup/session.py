@@ -133,9 +133,13 @@ def import_statements(snapshot: Snapshot) -> list[str]:
         *_NOTICE_CLOSED_CLIENT[: snapshot.server_version >= _NOTICE_FROM],
         *session_settings(snapshot.encoding, snapshot.server_version),
         _NO_HELPERS,
-        _BEGIN,
-        f"SET TRANSACTION SNAPSHOT {sql.Literal(snapshot.name).as_string()}",
+        *begin_statements(snapshot),
     ]
+
+
+def begin_statements(snapshot: Snapshot) -> tuple[str, str]:
+    """A transaction that sees the snapshot."""
+    return _BEGIN, f"SET TRANSACTION SNAPSHOT {sql.Literal(snapshot.name).as_string()}"
 
 
 def cancel(connection: psycopg.Connection[Any]) -> None:

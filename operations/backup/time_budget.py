@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Without a measurement: a quarter of what two busy cores did (586 MB in 10 s).
 ASSUMED_BYTES_A_SECOND = 15 * 1024 * 1024
-# Below this a backup's duration is connecting and pg_dump's start, and tells no speed.
-_TELLING_BYTES = 256 * 1024 * 1024
+#: Below this a backup's duration is connecting and pg_dump's start, and tells no speed.
+TELLING_BYTES = 256 * 1024 * 1024
 # How many of the newest backups are looked at; the slowest of them counts.
 _NEWEST = 5
 # Load and network differ from day to day.
@@ -91,6 +91,11 @@ class OverBudgetError(TooLargeError):
         )
 
 
+def assumed() -> Speed:
+    """Where nothing was measured."""
+    return Speed(float(ASSUMED_BYTES_A_SECOND), "assumption")
+
+
 def measured(
     *, s3: S3Client, bucket: str, database: str, classes: Sequence[str], worker: str
 ) -> Speed:
@@ -103,12 +108,12 @@ def measured(
         classes: of backups to look at.
         worker: as `Options.worker`.
     """
-    rates: list[tuple[float, str]] = []
+    found: list[Speed] = []
     for identifier, key in _newest(s3, bucket, database, classes):
         rate = _rate(s3, bucket, key, worker)
         if rate is not None:
-            rates.append((rate, f"backup {identifier}"))
-    return Speed(*min(rates, default=(float(ASSUMED_BYTES_A_SECOND), "assumption")))
+            found.append(Speed(rate, f"backup {identifier}"))
+    return min(found, key=lambda one: one.bytes_a_second, default=assumed())
 
 
 def estimate(size_bytes: int, speed: Speed) -> Estimate:
@@ -189,4 +194,4 @@ def _rate(s3: S3Client, bucket: str, key: str, worker: str) -> float | None:
     except (ClientError, AttributeError, ValueError, KeyError, TypeError):
         # No manifest, or one of an older version: it measures nothing.
         return None
-    return size / duration if same and duration > 0 and size >= _TELLING_BYTES else None
+    return size / duration if same and duration > 0 and size >= TELLING_BYTES else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,8 @@ class BackupSite:
     endpoint: Endpoint
     secret: str
     target: BackupTarget
-    s3: S3Client
+    #: Makes the client, or gives the one that it made.
+    s3: Callable[[], S3Client]
     largest_hashed_table_bytes: int | None = None
 
     @classmethod
@@ -33,8 +36,6 @@ class BackupSite:
         Raises:
             OperationError: one is missing or wrong.
         """
-        import boto3
-
         return cls(
             endpoint=Endpoint.from_environment(),
             secret=environment.required("BACKUP_SECRET_ARN"),
@@ -44,14 +45,14 @@ class BackupSite:
                 retention_days=_retention_days(environment.required("RETENTION_DAYS")),
                 mac_key=environment.optional("MANIFEST_KEY_ARN"),
             ),
-            s3=boto3.client("s3", config=aws_clients.patient()),
+            s3=functools.cache(aws_clients.s3),
             largest_hashed_table_bytes=environment.optional_int("LARGEST_HASHED_TABLE_BYTES"),
         )
 
     @property
     def desk(self) -> Desk:
         """Where requests to a worker are put."""
-        return Desk(self.s3, self.target.bucket, self.target.kms_key)
+        return Desk(self.s3(), self.target.bucket, self.target.kms_key)
 
     def back_up(self, backup_class: str, options: Options) -> Manifest:
         """Make one backup; raises as `operations.backup.run` does."""

@@ -77,7 +77,7 @@ def site(s3: Any, tmp_path: Path) -> Site:
     asked.clear()
     outcomes.clear()
     endpoint = Endpoint("db", 5432, "node_pass", tmp_path / "ca.pem")
-    return Site(endpoint, "secret", BackupTarget(BUCKET, KEY, {}), s3)
+    return Site(endpoint, "secret", BackupTarget(BUCKET, KEY, {}), lambda: s3)
 
 
 def worker(site: Site, folder: Path, seconds: float = 3_600) -> Worker:

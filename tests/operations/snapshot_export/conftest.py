@@ -109,7 +109,7 @@ class Site(BackupSite):
 @pytest.fixture
 def site(s3: Any, tmp_path: Path) -> Site:
     endpoint = Endpoint("db", 5432, "node_pass", tmp_path / "ca.pem")
-    return Site(endpoint, "secret", BackupTarget(BUCKET, KEY, DAYS), s3)
+    return Site(endpoint, "secret", BackupTarget(BUCKET, KEY, DAYS), lambda: s3)
 
 
 @pytest.fixture

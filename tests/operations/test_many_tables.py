@@ -1,0 +1,121 @@
+"""Databases of many small tables: counted and hashed together, without a request for their speed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from operations.backup import BackupTarget, Options, catalog, fingerprints, rows, run, segments
+from operations.backup.catalog import Table
+from operations.backup.fingerprints import Fingerprint, fingerprint
+from operations.errors import OperationError
+from tests.operations import test_backup
+from tests.operations.conftest import Deployment
+
+pytestmark = pytest.mark.root
+
+client_layer = test_backup.client_layer
+filled = test_backup.filled
+s3 = test_backup.s3
+target = test_backup.target
+
+# Nothing in some of them, and what could end a statement or a value too early.
+_TABLES = """
+CREATE TABLE without_columns ();
+INSERT INTO without_columns DEFAULT VALUES;
+CREATE TABLE empty (id int, word text);
+CREATE TABLE nulls AS SELECT NULL::int AS id, NULL::text AS word FROM generate_series(1, 3);
+CREATE TABLE "odd ""name; :x \\" AS SELECT E'\\x0b\\t\\n:1:2 ' AS "a ':b", 1.5::float8 AS f;
+CREATE TABLE larger AS SELECT i AS id, repeat(md5(i::text), 20) AS word
+  FROM generate_series(1, 400) i;
+"""
+_NUMBERED = "CREATE TABLE numbered_{0} AS SELECT i AS id FROM generate_series(1, {0}) i"
+
+
+def _group(count: int, workers: int) -> list[int]:
+    tables = [Table("s", f"t{number}", (), pages=1, size_bytes=8192) for number in range(count)]
+    return sorted(len(piece.segments) for piece in segments.plan(tables, workers))
+
+
+def test_every_worker_has_a_group_and_none_is_too_large() -> None:
+    assert _group(600, 2) == [100, 500]
+    assert _group(2_000, 2) == [666, 667, 667]
+    assert _group(2_000, 4) == [500] * 4
+    assert _group(2_500, 1) == [500, 1_000, 1_000]
+
+
+def test_what_was_counted_together_comes_back_in_its_place() -> None:
+    nothing = Fingerprint(0, 0)
+    found = fingerprints.read_together("2:3:-7 0:1:18446744073709551616", 4)
+    assert found == [Fingerprint(1, 2**64), nothing, Fingerprint(3, -7), nothing]
+    assert fingerprints.read_together("", 2) == [nothing, nothing]
+
+
+def test_small_tables_are_counted_and_hashed_together_as_alone(
+    filled: Deployment, target: BackupTarget, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "_TABLES_A_MESSAGE", 2)
+    monkeypatch.setattr(rows, "_TABLES_TOGETHER", 4)
+    monkeypatch.setattr(rows, "_TABLES_A_TRANSACTION", 8)
+    with filled.connect("node_pass_migrator") as migrator:
+        migrator.execute(_TABLES.encode())
+        for number in range(1, 20):
+            migrator.execute(_NUMBERED.format(number).encode())
+    asked: list[str] = []
+
+    def see(model: Any, **_: Any) -> None:
+        asked.append(model.name)
+
+    s3.meta.events.register("before-call.s3", see)
+    before = len(filled.server.log)
+    made = run(
+        "daily",
+        filled.server.endpoint,
+        connect=lambda: filled.connect("node_pass_backup"),
+        target=target,
+        # As the function has it made: beside the first queries.
+        s3=lambda: s3,
+    )
+    log = filled.server.log[before:]
+    # Backups of such a size tell no speed.
+    assert set(asked) == {"ListMultipartUploads", "PutObject"}
+    assert log.count("AS summed") >= 5
+    assert log.count("COMMIT;") >= 2
+    recorded = {table.name: Fingerprint(table.rows, table.hash) for table in made.tables}
+    with filled.connect("node_pass_backup") as connection:
+        for table in catalog.read(connection, on_standby=False).tables:
+            assert recorded[table.name] == fingerprint(connection, table), table.name
+    assert recorded["empty"] == Fingerprint(0, 0)
+    assert recorded["without_columns"] == Fingerprint(1, None)
+    assert [recorded[f"numbered_{number}"].rows for number in (1, 19)] == [1, 19]
+    assert recorded["nulls"].rows == 3
+    limited = run(
+        "daily",
+        filled.server.endpoint,
+        connect=lambda: filled.connect("node_pass_backup"),
+        target=target,
+        s3=s3,
+        options=Options(largest_hashed_table_bytes=8192),
+    )
+    hashed = {table.name: table.hash is not None for table in limited.tables}
+    assert (hashed["numbered_1"], hashed["larger"], hashed["nulls"]) == (True, False, True)
+
+
+def test_a_client_that_cannot_be_made_leaves_no_backup(
+    filled: Deployment, target: BackupTarget, s3: Any
+) -> None:
+    def refuse() -> Any:
+        raise OperationError("no credentials")
+
+    with pytest.raises(OperationError, match="no credentials"):
+        run(
+            "daily",
+            filled.server.endpoint,
+            connect=lambda: filled.connect("node_pass_backup"),
+            target=target,
+            s3=refuse,
+        )
+    assert test_backup.objects(s3) == []
+    # Nothing of it is at work, so that the next one begins at once.
+    assert test_backup.backup(filled, target, s3).row_counts
