@@ -42,7 +42,7 @@ _TABLES_A_MESSAGE = 25
 # Tables up to so many bytes are counted and hashed by one statement: for a statement of its own,
 # PostgreSQL works longer than for so many rows.
 _TOGETHER_BYTES = 64 * 1024
-_TABLES_TOGETHER = 100
+_TABLES_TOGETHER = 50
 # Then a transaction gives back its locks, an index's for each table too: a server has room for 64 a
 # connection (max_locks_per_transaction). The run's own session keeps every table locked.
 _TABLES_A_TRANSACTION = 500
