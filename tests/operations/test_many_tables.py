@@ -17,7 +17,6 @@ pytestmark = pytest.mark.root
 
 client_layer = test_backup.client_layer
 filled = test_backup.filled
-s3 = test_backup.s3
 target = test_backup.target
 
 # Nothing in some of them, and what could end a statement or a value too early.
