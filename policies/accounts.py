@@ -9,7 +9,14 @@ from typing import Final, cast
 from .documents import Statement, matches
 from .inventory import Resource
 from .permissions import DOCUMENT_TYPES, POLICY, ROLE, identity_statements, trust_statements
-from .resource_policies import TOPIC, TOPIC_POLICY, is_narrowed, statements
+from .resource_policies import (
+    QUEUE,
+    QUEUE_POLICY,
+    TOPIC,
+    TOPIC_POLICY,
+    is_narrowed,
+    statements,
+)
 from .rules import Context, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, contains_unknown, one_or_many, shown
 
@@ -18,6 +25,9 @@ _GITHUB: Final = "token.actions.githubusercontent.com"
 _GITHUB_SUBJECT: Final = re.compile(r"repo:[^*?/:]+/.+")
 _DECRYPTION: Final = ("kms:Decrypt", "kms:ReEncryptFrom")
 _ALL_KEYS: Final = re.compile(r"\*+|arn:[^:]*:kms:[^:]*:[^:]*:(key/)?\*+")
+# arn:partition:service:region:account:name; https://sqs.region.domain/account/name
+_TOPIC_PLACE: Final = re.compile(r"arn:[^:]*:sns:[^:]*:(?P<account>[^:]+):")
+_QUEUE_PLACE: Final = re.compile(r"(?:arn:[^:]*:sqs:[^:]*:|https://[^/]+/)(?P<account>\d+)[:/]")
 _ACCOUNT: Final = re.compile(r"(?:arn:[^:]+:(?:iam|sts)::)?(\d{12})(?::.*)?")
 
 
@@ -92,9 +102,11 @@ def _no_decrypt_of_all(resource: Resource, _context: Context) -> Iterator[Outcom
             )
 
 
-def _own_account(topic: Resource, _context: Context) -> Iterator[Outcome]:
-    limit = "be for principals of the topic's own account"
-    for statement in statements(topic, "policy", limit):
+def _own_account(resource: Resource, _context: Context) -> Iterator[Outcome]:
+    limit = "be for principals of its own account"
+    pattern = _TOPIC_PLACE if resource.type in (TOPIC, TOPIC_POLICY) else _QUEUE_PLACE
+    itself = (resource.get("arn"), resource.get("queueUrl"))
+    for statement in statements(resource, "policy", limit):
         if not isinstance(statement, Statement):
             yield statement
             continue
@@ -102,25 +114,26 @@ def _own_account(topic: Resource, _context: Context) -> Iterator[Outcome]:
             continue
         where = f"statement {statement.number} of policy"
         if contains_unknown(statement.condition):
-            yield Unverified(topic, f"the condition of {where}")
+            yield Unverified(resource, f"the condition of {where}")
             continue
-        own = {_account_of(one) for one in (*statement.resources, topic.get("arn"))} - {""}
+        own = {_account_of(one, pattern) for one in (*statement.resources, *itself)} - {""}
         for kind, identity in statement.principals:
             match = _ACCOUNT.fullmatch(identity) if isinstance(identity, str) else None
             if kind.lower() != "aws" or match is None or match[1] in own:
-                continue  # Wildcards and what is no account: sns-no-public-policy.
+                continue  # Wildcards and what is no account: the rules on public policies.
             if is_narrowed(statement.condition):
                 continue
-            if UNKNOWN in statement.resources and not own:
-                yield Unverified(topic, f"a resource of {where}")
+            if UNKNOWN in (*statement.resources, *itself) and not own:
+                yield Unverified(resource, f"the account of {where}")
             else:
                 found = f"allows in {where} the account {shown(match[1])}"
-                yield Violation(topic, found, limit)
+                yield Violation(resource, found, limit)
 
 
-def _account_of(arn: object) -> str:
-    parts = arn.split(":") if isinstance(arn, str) else []
-    return parts[4] if len(parts) >= 6 and parts[2] == "sns" else ""
+def _account_of(place: object, pattern: re.Pattern[str]) -> str:
+    """The account in a topic's or queue's ARN, or in a queue's URL."""
+    match = pattern.match(place) if isinstance(place, str) else None
+    return match["account"] if match else ""
 
 
 RULES: Final = (
@@ -163,6 +176,19 @@ RULES: Final = (
         catalogue=("SNS-01",),
         controls=("CKV_AWS_385",),
         types=(TOPIC, TOPIC_POLICY),
+        check_resource=_own_account,
+    ),
+    Rule(
+        id="sqs-own-account",
+        title="Queues are for one's own account",
+        what="No queue policy allows another account without a condition that binds it.",
+        why="Another account would read what failed, or fill the queue so that nobody sees it.",
+        remediation="name principals of the own account, or add a condition on them, in the "
+        "aws.sqs.QueuePolicy.",
+        severity=Severity.MEDIUM,
+        catalogue=("SNS-01",),
+        controls=(),
+        types=(QUEUE, QUEUE_POLICY),
         check_resource=_own_account,
     ),
 )

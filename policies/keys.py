@@ -1,4 +1,4 @@
-"""Rules for keys, and for what is kept under them: secrets, parameters, topics, logs."""
+"""Rules for keys, and for what is kept under them: secrets, parameters, topics, queues, logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .requirements import (
     on_resource,
     text_where,
 )
-from .resource_policies import KEY, REPLICA_KEY, SECRET, TOPIC
+from .resource_policies import KEY, QUEUE, REPLICA_KEY, SECRET, TOPIC
 from .rules import Context, Environment, Outcome, Rule, Severity, Unverified, Violation
 from .values import UNKNOWN, Wrong, integer, shown, text
 
@@ -208,6 +208,19 @@ RULES: Final = (
         catalogue=("SNS-01",),
         controls=("CKV_AWS_26", "SNS.1"),
         types=(TOPIC,),
+        check_resource=on_resource(text_where("kmsMasterKeyId", _is_own_key, "be a customer key")),
+    ),
+    Rule(
+        id="sqs-customer-key",
+        title="Queues are under a key of one's own",
+        what="kmsMasterKeyId names a customer key on every queue; SQS's own key "
+        "(sqsManagedSseEnabled) is none.",
+        why="Under SQS's own key everybody whom IAM lets receive a message can read it.",
+        remediation="set kms_master_key_id (components/operation_function.py).",
+        severity=Severity.MEDIUM,
+        catalogue=("SNS-01",),
+        controls=("CKV_AWS_27", "SQS.1"),
+        types=(QUEUE,),
         check_resource=on_resource(text_where("kmsMasterKeyId", _is_own_key, "be a customer key")),
     ),
     Rule(

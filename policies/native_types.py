@@ -105,6 +105,11 @@ _NETWORKS: Final[dict[str, Translation]] = {
         "tags>tags:tags vpcEndpointType vpcId",
         ignored="dnsOptions",
     ),
+    "aws-native:ec2:InstanceConnectEndpoint": Translation(
+        "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",
+        "preserveClientIp securityGroupIds subnetId tags>tags:tags",
+        ignored="clientToken",
+    ),
 }
 _IDENTITIES: Final[dict[str, Translation]] = {
     "aws-native:iam:Role": Translation(
@@ -238,6 +243,22 @@ _WORK: Final[dict[str, Translation]] = {
     ),
     "aws-native:sns:TopicInlinePolicy": Translation(
         "aws:sns/topicPolicy:TopicPolicy", "policyDocument>policy topicArn>arn"
+    ),
+    "aws-native:sqs:Queue": Translation(
+        "aws:sqs/queue:Queue",
+        "contentBasedDeduplication deduplicationScope delaySeconds fifoQueue fifoThroughputLimit "
+        "kmsDataKeyReusePeriodSeconds kmsMasterKeyId maximumMessageSize>maxMessageSize "
+        "messageRetentionPeriod>messageRetentionSeconds queueName>name "
+        "receiveMessageWaitTimeSeconds>receiveWaitTimeSeconds redriveAllowPolicy redrivePolicy "
+        "sqsManagedSseEnabled tags>tags:tags visibilityTimeout>visibilityTimeoutSeconds",
+        attributes="arn queueUrl>url",
+    ),
+    # Its queues are all of one account, which is all that the rules read of them.
+    "aws-native:sqs:QueuePolicy": Translation(
+        "aws:sqs/queuePolicy:QueuePolicy", "policyDocument>policy queues>queueUrl:first"
+    ),
+    "aws-native:sqs:QueueInlinePolicy": Translation(
+        "aws:sqs/queuePolicy:QueuePolicy", "policyDocument>policy queue>queueUrl"
     ),
     "aws-native:logs:LogGroup": Translation(
         "aws:cloudwatch/logGroup:LogGroup",

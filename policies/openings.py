@@ -40,6 +40,8 @@ class Opening:
     """Whether it is written for every protocol, or for the port -1."""
     networks: tuple[object, ...] | Unknown | Wrong
     description: object
+    prefix_lists: object
+    """The networks that it names by a prefix list: nothing, one or several."""
 
     def reaches(self, *ports: int) -> bool | Unknown:
         """Whether one of `ports` is among its own. What cannot be read counts as all of them."""
@@ -76,10 +78,11 @@ class Opening:
             elif reached is UNKNOWN:
                 yield Unverified(self.resource, f"{self.place}ports")
             else:
-                found = f"opens {self.place or 'to '}{shown(network)}, {self._ports_shown()}"
+                found = f"opens {self.place or 'to '}{shown(network)}, {self.ports_shown()}"
                 yield Violation(self.resource, found, limit, str(network)[:50])
 
-    def _ports_shown(self) -> str:
+    def ports_shown(self) -> str:
+        """Its ports as messages have them."""
         if isinstance(self.ports, tuple):
             first, last = self.ports
             return f"ports {first} to {last}" if first != last else f"port {first}"
@@ -157,6 +160,7 @@ def _opening(
         every_protocol=fields.get(protocol_name) in _EVERY or fields.get("fromPort") in (-1, "-1"),
         networks=networks,
         description=fields.get("description"),
+        prefix_lists=fields.get("prefixListId") or fields.get("prefixListIds"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Rules for policies that stand on resources: buckets, keys, topics, secrets; none is public."""
+"""Rules for policies on resources: buckets, keys, topics, queues, secrets; none is public."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ REPLICA_KEY: Final = "aws:kms/replicaKey:ReplicaKey"
 KEY_POLICY: Final = "aws:kms/keyPolicy:KeyPolicy"
 TOPIC: Final = "aws:sns/topic:Topic"
 TOPIC_POLICY: Final = "aws:sns/topicPolicy:TopicPolicy"
+QUEUE: Final = "aws:sqs/queue:Queue"
+QUEUE_POLICY: Final = "aws:sqs/queuePolicy:QueuePolicy"
 SECRET: Final = "aws:secretsmanager/secret:Secret"  # noqa: S105 (a type)
 SECRET_POLICY: Final = "aws:secretsmanager/secretPolicy:SecretPolicy"  # noqa: S105 (a type)
 
@@ -202,6 +204,18 @@ RULES: Final = (
         catalogue=("SNS-01",),
         controls=("CKV_AWS_169", "SNS.4"),
         types=(TOPIC, TOPIC_POLICY),
+        check_resource=_not_public("name the principals that it allows"),
+    ),
+    Rule(
+        id="sqs-no-public-policy",
+        title="No queue policy lets everybody in",
+        what="No queue policy allows the principal * without a condition on account or source.",
+        why="Anyone could read what failed, with the data in it, or delete it unseen.",
+        remediation="name the service and aws:SourceAccount in the aws.sqs.QueuePolicy.",
+        severity=Severity.HIGH,
+        catalogue=("SNS-01",),
+        controls=("CKV_AWS_168", "CKV_AWS_387", "SQS.3"),
+        types=(QUEUE, QUEUE_POLICY),
         check_resource=_not_public("name the principals that it allows"),
     ),
     Rule(

@@ -17,6 +17,7 @@ from ..inventory import Resource
 from ..network_acls import ACL_RULE
 from ..permissions import DOCUMENT_TYPES, POLICY
 from ..privileges import USER
+from ..resource_policies import QUEUE_POLICY
 from ..rules import Context, Outcome, ResourceCheck, Violation
 
 # Policies that are a part of a role, user or group, and not one of their own.
@@ -45,6 +46,7 @@ _OF_TYPES: Final = {
     (USER,): "CKV_AWS_273",
     (POLICY,): "KMS.1",
     _INLINE: "KMS.2",
+    (QUEUE_POLICY,): "CKV_AWS_387",
 }
 TYPES_OF: Final = {control: types for types, ids in _OF_TYPES.items() for control in ids.split()}
 

@@ -1,4 +1,4 @@
-"""Outside demands on buckets, log groups and topics."""
+"""Outside demands on buckets, log groups, topics and queues."""
 
 from __future__ import annotations
 
@@ -115,6 +115,27 @@ def _acl(
     return judge
 
 
+def _queue_encrypted(*, unless_said: bool) -> ResourceCheck:
+    """A queue is under any key, AWS's own too; `unless_said`: so it is where nothing is said.
+
+    SQS encrypts under its own key unless told not to (SetQueueAttributes), as Security Hub sees.
+    """
+
+    def check(queue: Resource, context: Context) -> Iterator[Outcome]:
+        if boolean(queue.get("sqsManagedSseEnabled"), default=unless_said) is not True:
+            yield from on_resource(given("kmsMasterKeyId"))(queue, context)
+
+    return check
+
+
+def _open_without_condition(policy: Resource, _context: Context) -> Iterator[Outcome]:
+    """CKV_AWS_387 is content with any condition."""
+    for one in statements(policy, "policy", ""):
+        everybody = isinstance(one, Statement) and ("AWS", "*") in one.principals
+        if isinstance(one, Statement) and everybody and one.allows and one.condition is None:
+            yield Violation(policy, "is public", "not be public")
+
+
 _READ: Final = ("READ", "FULL_CONTROL")
 _WRITE: Final = ("WRITE", "FULL_CONTROL")
 
@@ -132,6 +153,11 @@ RESOURCES: Final[Mapping[str, Mapping[str, ResourceCheck]]] = {
     "sns-customer-key": dict.fromkeys(
         ("CKV_AWS_26", "SNS.1"), on_resource(given("kmsMasterKeyId"))
     ),
+    "sqs-customer-key": {
+        "CKV_AWS_27": _queue_encrypted(unless_said=False),
+        "SQS.1": _queue_encrypted(unless_said=True),
+    },
+    "sqs-no-public-policy": {"CKV_AWS_387": _open_without_condition},
 }
 JOINS: Final[Mapping[str, Mapping[str, StackCheck]]] = {
     "s3-mfa-delete": {"S3.20": without_lifecycle},

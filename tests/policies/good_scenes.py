@@ -216,6 +216,23 @@ KEPT: Final[dict[str, Entry]] = {
         },
         {},
     ),
+    "queue": ("aws:sqs/queue:Queue", {"kmsMasterKeyId": "arn:aws:kms:eu-west-1:1:key/t"}, {}),
+    "queue-policy": (
+        "aws:sqs/queuePolicy:QueuePolicy",
+        {
+            "queueUrl": "https://sqs.eu-west-1.amazonaws.com/111122223333/failed",
+            "policy": document(
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "events.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": "*",
+                    "Condition": {"StringEquals": {"aws:SourceAccount": "111122223333"}},
+                }
+            ),
+        },
+        {},
+    ),
     "log": (
         "aws:cloudwatch/logGroup:LogGroup",
         {

@@ -44,6 +44,65 @@ IMAGES: Final[dict[str, Entry]] = {
     ),
 }
 
+_SSH_RULE: Final = {
+    "description": "SSH to other hosts",
+    "protocol": "tcp",
+    "fromPort": 22,
+    "toPort": 22,
+    "securityGroups": ["sg-2"],
+}
+SSH: Final[dict[str, Entry]] = {
+    "ssh-endpoint": (
+        "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",
+        {"subnetId": "subnet-1", "securityGroupIds": [_UNKNOWN]},
+        {"securityGroupIds": ["ssh-group"]},
+    ),
+    "other-ssh-endpoint": (
+        "aws:ec2transitgateway/instanceConnectEndpoint:InstanceConnectEndpoint",
+        {"subnetId": "subnet-2", "securityGroupIds": [_UNKNOWN]},
+        {"securityGroupIds": ["other-ssh-group"]},
+    ),
+    "other-ssh-rule": (
+        "aws:ec2/securityGroupRule:SecurityGroupRule",
+        {
+            "type": "egress",
+            "securityGroupId": _UNKNOWN,
+            "description": "SSH to yet other hosts",
+            "protocol": "tcp",
+            "fromPort": 22,
+            "toPort": 22,
+            "sourceSecurityGroupId": "sg-3",
+        },
+        {"securityGroupId": ["other-ssh-group"]},
+    ),
+    # With a rule inside, for without any EC2's own one stays in aws-native.
+    "ssh-group": (
+        "aws:ec2/securityGroup:SecurityGroup",
+        {"description": "administrators", "egress": [_SSH_RULE]},
+        {},
+    ),
+    "ssh-out": (
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+        {
+            "securityGroupId": _UNKNOWN,
+            "description": "SSH to the hosts",
+            "ipProtocol": "tcp",
+            "fromPort": 22,
+            "toPort": 22,
+            "referencedSecurityGroupId": "sg-1",
+        },
+        {"securityGroupId": ["ssh-group"]},
+    ),
+    "other-ssh-group": (
+        "aws:ec2/securityGroup:SecurityGroup",
+        {
+            "description": "other administrators",
+            "egress": [_SSH_RULE],
+        },
+        {},
+    ),
+}
+
 ACCOUNT: Final[dict[str, Entry]] = {
     "password-policy": (
         "aws:iam/accountPasswordPolicy:AccountPasswordPolicy",

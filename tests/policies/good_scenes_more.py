@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from tests.policies.good_scenes_accounts import ACCOUNT, ADDRESSES, IMAGES
+from tests.policies.good_scenes_accounts import ACCOUNT, ADDRESSES, IMAGES, SSH
 
 Entry = tuple[str, dict[str, Any], dict[str, list[str]]]
 _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -210,4 +210,5 @@ SCENES_MORE: Final[dict[str, dict[str, Entry]]] = {
     "images": IMAGES,
     "account": ACCOUNT,
     "addresses": ADDRESSES,
+    "ssh": SSH,
 }

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tests.policies.good_scenes import document
 from tests.policies.spec_table_network import ABSENT, NOT_GIVEN, NOT_TRUE, Spoils
 
 _COPY: Final = "policyDetails/schedules/0/crossRegionCopyRules/0"
 _EVENT: Final = "policyDetails/action/crossRegionCopies/0/encryptionConfiguration"
 _NOT_DAYS: Final[list[Any]] = [ABSENT, 0, 91, "many", -1, True]
 
+
+def _queue(account: str, **more: Any) -> str:
+    principal = {"AWS": f"arn:aws:iam::{account}:role/a"}
+    allowed = {"Effect": "Allow", "Principal": principal, "Action": "sqs:ReceiveMessage"}
+    return document({**allowed, "Resource": "*", **more})
+
+
 ACCOUNTS: Final[dict[str, Spoils]] = {
+    "sqs-own-account": [
+        (
+            "queue-policy",
+            "policy",
+            [
+                _queue("444455556666"),
+                _queue("444455556666", Condition={"Bool": {"a": "true"}}),
+                "{",
+            ],
+        )
+    ],
     "ec2-images-encrypted": [
         ("image", "ebsBlockDevices/1/encrypted", NOT_TRUE),
         ("image-copy", "encrypted", NOT_TRUE),
@@ -42,6 +61,44 @@ ACCOUNTS: Final[dict[str, Spoils]] = {
         ("application-balancer", "desyncMitigationMode", ["monitor", "", 5, ["strictest"]])
     ],
     "lambda-url-origins": [("url", "cors/allowOrigins", [["*"], ["https://a.example", "*"], "*"])],
+    "net-connect-endpoint-group": [
+        (
+            "ssh-endpoint",
+            "securityGroupIds",
+            [
+                ABSENT,
+                [],
+                None,
+                "sg-1",
+                5,
+                [""],
+                [" "],
+                [None],
+                [5],
+                [{}],
+                [["sg-1"]],
+                ["sg-1", "sg-2"],
+            ],
+        )
+    ],
+    "net-connect-endpoint-reaches-hosts": [
+        ("ssh-out", "cidrIpv4", ["0.0.0.0/0", "10.0.0.0/8", "10.1.2.3/32", "x", 5]),
+        ("ssh-out", "cidrIpv6", ["::/0", "fd00::/8"]),
+        ("ssh-out", "prefixListId", ["pl-1"]),
+        ("ssh-out", "referencedSecurityGroupId", [ABSENT, ""]),
+        ("ssh-out", "ipProtocol", ["-1", -1, "icmp"]),
+        ("ssh-out", "fromPort", [ABSENT, 0, 21, "x"]),
+        ("ssh-out", "toPort", [ABSENT, 0, 23, 65_535, "x"]),
+        ("other-ssh-rule", "cidrBlocks", [["0.0.0.0/0"], ["10.0.0.0/8"], "x"]),
+        ("other-ssh-rule", "prefixListIds", [["pl-1"]]),
+        ("other-ssh-rule", "protocol", ["-1", "all"]),
+        ("other-ssh-rule", "toPort", [3389]),
+        ("other-ssh-group", "egress/0/cidrBlocks", [["0.0.0.0/0"], ["10.0.0.0/8"], [5]]),
+        ("other-ssh-group", "egress/0/ipv6CidrBlocks", [["::/0"]]),
+        ("other-ssh-group", "egress/0/prefixListIds", [["pl-1"]]),
+        ("other-ssh-group", "egress/0/fromPort", [ABSENT, 5432]),
+        ("other-ssh-group", "egress", ["x", [5]]),
+    ],
 }
 ACCOUNTS_ALSO_GOOD: Final[dict[str, Spoils]] = {
     "ec2-images-encrypted": [("image", "ebsBlockDevices", [ABSENT, []])],
@@ -53,4 +110,12 @@ ACCOUNTS_ALSO_GOOD: Final[dict[str, Spoils]] = {
         ("application-balancer", "desyncMitigationMode", ["strictest", "defensive"])
     ],
     "lambda-url-origins": [("url", "cors/allowOrigins", [["https://a.example"], []])],
+    "net-connect-endpoint-group": [("ssh-endpoint", "preserveClientIp", [True, False])],
+    "net-connect-endpoint-reaches-hosts": [
+        ("ssh-out", "fromPort", ["22"]),
+        ("other-ssh-rule", "type", ["ingress"]),
+        ("other-ssh-group", "egress", [ABSENT]),
+        ("other-ssh-group", "egress/0/securityGroups", [["sg-1", "sg-2"]]),
+    ],
+    "sqs-own-account": [("queue-policy", "policy", [_queue("111122223333")])],
 }

@@ -210,6 +210,7 @@ SPECS: Final[dict[str, Spoils]] = {
     "kms-no-public-policy": [("key", "policy", _PUBLIC)],
     "kms-policy-given": [("key", "policy", [ABSENT, ""])],
     "sns-no-public-policy": [("topic-policy", "policy", _PUBLIC), ("topic", "policy", _PUBLIC[:1])],
+    "sqs-no-public-policy": [("queue-policy", "policy", _PUBLIC), ("queue", "policy", _PUBLIC[:1])],
     "secrets-no-public-policy": [
         ("secret-policy", "policy", _PUBLIC),
         ("secret", "policy", _PUBLIC[:1]),
@@ -231,6 +232,9 @@ SPECS: Final[dict[str, Spoils]] = {
         ("parameter", "keyId", [*NOT_GIVEN, "alias/aws/ssm"]),
     ],
     "sns-customer-key": [("topic", "kmsMasterKeyId", [*NOT_GIVEN, "alias/aws/sns"])],
+    "sqs-customer-key": [
+        ("queue", "kmsMasterKeyId", [*NOT_GIVEN, "alias/aws/sqs", "aws/sqs"]),
+    ],
     "logs-customer-key": [("log", "kmsKeyId", NOT_GIVEN)],
     "logs-retention": [("log", "retentionInDays", [ABSENT, 1, 364, -5, "x", True])],
 }

@@ -12,6 +12,7 @@ from tests.policies.one_rule import NOTE, REFUSAL, UNKNOWN, found, kinds, made, 
 
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 TOPIC = "aws:sns/topic:Topic"
+QUEUE = "aws:sqs/queue:Queue"
 GITHUB = "token.actions.githubusercontent.com"
 ELSEWHERE = "oidc.example.com/id/1"
 ALARMS = "arn:aws:sns:eu-west-1:111122223333:alarms"
@@ -161,6 +162,36 @@ def test_topics_are_for_their_own_account(
     whole = {"Principal": principal, "Action": "sns:Publish", "Resource": ALARMS, **statement}
     policy = {"Statement": {"Effect": "Allow", **whole}}
     assert kinds("sns-own-account", made(TOPIC, "t", policy=policy, **topic)) == expected
+
+
+QUEUE_POLICY = "aws:sqs/queuePolicy:QueuePolicy"
+QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/444455556666/failed"
+
+
+@pytest.mark.parametrize(
+    ("target", "properties", "expected"),
+    [
+        ("arn:aws:sqs:eu-west-1:444455556666:failed", {}, []),
+        ("arn:aws:sns:eu-west-1:444455556666:failed", {}, [REFUSAL]),
+        ("arn:aws:sqs:eu-west-1:111122223333:failed", {}, [REFUSAL]),
+        ("*", {}, [REFUSAL]),
+        ("*", {"queueUrl": QUEUE_URL}, []),
+        ("*", {"queueUrl": QUEUE_URL.replace("4444", "3333")}, [REFUSAL]),
+        ("*", {"queueUrl": UNKNOWN}, [NOTE]),
+        (UNKNOWN, {}, [NOTE]),
+        ("arn:aws:sqs:eu-west-1:111122223333:failed", {"queueUrl": UNKNOWN}, [REFUSAL]),
+    ],
+)
+def test_queues_are_for_their_own_account(
+    target: str, properties: dict[str, Any], expected: list[Kind]
+) -> None:
+    allowed = {"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "sqs:ReceiveMessage"}
+    policy = {"Statement": {**allowed, "Resource": target}}
+    assert (
+        kinds("sqs-own-account", made(QUEUE_POLICY, "q", policy=policy, **properties)) == expected
+    )
+    queue = {"arn": "arn:aws:sqs:eu-west-1:444455556666:failed"}
+    assert kinds("sqs-own-account", made(QUEUE, "q", policy=policy, **queue)) == []
 
 
 def test_a_topic_s_policy_that_cannot_be_read_is_refused() -> None:

@@ -12,7 +12,7 @@ from policies.rules import Environment, Rule, Severity
 # As the outside sources write their ids.
 CONTROL = re.compile(
     r"CKV2?_AWS_\d+"  # checkov
-    r"|(AutoScaling|Backup|EC2|ELB|IAM|KMS|Lambda|RDS|S3|SNS|SSM|SecretsManager)\.\d+"  # Security Hub FSBP
+    r"|(AutoScaling|Backup|EC2|ELB|IAM|KMS|Lambda|RDS|S3|SNS|SQS|SSM|SecretsManager)\.\d+"  # Security Hub FSBP
     r"|\d+(\.\d+){1,2}"  # CIS AWS, CIS PostgreSQL
     r"|[a-z0-9]+(-[a-z0-9]+)+"  # AWSGuard, AWS Config
     r"|[a-z]+([A-Z][a-z]+)+"  # compliance-policies
@@ -23,7 +23,7 @@ CONTROL = re.compile(
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_metadata_is_complete(rule: Rule) -> None:
     assert re.fullmatch(
-        r"(rds|asg|pg|net|ec2|lb|s3|lambda|iam|kms|secrets|sns|logs|backup|db)(-[a-z0-9]+)+",
+        r"(rds|asg|pg|net|ec2|lb|s3|lambda|iam|kms|secrets|sns|sqs|logs|backup|db)(-[a-z0-9]+)+",
         rule.id,
     )
     for text in (rule.title, rule.what, rule.why, rule.remediation):

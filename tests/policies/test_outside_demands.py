@@ -34,6 +34,10 @@ def allow(action: Any, target: Any = "*", **more: Any) -> Properties:
     return {"policy": json.dumps({"Version": "2012-10-17", "Statement": statement}, indent=3)}
 
 
+def queue_policy(**more: Any) -> Properties:
+    return allow("sqs:SendMessage", **{"Principal": "*", **more})
+
+
 def world(first: int, last: int, network: str = "0.0.0.0/0", protocol: str = "tcp") -> Properties:
     name = "ipv6CidrBlocks" if ":" in network else "cidrBlocks"
     rule = {"fromPort": first, "toPort": last, "protocol": protocol, name: [network]}
@@ -238,6 +242,38 @@ ROWS: list[tuple[str, str, list[Properties], list[Properties]]] = [
         [{"retentionInDays": 180}, {}],
     ),
     ("SNS.1", "aws:sns/topic:Topic", [{"kmsMasterKeyId": "alias/aws/sns"}], [{}]),
+    (
+        "CKV_AWS_27",
+        "aws:sqs/queue:Queue",
+        [{"sqsManagedSseEnabled": True}, {"kmsMasterKeyId": "alias/aws/sqs"}],
+        [{}, {"sqsManagedSseEnabled": False}, {"kmsMasterKeyId": ""}],
+    ),
+    (
+        "SQS.1",
+        "aws:sqs/queue:Queue",
+        [{}, {"sqsManagedSseEnabled": False, "kmsMasterKeyId": "alias/aws/sqs"}],
+        [{"sqsManagedSseEnabled": False}],
+    ),
+    (
+        "CKV_AWS_387",
+        "aws:sqs/queuePolicy:QueuePolicy",
+        [
+            queue_policy(Condition={"Bool": {"aws:SecureTransport": "true"}}),
+            queue_policy(Principal={"Service": "*"}),
+            queue_policy(Principal={"AWS": "arn:aws:iam::1:root"}),
+            queue_policy(Effect="Deny"),
+            {"policy": "{"},
+        ],
+        [queue_policy(), queue_policy(Principal={"AWS": ["arn:aws:iam::1:root", "*"]})],
+    ),
+    (
+        "CKV_AWS_168",
+        "aws:sqs/queue:Queue",
+        [queue_policy(Condition={"StringEquals": {"aws:SourceAccount": "1"}})],
+        [queue_policy()],
+    ),
+    ("CKV_AWS_387", "aws:sqs/queue:Queue", [queue_policy()], []),
+    ("SQS.3", "aws:sqs/queuePolicy:QueuePolicy", [], [queue_policy()]),
     (
         "CKV_AWS_227",
         "aws:kms/key:Key",
