@@ -128,6 +128,18 @@ def test_each_group_of_each_endpoint_is_judged_once() -> None:
     ]
 
 
+def test_at_apply_ids_are_known_and_joined_by_what_the_program_took_them_from() -> None:
+    one = listed(FIRST, ids=["sg-0123456789abcdef0"])
+    rule = Resource.of(
+        type=EGRESS,
+        name="rule",
+        properties={**SSH, "securityGroupId": "sg-0123456789abcdef0", "cidrIpv4": "0.0.0.0/0"},
+        property_dependencies={"securityGroupId": [FIRST.urn]},
+    )
+    assert found(REACHES, one, FIRST, rule, phase=Phase.APPLY) == [(REFUSAL, "rule")]
+    assert kinds(OWN, one, FIRST, rule, phase=Phase.APPLY) == []
+
+
 def test_what_is_still_unknown_at_apply_is_refused() -> None:
     assert kinds(OWN, endpoint([UNKNOWN]), phase=Phase.APPLY) == REFUSED
 
