@@ -99,24 +99,12 @@ def offline_stack(name: str) -> Generator[tuple[Path, dict[str, str]]]:
     with tempfile.TemporaryDirectory(prefix="pgkeep-preview-") as folder:
         scratch = Path(folder)
         environment = offline_environment(scratch / "state")
-        _switch_log_off(Path(environment["PULUMI_HOME"]))
         with ThreadPoolExecutor(max_workers=1) as beside:
             made = beside.submit(_make_stack, name, content, scratch, environment)
             with step("Functions archive"):
                 build_archive(_architecture(name, content))
             made.result()
         yield scratch / f"Pulumi.{name}.yaml", environment
-
-
-def _switch_log_off(home: Path) -> None:
-    """Keeps the engine from writing down every value that it passes on, twice with a policy pack.
-
-    A third of its work is that log in `home`/logs, which is deleted here with the scratch folder
-    before anybody could read it. No setting switches it off; a file in the folder's place does.
-    `--logtostderr -v=9` still shows the same lines.
-    """
-    home.mkdir(parents=True)
-    (home / "logs").touch()
 
 
 def _make_stack(

@@ -57,3 +57,16 @@ def test_deploying_to_aws_takes_the_language_host_and_no_other_plugin(
     assert path == [str(plugins.parent / "language-host"), str(tmp_path / "cli"), *path[2:]]
     assert [file.name for file in (plugins.parent / "language-host").iterdir()] == [HOST]
     assert not plugins.exists()
+
+
+def test_the_engine_keeps_no_log_of_values(
+    plugins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "ensure_pulumi", lambda: tmp_path / "cli" / "pulumi")
+    assert not plugins.exists()
+    home = Path(environment.engine_environment(tmp_path / "new")["PULUMI_HOME"])
+    assert (home / "logs").read_bytes() == b""
+    # A log that an older version has kept stays.
+    (tmp_path / "old" / "home" / "logs").mkdir(parents=True)
+    home = Path(environment.engine_environment(tmp_path / "old")["PULUMI_HOME"])
+    assert (home / "logs").is_dir()
