@@ -34,7 +34,7 @@ def stack_names() -> list[str]:
 
 
 def engine_environment(backend: Path) -> dict[str, str]:
-    """Environment variables for a Pulumi engine whose state is the folder `backend`.
+    """Environment variables for a Pulumi engine whose state is the folder `backend`, made here.
 
     The plugins of this repository stand first on PATH. The passphrase is empty: this state is a
     folder of its owner alone and describes a cloud that lives in the folder beside it. Stacks on

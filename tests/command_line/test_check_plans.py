@@ -39,7 +39,6 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> str:
     """`pulumi preview --json` of dev, as if nothing of it existed."""
     folder = tmp_path_factory.mktemp("preview")
     environment = offline_environment(folder / "state")
-    (folder / "state").mkdir()
     (folder / "Pulumi.yaml").write_text("name: pgkeep\nruntime: python\n")
     config = folder / "Pulumi.dev.yaml"
     content = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.dev.yaml").read_text())

@@ -98,7 +98,6 @@ class Project:
         self.folder = folder
         self.stack = stack
         self.created = folder / "created"
-        (folder / "state").mkdir()
         plugins = folder / "bin"
         plugins.mkdir()
         plugin = plugins / "pulumi-resource-aws"
