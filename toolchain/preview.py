@@ -23,7 +23,7 @@ from toolchain.environment import (
     stack_names,
 )
 from toolchain.functions import ARCHITECTURES, build_archive
-from toolchain.steps import RefusedError, console, step
+from toolchain.steps import RefusedError, progress, step
 
 POLICIES = REPOSITORY / "policies"
 
@@ -78,7 +78,7 @@ def preview(name: str, arguments: list[str], *, policies: bool = True) -> int:
     """
     with offline_stack(name) as (config, environment):
         pack = ["--policy-pack", str(POLICIES)] if policies else []
-        console.print(f"Preview of [bold]{name}[/bold] without an AWS account")
+        progress.print(f"Preview of [bold]{name}[/bold] without an AWS account")
         return subprocess.run(
             ["pulumi", "--non-interactive", "preview", "--stack", name]
             + ["--config-file", str(config), *pack, *arguments],

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+#: What was asked for.
 console = Console(stderr=False, highlight=False, soft_wrap=True)
+#: What is being done, apart from it: the output of `preview --json` is one document.
+progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class RefusedError(Exception):
@@ -27,15 +30,15 @@ def step(title: str) -> Generator[None]:
     """
     started = time.monotonic()
     try:
-        if console.is_terminal:
-            with console.status(title):
+        if progress.is_terminal:
+            with progress.status(title):
                 yield
         else:
             yield
     except BaseException:
-        console.print(f"[red]✗[/red] {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
+        progress.print(f"[red]✗[/red] {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
         raise
-    console.print(f"[green]✓[/green] {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
+    progress.print(f"[green]✓[/green] {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
 
 
 def run_engine(command: list[str], folder: Path, environment: dict[str, str]) -> int:

@@ -47,7 +47,7 @@ def test_another_file_serves_the_local_stack_only(
 
 
 def test_the_engine_keeps_no_log_in_the_folder_that_is_thrown_away(
-    stacks: Path, monkeypatch: pytest.MonkeyPatch
+    stacks: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (stacks / "Pulumi.dev.yaml").write_text("config: {}")
     monkeypatch.setattr(preview, "build_archive", lambda _architecture: None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownLambdaType]
@@ -55,3 +55,6 @@ def test_the_engine_keeps_no_log_in_the_folder_that_is_thrown_away(
         # `stack init` has run: the engine has left the file alone that stands in the log's place.
         assert "encryptionsalt" in config.read_text()
         assert (Path(environment["PULUMI_HOME"]) / "logs").read_bytes() == b""
+    # What the engine says with --json is all that a reader gets.
+    out, err = capfd.readouterr()
+    assert out == "" and "Functions archive" in err
