@@ -1,9 +1,10 @@
-"""Policies that stand at a resource: queues, topics, functions, keys, secrets and buckets."""
+"""Policies at a resource: queues, topics, functions, keys, secrets, buckets, backup vaults."""
 
 import json
 from typing import Any
 
 from moto.awslambda.models import lambda_backends
+from moto.backup.models import backup_backends
 from moto.kms.models import kms_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
@@ -59,7 +60,15 @@ def _of_bucket(arn: str, region: str, account: str, name: str) -> str | None:
     return bucket.policy.decode() if bucket and bucket.policy else None
 
 
+def _of_vault(arn: str, region: str, account: str, name: str) -> str | None:
+    del arn
+    backend: Any = backup_backends[account][region]
+    policies: dict[str, str] = getattr(backend, "vault_policies", {})
+    return policies.get(name.removeprefix("backup-vault:"))
+
+
 _FINDERS = {
+    "backup": _of_vault,
     "sqs": _of_queue,
     "sns": _of_topic,
     "lambda": _of_function,

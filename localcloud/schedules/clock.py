@@ -3,7 +3,7 @@
 import datetime
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,33 @@ class Timer:
     fire: Callable[[datetime.datetime], None]
 
 
+class Agenda:
+    """Knows of each timer when it is due next; times missed while nobody asked are skipped."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, datetime.datetime | None] = {}
+
+    def due(
+        self, timers: Iterable[Timer], now: datetime.datetime
+    ) -> list[tuple[Timer, datetime.datetime]]:
+        """What is to fire now, and since when. Timers that are not given again are forgotten."""
+        found: list[tuple[Timer, datetime.datetime]] = []
+        seen: set[str] = set()
+        for timer in timers:
+            seen.add(timer.identity)
+            if timer.identity not in self._next:
+                before_start = min(timer.start, now) - datetime.timedelta(microseconds=1)
+                self._next[timer.identity] = _next(timer, before_start)
+            due = self._next[timer.identity]
+            if due is None or due > now:
+                continue
+            self._next[timer.identity] = _next(timer, now)
+            found.append((timer, due))
+        for gone in self._next.keys() - seen:
+            del self._next[gone]
+        return found
+
+
 class Clock:
     """Fires what is due, each firing in a thread of its own."""
 
@@ -43,7 +70,7 @@ class Clock:
         self._account_id = account_id
         self._region = region
         self._now = now
-        self._due: dict[str, datetime.datetime | None] = {}
+        self._agenda = Agenda()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
 
@@ -65,22 +92,10 @@ class Clock:
                 _log.exception("schedules")
 
     def tick(self) -> None:
-        """Fire what is due now; times missed while nobody watched are skipped."""
-        now = self._now()
-        seen: set[str] = set()
-        for timer in [*self._schedules(), *self._rules()]:
-            seen.add(timer.identity)
-            if timer.identity not in self._due:
-                before_start = min(timer.start, now) - datetime.timedelta(microseconds=1)
-                self._due[timer.identity] = _next(timer, before_start)
-            due = self._due[timer.identity]
-            if due is None or due > now:
-                continue
-            self._due[timer.identity] = _next(timer, now)
+        """Fire what is due now."""
+        for timer, due in self._agenda.due([*self._schedules(), *self._rules()], self._now()):
             name = f"schedule-{timer.identity[-40:]}"
             threading.Thread(target=timer.fire, args=(due,), name=name, daemon=True).start()
-        for gone in self._due.keys() - seen:
-            del self._due[gone]
 
     def _schedules(self) -> Iterator[Timer]:
         backend: Any = scheduler_backends[self._account_id][self._region]

@@ -1,16 +1,25 @@
 """AWS Backup: vaults, plans and selections over moto, snapshots by the databases' data plane.
 
-A job that is started makes a real snapshot. The plans' own schedules do not fire.
+Rules fire, their snapshots are copied to other regions and accounts, and end with their retention.
 """
 
 from localcloud.cloud import Cloud
 
-__all__ = ["install", "shutdown"]
+_services: dict[str, object] = {}
 
 
 def install(cloud: Cloud) -> None:
-    """Put the backend behind moto's AWS Backup, after the databases'."""
-    del cloud
+    """Put the backend behind moto's AWS Backup, after the databases', and begin to work."""
+    from localcloud.vaults.service import Service
+
+    replace_backend()
+    service = Service()
+    service.start()
+    _services[cloud.home.prefix] = service
+
+
+def replace_backend() -> None:
+    """Put the backend and its actions in moto's place."""
     from moto.backup import urls
     from moto.backup.models import backup_backends
 
@@ -25,5 +34,9 @@ def install(cloud: Cloud) -> None:
 
 
 def shutdown(cloud: Cloud) -> None:
-    """Nothing of its own runs."""
-    del cloud
+    """Start nothing more."""
+    from localcloud.vaults.service import Service
+
+    service = _services.pop(cloud.home.prefix, None)
+    if isinstance(service, Service):
+        service.stop()

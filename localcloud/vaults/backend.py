@@ -3,19 +3,21 @@
 import datetime
 import json
 import uuid
-from dataclasses import dataclass, field
 from typing import Any, cast
 
-from moto.backup.exceptions import InvalidParameterValueException, ResourceNotFoundException
-from moto.backup.models import BackupBackend, Vault, backup_backends
+from moto.backup.exceptions import (
+    InvalidParameterValueException,
+    InvalidRequestException,
+    ResourceNotFoundException,
+)
+from moto.backup.models import BackupBackend, Plan, Vault, backup_backends
 from moto.core.exceptions import JsonRESTError
-from moto.rds.exceptions import RDSClientError
 from moto.rds.models import rds_backends
 
-from localcloud.databases.snapshots import LocalDBSnapshot, Snapshots
-
-_JOB_STATES = {"creating": "RUNNING", "available": "COMPLETED", "failed": "FAILED"}
-_POINT_STATES = {"creating": "CREATING", "available": "COMPLETED", "failed": "PARTIAL"}
+from localcloud.databases.snapshots import Snapshots
+from localcloud.errors import LocalCloudError
+from localcloud.schedules import expressions
+from localcloud.vaults.records import BackupJob, CopyJob, RecoveryPoint
 
 
 class AccessDeniedError(JsonRESTError):
@@ -27,61 +29,25 @@ class AccessDeniedError(JsonRESTError):
         super().__init__("AccessDeniedException", reason)
 
 
-@dataclass
-class RecoveryPoint:
-    """A snapshot in a vault; `job` made it."""
-
-    arn: str
-    vault: Vault
-    snapshot: LocalDBSnapshot
-    job: str
-    role_arn: str
-    created: datetime.datetime
-    delete_after_days: int | None
-    tags: dict[str, str] = field(default_factory=dict[str, str])
-    source_vault_arn: str | None = None
-    rule: dict[str, str] | None = None
-
-    @property
-    def delete_at(self) -> datetime.datetime | None:
-        """When the lifecycle removes it."""
-        if self.delete_after_days is None:
-            return None
-        return self.created + datetime.timedelta(days=self.delete_after_days)
-
-    def describe(self) -> dict[str, Any]:
-        """RecoveryPointByBackupVault of the API."""
-        delete_at = self.delete_at
-        found: dict[str, Any] = {
-            "RecoveryPointArn": self.arn,
-            "BackupVaultName": self.vault.backup_vault_name,
-            "BackupVaultArn": self.vault.backup_vault_arn,
-            "SourceBackupVaultArn": self.source_vault_arn,
-            "ResourceArn": cast(Any, self.snapshot.database).arn,
-            "ResourceType": "RDS",
-            "CreatedBy": self.rule,
-            "IamRoleArn": self.role_arn,
-            "Status": _POINT_STATES[self.snapshot.status],
-            "CreationDate": self.created.timestamp(),
-            "BackupSizeInBytes": cast(Any, self.snapshot).allocated_storage * 1024**3,
-            "EncryptionKeyArn": self.snapshot.kms_key_id,
-            "IsEncrypted": bool(self.snapshot.encrypted),
-        }
-        if delete_at is not None:
-            found["CalculatedLifecycle"] = {"DeleteAt": delete_at.timestamp()}
-            found["Lifecycle"] = {"DeleteAfterDays": self.delete_after_days}
-        return {name: value for name, value in found.items() if value is not None}
-
-
 class LocalBackupBackend(BackupBackend):
-    """AWS Backup of one region."""
+    """AWS Backup of one region of an account."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.vault_policies: dict[str, str] = {}
         self.selections: dict[tuple[str, str], dict[str, Any]] = {}
         self.points: dict[str, RecoveryPoint] = {}
-        self.jobs: dict[str, str] = {}  # job → recovery point
+        self.backup_jobs: dict[str, BackupJob] = {}
+        self.copy_jobs: dict[str, CopyJob] = {}
+
+    @property
+    def rds(self) -> Snapshots:
+        """RDS of the same account and region."""
+        return cast(Snapshots, rds_backends[self.account_id][self.region_name])
+
+    def snapshot_arn(self, name: str) -> str:
+        """ARN of the snapshot of that name here."""
+        return f"arn:{self.partition}:rds:{self.region_name}:{self.account_id}:snapshot:{name}"
 
     def vault(self, name: str) -> Vault:
         """The vault of that name. Raises ResourceNotFoundException."""
@@ -89,9 +55,55 @@ class LocalBackupBackend(BackupBackend):
             raise ResourceNotFoundException(msg=f"Backup vault {name} not found")
         return self.vaults[name]
 
+    def create_backup_vault(
+        self,
+        backup_vault_name: str,
+        backup_vault_tags: Any,
+        encryption_key_arn: str | None,
+        creator_request_id: Any,
+    ) -> Vault:
+        """Without a key it is the one that AWS manages for AWS Backup."""
+        key_arn = encryption_key_arn or (
+            f"arn:{self.partition}:kms:{self.region_name}:{self.account_id}:alias/aws/backup"
+        )
+        return super().create_backup_vault(
+            backup_vault_name, backup_vault_tags, key_arn, creator_request_id
+        )
+
+    def create_backup_plan(
+        self, backup_plan: dict[str, Any], backup_plan_tags: Any, creator_request_id: Any
+    ) -> Plan:
+        """Check the schedules, then create."""
+        _check_schedules(backup_plan)
+        return super().create_backup_plan(backup_plan, backup_plan_tags, creator_request_id)
+
+    def delete_backup_plan(self, backup_plan_id: str) -> tuple[str, str, float, str]:
+        """As AWS: not with selections; and, unlike in moto, its name can be used again."""
+        if any(plan_id == backup_plan_id for plan_id, _ in self.selections):
+            raise InvalidRequestException(
+                msg="Related backup plan selections must be deleted prior to backup plan deletion"
+            )
+        deleted = super().delete_backup_plan(backup_plan_id)
+        del self.plans[backup_plan_id]
+        return deleted
+
+    def update_plan(self, plan_id: str, document: dict[str, Any]) -> Plan:
+        """UpdateBackupPlan: new rules, a new version."""
+        _check_schedules(document)
+        plan = self.get_backup_plan(plan_id, None)
+        # moto gives the rules of a new plan their ids and defaults.
+        changed: Any = Plan(document, plan.creator_request_id, self)
+        plan.backup_plan, plan.version_id = changed.backup_plan, changed.version_id
+        return plan
+
     def select(self, plan_id: str, selection: dict[str, Any]) -> str:
-        """CreateBackupSelection; returns its id."""
+        """CreateBackupSelection; returns its id. Raises InvalidParameterValueException."""
         self.get_backup_plan(plan_id, None)
+        for member in ("ListOfTags", "Conditions"):
+            if selection.get(member):
+                raise InvalidParameterValueException(
+                    msg=f"{member}: the local cloud selects by Resources and NotResources only."
+                )
         identifier = str(uuid.uuid4())
         self.selections[plan_id, identifier] = selection
         return identifier
@@ -102,51 +114,20 @@ class LocalBackupBackend(BackupBackend):
             raise ResourceNotFoundException(msg=f"Backup selection {identifier} not found")
         return self.selections[plan_id, identifier]
 
-    def start_job(self, inputs: dict[str, Any]) -> RecoveryPoint:
-        """StartBackupJob for an RDS instance: a snapshot in the background."""
-        vault = self.vault(inputs["BackupVaultName"])
-        days = (inputs.get("Lifecycle") or {}).get("DeleteAfterDays")
-        _check_lock(vault, days)
-        parts = str(inputs["ResourceArn"]).split(":")
-        if len(parts) != 7 or parts[2] != "rds" or parts[5] != "db":
-            raise InvalidParameterValueException(
-                msg=f"{inputs['ResourceArn']}: the local cloud backs up RDS instances only."
-            )
-        job = str(uuid.uuid4()).upper()
-        try:
-            snapshot = self._rds().create_db_snapshot(
-                parts[6], f"awsbackup:job-{job.lower()}", snapshot_type="awsbackup"
-            )
-        except RDSClientError as error:
-            raise InvalidParameterValueException(msg=str(error)) from None
-        return self._keep(vault, cast(LocalDBSnapshot, snapshot), job, inputs, days)
-
-    def start_copy(self, inputs: dict[str, Any]) -> tuple[str, RecoveryPoint]:
-        """StartCopyJob into a vault of this account, in any region."""
-        source = self.point(inputs["RecoveryPointArn"])
-        destination = str(inputs["DestinationBackupVaultArn"]).split(":")
-        there = cast(LocalBackupBackend, backup_backends[destination[4]][destination[3]])
-        vault = there.vault(destination[6])
-        days = (inputs.get("Lifecycle") or {}).get("DeleteAfterDays")
-        _check_lock(vault, days)
-        job = str(uuid.uuid4()).upper()
-        snapshot = there._rds().copy_db_snapshot(
-            source.snapshot.arn,
-            f"awsbackup:copyjob-{job.lower()}",
-            kms_key_id=vault.encryption_key_arn,
-        )
-        snapshot.snapshot_type = "awsbackup"
-        copy = there._keep(vault, cast(LocalDBSnapshot, snapshot), job, inputs, days)
-        copy.source_vault_arn = source.vault.backup_vault_arn
-        copy.created = source.created
-        self.jobs[job] = copy.arn
-        return job, copy
-
     def point(self, arn: str) -> RecoveryPoint:
         """The recovery point of an ARN. Raises ResourceNotFoundException."""
         if arn not in self.points:
             raise ResourceNotFoundException(msg=f"Recovery point {arn} not found")
         return self.points[arn]
+
+    def keep(self, point: RecoveryPoint) -> None:
+        """Put a recovery point into its vault."""
+        self.points[point.arn] = point
+
+    def forget(self, point: RecoveryPoint) -> None:
+        """End a recovery point, and its snapshot with it."""
+        del self.points[point.arn]
+        self.rds.remove_snapshot(point.snapshot)
 
     def delete_point(self, vault_name: str, arn: str) -> None:
         """DeleteRecoveryPoint. Raises AccessDeniedError as the lock and the policy say."""
@@ -157,8 +138,7 @@ class LocalBackupBackend(BackupBackend):
             age = datetime.datetime.now(datetime.UTC) - point.created
             if age < datetime.timedelta(days=vault.min_retention_days):
                 raise AccessDeniedError(f"{vault_name} is locked")
-        self._rds().remove_snapshot(point.snapshot)
-        del self.points[arn]
+        self.forget(point)
 
     def delete_backup_vault(self, backup_vault_name: str) -> None:
         """As AWS: only an empty one."""
@@ -169,53 +149,20 @@ class LocalBackupBackend(BackupBackend):
         self.vault_policies.pop(backup_vault_name, None)
         super().delete_backup_vault(backup_vault_name)
 
-    def update_plan(self, plan_id: str, document: dict[str, Any]) -> Any:
-        """UpdateBackupPlan."""
-        plan = self.get_backup_plan(plan_id, None)
-        plan.backup_plan = document
-        plan.version_id = uuid.uuid4().hex
-        return plan
 
-    def _rds(self) -> Snapshots:
-        return cast(Snapshots, rds_backends[self.account_id][self.region_name])
-
-    def _keep(
-        self,
-        vault: Vault,
-        snapshot: LocalDBSnapshot,
-        job: str,
-        inputs: dict[str, Any],
-        days: int | None,
-    ) -> RecoveryPoint:
-        point = RecoveryPoint(
-            arn=snapshot.arn,
-            vault=vault,
-            snapshot=snapshot,
-            job=job,
-            role_arn=inputs["IamRoleArn"],
-            created=datetime.datetime.now(datetime.UTC),
-            delete_after_days=days,
-            tags=inputs.get("RecoveryPointTags") or {},
-        )
-        self.points[point.arn] = point
-        self.jobs[job] = point.arn
-        return point
+def backend_of(arn: str) -> LocalBackupBackend:
+    """AWS Backup of the account and region that an ARN names."""
+    _, _, _, region, account, *_ = arn.split(":")
+    return cast(LocalBackupBackend, backup_backends[account][region])
 
 
-def job_state(point: RecoveryPoint) -> str:
-    """State of the job that made it."""
-    return _JOB_STATES[point.snapshot.status]
-
-
-def _check_lock(vault: Vault, days: int | None) -> None:
-    least, most = vault.min_retention_days, vault.max_retention_days
-    short = least is not None and days is not None and days < least
-    long = most is not None and (days is None or days > most)
-    if vault.locked and (short or long):
-        raise InvalidParameterValueException(
-            msg=f"Lifecycle of {days or 'no'} days is refused: the lock of "
-            f"{vault.backup_vault_name} allows {least} to {most} days."
-        )
+def _check_schedules(document: dict[str, Any]) -> None:
+    for rule in document["Rules"]:
+        if text := rule.get("ScheduleExpression"):
+            try:
+                expressions.parse(text, rule.get("ScheduleExpressionTimezone") or "UTC")
+            except LocalCloudError as error:
+                raise InvalidParameterValueException(msg=str(error)) from None
 
 
 def _denies(policy: str | None, action: str) -> bool:

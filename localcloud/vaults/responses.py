@@ -1,18 +1,22 @@
 """Actions of AWS Backup's API that moto lacks."""
 
+import datetime
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
 from moto.backup.exceptions import ResourceNotFoundException
 from moto.backup.responses import BackupResponse
 
-from localcloud.vaults.backend import LocalBackupBackend, job_state
+from localcloud.vaults import backup_jobs, copy_jobs
+from localcloud.vaults.backend import LocalBackupBackend
+from localcloud.vaults.records import BackupJob, CopyJob
 
 PATHS = (
-    "{0}/backup-jobs$",
+    "{0}/backup-jobs/?$",
     "{0}/backup-jobs/(?P<job>[^/]+)$",
-    "{0}/copy-jobs$",
+    "{0}/copy-jobs/?$",
     "{0}/copy-jobs/(?P<job>[^/]+)$",
     "{0}/backup-vaults/(?P<name>[^/]+)/access-policy$",
     "{0}/backup-vaults/(?P<name>[^/]+)/recovery-points/$",
@@ -32,9 +36,12 @@ def install() -> None:
         delete_backup_selection,
         update_backup_plan,
         start_backup_job,
+        stop_backup_job,
         describe_backup_job,
+        list_backup_jobs,
         start_copy_job,
         describe_copy_job,
+        list_copy_jobs,
         list_recovery_points_by_backup_vault,
         list_recovery_points_by_resource,
         delete_recovery_point,
@@ -96,43 +103,77 @@ def update_backup_plan(self: BackupResponse) -> str:
 
 def start_backup_job(self: BackupResponse) -> str:
     """StartBackupJob."""
-    point = _backend(self).start_job(_body(self))
-    return json.dumps(
-        {
-            "BackupJobId": point.job,
-            "RecoveryPointArn": point.arn,
-            "CreationDate": point.created.timestamp(),
-        }
-    )
+    now = datetime.datetime.now(datetime.UTC)
+    job = backup_jobs.start(_backend(self), backup_jobs.request_of(_body(self), now), now)
+    described = job.describe()
+    members = ("BackupJobId", "CreationDate", "RecoveryPointArn")
+    return json.dumps({name: described[name] for name in members if name in described})
+
+
+def stop_backup_job(self: BackupResponse) -> str:
+    """StopBackupJob."""
+    now = datetime.datetime.now(datetime.UTC)
+    backup_jobs.stop(_backend(self), _backup_job(self), now)
+    return "{}"
 
 
 def describe_backup_job(self: BackupResponse) -> str:
     """DescribeBackupJob."""
-    backend, job = _backend(self), _part(self, "backup-jobs")
-    if job not in backend.jobs:
-        raise ResourceNotFoundException(msg=f"Backup job {job} not found")
-    point = backend.point(backend.jobs[job])
-    found = {**point.describe(), "BackupJobId": job, "State": job_state(point)}
-    return json.dumps(found)
+    return json.dumps(_backup_job(self).describe())
+
+
+def _backup_job(self: BackupResponse) -> BackupJob:
+    jobs, wanted = _backend(self).backup_jobs, _part(self, "backup-jobs")
+    if wanted not in jobs:
+        raise ResourceNotFoundException(msg=f"Backup job {wanted} not found")
+    return jobs[wanted]
+
+
+def list_backup_jobs(self: BackupResponse) -> str:
+    """ListBackupJobs, the newest first."""
+    jobs = list(_backend(self).backup_jobs.values())
+    return json.dumps({"BackupJobs": _chosen(self, jobs, {"backupVaultName": "BackupVaultName"})})
 
 
 def start_copy_job(self: BackupResponse) -> str:
     """StartCopyJob."""
-    job, copy = _backend(self).start_copy(_body(self))
-    return json.dumps({"CopyJobId": job, "CreationDate": copy.created.timestamp()})
+    job = copy_jobs.start(_backend(self), _body(self), datetime.datetime.now(datetime.UTC))
+    return json.dumps({"CopyJobId": job.id, "CreationDate": job.created.timestamp()})
 
 
 def describe_copy_job(self: BackupResponse) -> str:
-    """DescribeCopyJob; a copy is there at once."""
-    backend, job = _backend(self), _part(self, "copy-jobs")
-    if job not in backend.jobs:
-        raise ResourceNotFoundException(msg=f"Copy job {job} not found")
-    found = {
-        "CopyJobId": job,
-        "DestinationRecoveryPointArn": backend.jobs[job],
-        "State": "COMPLETED",
+    """DescribeCopyJob."""
+    jobs, wanted = _backend(self).copy_jobs, _part(self, "copy-jobs")
+    if wanted not in jobs:
+        raise ResourceNotFoundException(msg=f"Copy job {wanted} not found")
+    return json.dumps({"CopyJob": jobs[wanted].describe()})
+
+
+def list_copy_jobs(self: BackupResponse) -> str:
+    """ListCopyJobs, the newest first."""
+    members = {
+        "destinationVaultArn": "DestinationBackupVaultArn",
+        "sourceRecoveryPointArn": "SourceRecoveryPointArn",
     }
-    return json.dumps({"CopyJob": found})
+    jobs = list(_backend(self).copy_jobs.values())
+    return json.dumps({"CopyJobs": _chosen(self, jobs, members)})
+
+
+def _chosen(
+    self: BackupResponse, jobs: list[BackupJob] | list[CopyJob], members: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The jobs that the request's filters leave; `members` of the job by the filter's name."""
+    members = {**members, "resourceArn": "ResourceArn", "state": "State"}
+    wanted = {
+        member: self.querystring[name][0]
+        for name, member in members.items()
+        if name in self.querystring
+    }
+    return [
+        described
+        for described in (job.describe() for job in reversed(jobs))
+        if all(described.get(member) == value for member, value in wanted.items())
+    ]
 
 
 def list_recovery_points_by_backup_vault(self: BackupResponse) -> str:
