@@ -32,7 +32,8 @@ SELECT c.conname, cn.nspname, ct.relname, pn.nspname, pt.relname,
           JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
        (SELECT array_agg(a.attname ORDER BY k.n)
           FROM unnest(c.confkey) WITH ORDINALITY k(attnum, n)
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum),
+       ct.relkind, pt.relkind
   FROM pg_catalog.pg_constraint c
   JOIN pg_catalog.pg_class ct ON ct.oid = c.conrelid
   JOIN pg_catalog.pg_namespace cn ON cn.oid = ct.relnamespace
@@ -52,13 +53,15 @@ def _orphans(connection: psycopg.Connection[Any]) -> _Examination:
                     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'), false)"""
     )
     wrong: list[str] = []
-    for name, schema, table, parent_schema, parent, columns, parent_columns in keys:
+    for name, schema, table, parent_schema, parent, columns, parent_columns, kind, of in keys:
         pairs = list(zip(columns, parent_columns, strict=True))
         query = sql.SQL(
-            "SELECT count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})"
+            "SELECT count(*) FROM {}{} c WHERE {} AND NOT EXISTS (SELECT FROM {}{} p WHERE {})"
         ).format(
+            _only(kind),
             sql.Identifier(schema, table),
             sql.SQL(" AND ").join(sql.SQL("c.{} IS NOT NULL").format(_id(a)) for a, _ in pairs),
+            _only(of),
             sql.Identifier(parent_schema, parent),
             sql.SQL(" AND ").join(sql.SQL("p.{} = c.{}").format(_id(b), _id(a)) for a, b in pairs),
         )
@@ -67,6 +70,11 @@ def _orphans(connection: psycopg.Connection[Any]) -> _Examination:
             wrong.append(f"{schema}.{table}: {row[0]} rows point to nothing ({name})")
     connection.execute("SET search_path = ''")
     return len(keys), wrong
+
+
+def _only(kind: str) -> sql.SQL:
+    """A foreign key holds for a table without those that inherit from it, but for partitions."""
+    return sql.SQL("" if kind == "p" else "ONLY ")
 
 
 def _sequences(connection: psycopg.Connection[Any]) -> _Examination:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,9 @@ from operations.backup.children import Login
 from operations.backup.manifest import Manifest, TableRecord
 from operations.backup.object_reader import ObjectReader
 from operations.backup.session import Connect
-from operations.restore import preconditions, schema, statistics
+from operations.restore import partition_routes, preconditions, schema, statistics
 from operations.restore.rows import RowLoader
+from operations.restore.schema import SchemaArchive
 from operations.restore.selection import Selection
 
 if TYPE_CHECKING:
@@ -100,15 +101,7 @@ class _Restore:
             no_owner=options.no_owner,
             without_foreign_keys=not whole,
         ) as archive:
-            with self._step(result, "definitions"):
-                archive.restore("pre-data")
-            with self._step(result, "rows"):
-                self._load(tables)
-            if whole:
-                with self._step(result, "large objects"):
-                    schema.restore_large_objects(backup, self.reader, self.login)
-            with self._step(result, "indexes and constraints"):
-                archive.restore("post-data")
+            self._with_definitions(archive, result, tables)
         with self.connect() as connection:
             connection.autocommit = True
             with self._step(result, "sequences"):
@@ -116,6 +109,20 @@ class _Restore:
         with self._step(result, "statistics"):
             statistics.analyze(self.connect, options.workers)
         return result
+
+    def _with_definitions(
+        self, archive: SchemaArchive, result: Restored, tables: list[TableRecord]
+    ) -> None:
+        with ExitStack() as around:
+            with self._step(result, "definitions"):
+                around.enter_context(archive.around(self.connect))
+            with self._step(result, "rows"):
+                self._load(tables)
+            if self.options.selection.everything:
+                with self._step(result, "large objects"):
+                    schema.restore_large_objects(self.backup, self.reader, self.login)
+            with self._step(result, "indexes and constraints"):
+                around.close()
 
     def _load(self, tables: list[TableRecord]) -> None:
         total = sum(rows.length_bytes for table in tables for rows in table.segments) or 1
@@ -125,7 +132,11 @@ class _Restore:
             if self.options.progress is not None:
                 self.options.progress("rows", self.done_bytes / total)
 
-        loader = RowLoader(self.backup, self.reader, self.connect, self.options.workers, progress)
+        with self.connect() as connection:
+            routes = partition_routes.read(connection)
+        loader = RowLoader(
+            self.backup, self.reader, self.connect, self.options.workers, progress, routes
+        )
         loader.load(tables)
 
     def _globals(self) -> dict[str, Any]:

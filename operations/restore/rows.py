@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from operations.backup.manifest import Manifest, RowsInObject, TableRecord
 from operations.backup.object_reader import ObjectReader
 from operations.backup.session import Connect
 from operations.errors import OperationError
+from operations.restore.partition_routes import Name
 
 #: What is smaller shares an object with others, and is not worth a TRUNCATE.
 LARGE_BYTES = 1024 * 1024
@@ -51,6 +52,8 @@ class RowLoader:
     workers: int
     #: Called with the compressed bytes that are done.
     progress: Callable[[int], None] | None = None
+    #: The table that takes the rows of a partition in its place.
+    routes: Mapping[Name, Name] = field(default_factory=dict[Name, Name])
     _local: threading.local = field(default_factory=threading.local)
     _sessions: list[psycopg.Connection[Any]] = field(
         default_factory=list["psycopg.Connection[Any]"]
@@ -82,7 +85,11 @@ class RowLoader:
     def _load(self, share: Share) -> None:
         connection = self._session()
         with connection.transaction():
-            frozen = share.whole and freezable(connection, share.table.schema, share.table.name)
+            frozen = (
+                share.whole
+                and (share.table.schema, share.table.name) not in self.routes
+                and freezable(connection, share.table.schema, share.table.name)
+            )
             for rows in share.pieces:
                 self._copy(connection, share.table, rows, frozen=frozen)
 
@@ -94,7 +101,8 @@ class RowLoader:
         *,
         frozen: bool,
     ) -> None:
-        statement = copy_in(table.schema, table.name, table.columns, frozen=frozen)
+        target = self.routes.get((table.schema, table.name), (table.schema, table.name))
+        statement = copy_in(*target, table.columns, frozen=frozen)
         with connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
                 for text in unpacked(self.reader.read_frame(self.backup, rows)):

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from operations.backup.children import Login
 from operations.backup.manifest import Manifest
 from operations.backup.object_reader import ObjectReader
+from operations.backup.session import Connect
 from operations.errors import OperationError
 from operations.postgresql_client import command
+from operations.restore import owners
 
 Section = Literal["pre-data", "post-data"]
 _LONGEST_REASON = 2_000
-# The type of an entry in pg_restore's list; owner and names follow it.
 _EXIT_ON_ERROR = "--exit-on-error"
 _UNKNOWN_PARAMETER = b'ERROR:  unrecognized configuration parameter "transaction_timeout"'
 # Without the program's name: parallel sessions write it, and what follows it, between one another.
 _ERROR = b"error: "
 _IGNORED = b"pg_restore: warning: errors ignored on restore: "
-_FOREIGN_KEY = b" FK CONSTRAINT "
+# Types of entries in pg_restore's list; owner and names follow them.
+_FOREIGN_KEY = re.compile(rb"^\d+; \d+ \d+ FK CONSTRAINT ")
+_MATERIALIZED = re.compile(rb"^\d+; \d+ \d+ MATERIALIZED VIEW DATA ")
+_SCHEMA = re.compile(rb"^\d+; \d+ \d+ (SCHEMA - |ACL - SCHEMA )")
+_POPULATED = "SELECT count(*) FROM pg_catalog.pg_matviews WHERE ispopulated"
 
 
 @dataclass(frozen=True)
@@ -38,32 +45,84 @@ class SchemaArchive:
     #: Some tables stay empty, so that foreign keys to them could not hold.
     without_foreign_keys: bool
 
-    def restore(self, section: Section) -> None:
-        """Run pg_restore for one section.
+    @contextmanager
+    def around(self, connect: Connect) -> Generator[None]:
+        """Definitions before the rows are there when the block begins; those after them when it
+        ended.
 
         Raises:
-            OperationError: it failed; the message holds pg_restore's own.
+            OperationError: pg_restore failed; the message holds its own.
         """
+        text = [*command("pg_restore"), "--file=-", "--section=pre-data", "--section=post-data"]
+        guests = [] if self.no_owner else owners.guests(self._run(text, "its text"))
+        if guests:
+            # With their grants, or what is granted below would be taken away too.
+            self._restore("pre-data", self._chosen(lambda line: bool(_SCHEMA.match(line))))
+        with owners.admitted(connect, guests):
+            self._restore(
+                "pre-data", self._chosen(lambda line: not (guests and _SCHEMA.match(line)))
+            )
+            yield
+            self._restore("post-data", self._chosen(lambda line: not _MATERIALIZED.match(line)))
+            self._refresh(connect)
+
+    @cached_property
+    def _entries(self) -> list[bytes]:
+        lines = self._run([*command("pg_restore"), "--list"], "the list").splitlines(keepends=True)
+        return [
+            line
+            for line in lines
+            if not line.startswith(b";")
+            and not (self.without_foreign_keys and _FOREIGN_KEY.match(line))
+        ]
+
+    def _chosen(self, wanted: Callable[[bytes], bool]) -> list[bytes]:
+        return [line for line in self._entries if wanted(line)]
+
+    def _restore(self, section: Section, entries: list[bytes], *, to_the_end: bool = False) -> str:
+        """pg_restore of these entries; what it said, which is an error unless `to_the_end`."""
         words = [
             *command("pg_restore"),
             f"--section={section}",
-            _EXIT_ON_ERROR,
             "--no-password",
             f"--dbname={self.login.endpoint.database}",
         ]
+        if not to_the_end:
+            words.append(_EXIT_ON_ERROR)
         if section == "post-data":
             words.append(f"--jobs={self.workers}")
         if self.no_owner:
             words += ["--no-owner", "--no-privileges"]
         with tempfile.NamedTemporaryFile(prefix="pgkeep-list-") as chosen:
-            if self.without_foreign_keys:
-                entries = self._run([*command("pg_restore"), "--list"], "the list")
-                chosen.writelines(
-                    line for line in entries.splitlines(keepends=True) if _FOREIGN_KEY not in line
-                )
-                chosen.flush()
-                words.append(f"--use-list={chosen.name}")
+            chosen.writelines(entries)
+            chosen.flush()
+            words.append(f"--use-list={chosen.name}")
+            if to_the_end:
+                return _reason(self._start(words))
             self._run(words, section)
+            return ""
+
+    def _refresh(self, connect: Connect) -> None:
+        """Materialized views, as often as one more of them comes.
+
+        One that reads another through a function does not depend on it for PostgreSQL, and comes
+        before it by name or by chance.
+        """
+        entries = self._chosen(lambda line: bool(_MATERIALIZED.match(line)))
+        before = -1
+        while entries:
+            said = self._restore("post-data", entries, to_the_end=True)
+            with connect() as connection:
+                row = connection.execute(_POPULATED).fetchone()
+            populated = int(row[0]) if row else 0
+            if populated >= len(entries):
+                return
+            if populated <= before:
+                raise OperationError(
+                    f"{len(entries) - populated} of {len(entries)} materialized views could not be "
+                    f"filled: {said}; the target is incomplete"
+                )
+            before = populated
 
     def _run(self, words: list[str], what: str) -> bytes:
         ended = self._start(words)
@@ -71,10 +130,9 @@ class SchemaArchive:
             # It was the first thing that pg_restore said to the server: nothing is restored yet.
             ended = self._start([word for word in words if word != _EXIT_ON_ERROR])
         if ended.returncode != 0 and not only_unknown_parameter(ended.stderr):
-            reason = " ".join(ended.stderr.decode(errors="replace").split())[:_LONGEST_REASON]
             raise OperationError(
-                f"pg_restore of {what} ended with {ended.returncode}: {reason}; the target is "
-                "incomplete"
+                f"pg_restore of {what} ended with {ended.returncode}: {_reason(ended)}; the target "
+                "is incomplete"
             )
         return ended.stdout
 
@@ -86,6 +144,10 @@ class SchemaArchive:
             capture_output=True,
             check=False,
         )
+
+
+def _reason(ended: subprocess.CompletedProcess[bytes]) -> str:
+    return " ".join(ended.stderr.decode(errors="replace").split())[:_LONGEST_REASON]
 
 
 def only_unknown_parameter(errors: bytes) -> bool:

@@ -24,7 +24,8 @@ from operations.backup.children import Children, Login
 from operations.backup.fingerprints import ALGORITHM, fingerprint, session_settings
 from operations.backup.manifest import Manifest, TableRecord
 from operations.backup.session import Connect, Snapshot
-from operations.restore import preconditions, statistics
+from operations.restore import partition_routes, preconditions, statistics
+from operations.restore.partition_routes import Name
 from operations.restore.restore import Options, Restored, set_sequences
 from operations.restore.rows import LARGE_BYTES, copy_in, freezable
 from operations.restore.schema import SchemaArchive
@@ -97,7 +98,10 @@ class TableCopy:
             preconditions.refuse_unless_empty(connection, target.login.endpoint)
             if not self.options.no_owner:
                 preconditions.refuse_missing_roles(connection, target.login.endpoint, self.roles)
-        with tempfile.NamedTemporaryFile(prefix="pgkeep-schema-", suffix=".dump") as file:
+        with (
+            tempfile.NamedTemporaryFile(prefix="pgkeep-schema-", suffix=".dump") as file,
+            ExitStack() as around,
+        ):
             with self._step("definitions"):
                 self._dump_definitions(Path(file.name))
                 archive = SchemaArchive(
@@ -107,11 +111,11 @@ class TableCopy:
                     self.options.no_owner,
                     without_foreign_keys=True,
                 )
-                archive.restore("pre-data")
+                around.enter_context(archive.around(target.connect))
             with self._step("rows"):
                 records = self._copy_all(target)
             with self._step("indexes and constraints"):
-                archive.restore("post-data")
+                around.close()
         with self._step("sequences and statistics"):
             with target.connect() as connection:
                 connection.autocommit = True
@@ -132,13 +136,15 @@ class TableCopy:
     def _copy_all(self, target: Side) -> list[TableRecord]:
         local, total = threading.local(), sum(table.size_bytes for table in self.chosen) or 1
         done: list[int] = []
+        with target.connect() as connection:
+            routes = partition_routes.read(connection)
         with ExitStack() as sessions:
 
             def copy(table: Table) -> TableRecord:
                 pair: tuple[Any, Any] | None = getattr(local, "pair", None)
                 if pair is None:
                     pair = local.pair = self._pair(sessions, target)
-                record = _copy(*pair, table)
+                record = _copy(*pair, table, routes.get((table.schema, table.name)))
                 done.append(table.size_bytes)
                 if self.options.progress is not None:
                     self.options.progress("rows", sum(done) / total)
@@ -199,7 +205,10 @@ def prepared(source_id: str, source: Side, options: Options) -> Generator[TableC
 
 
 def _copy(
-    source: psycopg.Connection[Any], target: psycopg.Connection[Any], table: Table
+    source: psycopg.Connection[Any],
+    target: psycopg.Connection[Any],
+    table: Table,
+    route: Name | None,
 ) -> TableRecord:
     out = f"COPY (SELECT {table.columns_sql} {table.rows_sql}) TO STDOUT"
     with (
@@ -210,8 +219,9 @@ def _copy(
     ):
         names = [column.name for column in table.columns]
         large = table.size_bytes >= LARGE_BYTES
-        frozen = large and freezable(target, table.schema, table.name)
-        with writing.copy(copy_in(table.schema, table.name, names, frozen=frozen)) as entrance:
+        frozen = large and route is None and freezable(target, table.schema, table.name)
+        into = route or (table.schema, table.name)
+        with writing.copy(copy_in(*into, names, frozen=frozen)) as entrance:
             for block in blocks:
                 entrance.write(block)
     there = fingerprint(source, table)

@@ -27,7 +27,7 @@ from operations.restore import (
 )
 from operations.restore.proof import prove
 from operations.restore.table_copy import Side
-from tests.operations.postgres_server import PostgresServer
+from tests.operations.postgres_server import MASTER, MASTER_PASSWORD, PostgresServer
 from tests.operations.site import PASSWORD, RESTORED, SOURCE, USER, Site, unpack_client_layer
 
 pytestmark = pytest.mark.root
@@ -115,6 +115,90 @@ def test_a_nasty_database_comes_back_the_same(nasty: Site, monkeypatch: pytest.M
     assert {check.name for check in proof.checks} >= {"rows", "indexes checked with amcheck"}
     assert restored.steps.keys() >= {"definitions", "rows", "large objects", "sequences"}
     assert nasty.dump(RESTORED) == nasty.dump(SOURCE)
+
+
+HIDDEN_ORDER = """
+CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
+CREATE TABLE felt (m mood, id int) PARTITION BY HASH (m);
+SELECT format('CREATE TABLE felt_%s PARTITION OF felt FOR VALUES WITH (MODULUS 8, REMAINDER %s)', i, i)
+  FROM generate_series(0, 7) i;
+INSERT INTO felt SELECT m, i FROM unnest(enum_range(NULL::mood)) m, generate_series(1, 20) i;
+CREATE MATERIALIZED VIEW z_first AS SELECT count(*) FROM felt;
+CREATE FUNCTION reads() RETURNS bigint LANGUAGE plpgsql
+  AS 'BEGIN RETURN (SELECT count FROM public.z_first); END';
+CREATE MATERIALIZED VIEW a_second AS SELECT reads();
+CREATE MATERIALIZED VIEW never AS SELECT 1 WITH NO DATA;
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE child (id int REFERENCES parent);
+CREATE TABLE heir () INHERITS (child);
+INSERT INTO heir VALUES (7)
+"""
+
+
+def test_what_pg_dump_cannot_know_of_comes_back_too(site: Site) -> None:
+    """Partitions by an enum's hash, a view that a function reads, a key that heirs do not have."""
+    with site.server.superuser(SOURCE) as connection:
+        connection.autocommit = True
+        for statement in HIDDEN_ORDER.split(";\n"):
+            made = connection.execute(statement.encode())
+            for (more,) in made.fetchall() if statement.startswith("SELECT") else ():
+                connection.execute(more.encode())
+    backup = site.backup()
+    # One session, so that a_second comes first.
+    site.restore(backup, workers=1)
+    assert [check for check in site.prove(backup).checks if not check.passed] == []
+    with site.connect() as connection:
+        assert connection.execute(
+            "SELECT reads, ispopulated FROM a_second, pg_matviews WHERE matviewname = 'never'"
+        ).fetchone() == (160, False)
+        connection.execute("UPDATE felt SET id = 0 WHERE m = 'c' AND id = 3")
+        connection.commit()
+        (check,) = [one for one in site.prove(backup).checks if not one.passed]
+        assert check.findings == (
+            "public.felt has the same number of rows in its partitions and other content",
+        )
+        connection.execute("DELETE FROM felt WHERE m = 'c' AND id = 0")
+        # An orphan whose parent seems to be there, in a table that inherits from it.
+        connection.execute("CREATE TABLE pretender () INHERITS (parent)")
+        connection.execute("INSERT INTO pretender VALUES (8)")
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("INSERT INTO child VALUES (8)")
+        connection.commit()
+    wrong = [line for one in site.prove(backup).checks for line in one.findings]
+    assert "public.felt has 159 rows in its partitions, the backup has 160" in wrong
+    assert "public.child: 1 rows point to nothing (child_id_fkey)" in wrong
+
+
+def test_owners_get_what_is_theirs_in_schemas_of_others(site: Site) -> None:
+    """The master of RDS is no superuser: it gives nothing to who may not create in the schema."""
+    master = site.server.endpoint.connect(MASTER, MASTER_PASSWORD)
+    with master, site.server.superuser(SOURCE) as connection:
+        master.autocommit = True
+        master.execute('CREATE ROLE "the guest"')
+        connection.execute(f"CREATE SCHEMA shared AUTHORIZATION {MASTER}".encode())
+        connection.execute("CREATE TABLE shared.theirs (id int)")
+        connection.execute('ALTER TABLE shared.theirs OWNER TO "the guest"')
+        connection.execute("CREATE TABLE public.also (id int)")
+        connection.execute('ALTER TABLE public.also OWNER TO "the guest"')
+        connection.commit()
+        backup = site.backup()
+        databases.create(master, RESTORED, backup)
+        endpoint = site.endpoint(RESTORED)
+        with databases.owners_assumed(master, ["the guest"]):
+            restore(
+                backup,
+                s3=site.s3,
+                bucket=BUCKET,
+                login=Login(endpoint, MASTER, MASTER_PASSWORD),
+                connect=lambda: endpoint.connect(MASTER, MASTER_PASSWORD),
+                options=Options(),
+            )
+    with site.connect() as connection:
+        assert connection.execute(
+            """SELECT relname, relowner::regrole::text,
+                      has_schema_privilege(relowner, relnamespace, 'CREATE')
+                 FROM pg_class WHERE relname IN ('theirs', 'also') ORDER BY 1"""
+        ).fetchall() == [("also", '"the guest"', False), ("theirs", '"the guest"', False)]
 
 
 def test_a_backup_under_writes_shows_one_moment(plain: Site) -> None:

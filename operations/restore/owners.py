@@ -1,0 +1,82 @@
+"""Owners of what stands in a schema of somebody else's, for whom a restore asks once more.
+
+Who gives an object to a new owner and is no superuser, as the master of RDS, may do so only where
+that owner has CREATE on the schema (PostgreSQL's manual, ALTER TABLE). pg_restore grants after it
+has made and given away everything, and the right may have been taken away again since.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from operations.backup.session import Connect
+
+_IDENTIFIER = r'"(?:[^"]|"")+"|[^\s".()]+'
+_OF_SCHEMA = re.compile(
+    rf"^ALTER SCHEMA ({_IDENTIFIER}) OWNER TO ({_IDENTIFIER});$".encode(), re.MULTILINE
+)
+_OF_OBJECT = re.compile(
+    rf"^ALTER [A-Z ]+ ({_IDENTIFIER})\..* OWNER TO ({_IDENTIFIER});$".encode(), re.MULTILINE
+)
+
+
+@dataclass(frozen=True, order=True)
+class Guest:
+    """A schema and a role that owns something in it, but not the schema itself."""
+
+    schema: str
+    role: str
+
+
+def guests(definitions: bytes) -> list[Guest]:
+    """Those of pg_restore's own text. What a function's body says may be among them."""
+    owners = {_name(schema): _name(role) for schema, role in _OF_SCHEMA.findall(definitions)}
+    found = {Guest(_name(schema), _name(role)) for schema, role in _OF_OBJECT.findall(definitions)}
+    return sorted(one for one in found if owners.get(one.schema) != one.role)
+
+
+@contextmanager
+def admitted(connect: Connect, wanted: Sequence[Guest]) -> Generator[None]:
+    """Grants CREATE to those who lack it, for as long as the block runs and no longer."""
+    if not wanted:
+        yield
+        return
+    with connect() as connection:
+        connection.autocommit = True
+        lacking = _lacking(connection, wanted)
+        for one in lacking:
+            connection.execute(_statement("GRANT CREATE ON SCHEMA {} TO {}", one))
+    yield
+    # Not after a failure: the database is dropped then.
+    with connect() as connection:
+        connection.autocommit = True
+        for one in lacking:
+            connection.execute(_statement("REVOKE CREATE ON SCHEMA {} FROM {}", one))
+
+
+def _lacking(connection: psycopg.Connection[Any], wanted: Sequence[Guest]) -> list[Guest]:
+    rows = connection.execute(
+        """SELECT n.nspname, r.rolname
+             FROM unnest(%s::text[], %s::text[]) w(schema, role)
+             JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+             JOIN pg_catalog.pg_roles r ON r.rolname = w.role
+            WHERE NOT pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE')""",
+        ([one.schema for one in wanted], [one.role for one in wanted]),
+    ).fetchall()
+    return [Guest(str(schema), str(role)) for schema, role in rows]
+
+
+def _statement(words: LiteralString, one: Guest) -> sql.Composed:
+    return sql.SQL(words).format(sql.Identifier(one.schema), sql.Identifier(one.role))
+
+
+def _name(quoted: bytes) -> str:
+    text = quoted.decode(errors="replace")
+    return text[1:-1].replace('""', '"') if text.startswith('"') else text
