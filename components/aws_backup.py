@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.alarm_topic import AlarmTopic
+from components.aws_backup_statements import copies_from, permanent
 from components.customer_key import CustomerKey, make_key
 from components.database import Database
 from components.deployment import Deployment
@@ -74,7 +75,7 @@ class AwsBackup(pulumi.ComponentResource):
             role_name=deployment.name("aws-backup"),
             service="backup",
             description="AWS Backup takes and copies snapshots of the primary",
-            statements=self._statements(database, keys.database.arn, copies_key.arn),
+            statements=self._statements(database, copies_key.arn),
             opts=self._child,
         )
         plan = aws.backup.Plan(
@@ -106,6 +107,8 @@ class AwsBackup(pulumi.ComponentResource):
             f"{self._name}-{label}",
             name=vault_name,
             kms_key_arn=key_arn,
+            # Where backups may go with their stack: AWS refuses to delete a vault that has some.
+            force_destroy=not deployment.settings.backups.keep_bucket,
             region=region,
             tags=deployment.tags(vault_name),
             opts=self._child,
@@ -113,7 +116,7 @@ class AwsBackup(pulumi.ComponentResource):
         aws.backup.VaultPolicy(
             f"{self._name}-{label}-policy",
             backup_vault_name=vault.name,
-            policy=document(*self._vault_statements()),
+            policy=document(*self._vault_statements(region)),
             region=region,
             opts=self._child,
         )
@@ -131,30 +134,23 @@ class AwsBackup(pulumi.ComponentResource):
             )
         return vault
 
-    def _vault_statements(self) -> list[Statement]:
-        """Nobody deletes or shortens; what is past its retention AWS Backup itself removes."""
-        breakers = self._deployment.settings.backups.break_glass_role_arns
-        statement: Statement = {
-            "Sid": "NobodyDeletesRecoveryPoints",
-            "Effect": "Deny",
-            "Principal": {"AWS": "*"},
-            "Action": [
-                "backup:DeleteRecoveryPoint",
-                "backup:DisassociateRecoveryPoint",
-                "backup:UpdateRecoveryPointLifecycle",
-            ],
-            "Resource": "*",
-        }
-        if breakers:
-            statement["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": list(breakers)}}
-        return [statement]
+    def _vault_statements(self, region: str | None) -> list[Statement]:
+        """Nobody deletes; into the vault here the account of the copies may bring some back."""
+        deployment = self._deployment
+        other = self._settings.other_account
+        back = (
+            [copies_from(deployment.root_of(other), "AllowCopiesBack")]
+            if other is not None and region is None
+            else []
+        )
+        return [*back, permanent(deployment.settings.backups.break_glass_role_arns)]
 
-    def _statements(
-        self, database: Database, key_arn: pulumi.Input[str], copies_key_arn: pulumi.Input[str]
-    ) -> list[Statement]:
+    def _statements(self, database: Database, copies_key_arn: pulumi.Input[str]) -> list[Statement]:
         """What AWSBackupServiceRolePolicyForBackup allows for RDS, for this instance alone."""
         deployment, settings = self._deployment, self._settings
         there = deployment.in_region(settings.region)
+        # Snapshots are under the key of the instance, which may have it from its origin.
+        key_arn = database.storage_key_arn
         snapshots = [deployment.arn("rds", _SNAPSHOTS), there.arn("rds", _SNAPSHOTS)]
         instance = deployment.arn("rds", f"db:{database.identifier}")
         vaults = [

@@ -27,6 +27,8 @@ class Database(pulumi.ComponentResource):
 
     identifier: str
     instance: aws.rds.Instance
+    #: Of the storage and of every snapshot.
+    storage_key_arn: pulumi.Input[str]
     parameter_group: aws.rds.ParameterGroup
     monitoring: tuple[pulumi.Resource, ...] = ()
     monitoring_role_arn: pulumi.Output[str] | None = None
@@ -63,6 +65,7 @@ class Database(pulumi.ComponentResource):
             name, deployment, keys.telemetry.arn, self.identifier, child
         )
         origin = database_origin(name, deployment, keys, child)
+        self.storage_key_arn = origin.kms_key_id
         first_zone = imported.availability_zone if imported else placement.zones[0]
         # With a standby RDS chooses both zones.
         zone = None if settings.multi_az else settings.availability_zone or first_zone

@@ -126,7 +126,11 @@ class Deployment:
     @property
     def account_root(self) -> str:
         """The account as a principal."""
-        return f"arn:{self.partition}:iam::{self.account_id}:root"
+        return self.root_of(self.account_id)
+
+    def root_of(self, account_id: str) -> str:
+        """Another account of the partition as a principal."""
+        return f"arn:{self.partition}:iam::{account_id}:root"
 
     @property
     def protected(self) -> bool:

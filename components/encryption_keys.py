@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
+from components.aws_backup_statements import key_users
 from components.backup_names import backup_bucket_arn
 from components.customer_key import USE_ACTIONS, CustomerKey, make_key
 from components.deployment import Deployment
@@ -180,32 +181,11 @@ class EncryptionKeys(pulumi.ComponentResource):
         )
 
     def _database_users(self) -> list[Statement]:
-        """The account that gets copies of snapshots: it opens them with the key they are under.
-
-        AWS Backup developer guide: cross-account backup, encryption considerations.
-        """
+        """The account that gets copies of snapshots opens them with this key."""
         chosen = self._deployment.settings.backups.aws_backup
         if chosen is None or chosen.other_account is None:
             return []
-        root = f"arn:{self._deployment.partition}:iam::{chosen.other_account}:root"
-        return [
-            {
-                "Sid": "AccountOfTheCopies",
-                "Effect": "Allow",
-                "Principal": {"AWS": root},
-                "Action": ["kms:Decrypt", "kms:DescribeKey"],
-                "Resource": "*",
-                "Condition": self._deployment.via("rds"),
-            },
-            {
-                "Sid": "GrantsForTheAccountOfTheCopies",
-                "Effect": "Allow",
-                "Principal": {"AWS": root},
-                "Action": "kms:CreateGrant",
-                "Resource": "*",
-                "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
-            },
-        ]
+        return key_users(self._deployment, self._deployment.root_of(chosen.other_account))
 
     def _backups_users(self) -> list[Statement]:
         deployment = self._deployment

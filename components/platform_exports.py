@@ -57,6 +57,9 @@ def exports(
             if aws_backup is not None
             else {}
         ),
+        "aws_backup_account_vault_arn": (
+            None if aws_backup is None else aws_backup.account_vault_arn
+        ),
         "backup_function": backups.function.operation.function.name,
         "backup_worker_group": None if worker is None else worker.group.name,
         "backup_exports": settings.backups.exports_snapshots,

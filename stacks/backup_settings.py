@@ -332,7 +332,7 @@ class BackupSettings(SettingsGroup):
         source="pgkeep's design: counts and hashes of every table",
     )
     keep_bucket: bool = setting(
-        "Refuse to delete the bucket while it holds backups",
+        "Refuse to delete the bucket, and the vaults of AWS Backup, while they hold backups",
         default=True,
         why="deleting a stack must not delete its backups in staging and prod",
         source="AWS Security Hub: S3.20",

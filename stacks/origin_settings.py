@@ -115,6 +115,12 @@ class OriginSettings(SettingsGroup):
         "Import an instance", default=None, why="at most one origin"
     )
 
+    @property
+    def kms_key_arn(self) -> str | None:
+        """The key that the instance has from its origin; None where it is under the stack's."""
+        origin = self.snapshot or self.point_in_time or self.existing
+        return None if origin is None else origin.kms_key_arn
+
 
 class MajorUpgrade(SettingsGroup):
     """One change of the major version, by name. With the next version it no longer counts."""

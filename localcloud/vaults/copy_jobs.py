@@ -104,6 +104,8 @@ def _copy(backend: LocalBackupBackend, job: CopyJob) -> RecoveryPoint:
         for arn in (source.arn, there.snapshot_arn(name)):
             role.require("rds:CopyDBSnapshot", arn)
         role.require_key(vault.encryption_key_arn, there.region_name)
+    if source.snapshot.encrypted and source.snapshot.kms_key_id:
+        role.require_key(source.snapshot.kms_key_id, backend.region_name)
     return _keep(there, job, _snapshot(there, job, name, vault.encryption_key_arn))
 
 

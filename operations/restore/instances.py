@@ -293,9 +293,7 @@ def _snapshot(rds: Any, source: Mapping[str, Any], snapshot_id: str) -> dict[str
             raise
         found = []
     if not found:
-        raise OperationError(
-            f"there is no snapshot {snapshot_id}; `pgkeep backup list` shows those that there are"
-        )
+        raise OperationError(f"there is no snapshot {snapshot_id} here; {_hint(snapshot_id)}")
     snapshot: dict[str, Any] = found[0]
     identifier = source["DBInstanceIdentifier"]
     if snapshot["DBInstanceIdentifier"] != identifier:
@@ -308,6 +306,16 @@ def _snapshot(rds: Any, source: Mapping[str, Any], snapshot_id: str) -> dict[str
             f"snapshot {snapshot_id} is {snapshot.get('Status')}; wait until it is available"
         )
     return snapshot
+
+
+def _hint(snapshot_id: str) -> str:
+    """What to do about a snapshot that is not there; the list also has copies elsewhere."""
+    if snapshot_id.startswith("awsbackup:copyjob-"):
+        return (
+            "what AWS Backup has copied to another region or account is brought back first: "
+            "docs/backup-storage.md, Bringing a copy back"
+        )
+    return "`pgkeep backup list` shows those that there are"
 
 
 def _refuse_existing(rds: Any, target: Target) -> None:

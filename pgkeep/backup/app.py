@@ -140,9 +140,9 @@ def destination(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What the owner of the copies' bucket in another account makes before the stack is deployed.
+    """What the owner of another account makes there, for copies of dumps and of AWS Backup.
 
-    Calls, the bucket's policy, and a statement for the policy of its key.
+    Calls, the policies of bucket and vault, and statements for the policies of their keys.
     """
     from pgkeep.backup import destination_command
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from operations.backup import exports
 from operations.backup.store import NoBackup
 from operations.restore import report
-from pgkeep.backup import recovery_points
+from pgkeep.backup import copy_jobs, recovery_points
 from pgkeep.backup.access import (
     age_text,
     bytes_text,
@@ -24,6 +24,7 @@ from pgkeep.backup.access import (
     refusals_as_lines,
     store,
 )
+from pgkeep.backup.copy_jobs import FailedCopy
 from pgkeep.backup.recovery_points import RecoveryPoint
 from pgkeep.deployed import DeployedStack
 
@@ -60,10 +61,17 @@ def run(
                     for other in found.others
                 ],
                 "unlisted": found.unlisted,
+                "failed_copies": [copy.document() for copy in found.failed_copies],
             }
         )
         return
     _print(points)
+    for copy in found.failed_copies:
+        console.print(
+            f"[red]not copied[/red] to {copy.vault_arn} at {copy.failed_at:%Y-%m-%d %H:%M} UTC: "
+            f"{escape(copy.reason)}",
+            soft_wrap=True,
+        )
     for place in found.unlisted:
         console.print(f"[yellow]not listed[/yellow] {escape(place)}", soft_wrap=True)
     for other in found.others:
@@ -73,11 +81,15 @@ def run(
 
 @dataclass(frozen=True)
 class Listed:
-    """What was found; `unlisted` says which places gave no answer, and what they said."""
+    """What was found; `unlisted` says which places gave no answer, and what they said.
+
+    Of AWS Backup's copies, `failed_copies` are those that it has made last and could not make.
+    """
 
     points: list[RecoveryPoint]
     others: list[NoBackup]
     unlisted: list[str]
+    failed_copies: list[FailedCopy] = field(default_factory=list[FailedCopy])
 
 
 def _of_stack(stack: DeployedStack, now: datetime, signed_by: str | None) -> Listed:
@@ -95,7 +107,30 @@ def _of_stack(stack: DeployedStack, now: datetime, signed_by: str | None) -> Lis
         *recovery_points.of_instance(rds, identifier, proven, now),
     ]
     elsewhere, unlisted = _of_regions(stack, proven, now)
-    return Listed([*points, *elsewhere], others, unlisted)
+    in_account, failed_copies = _of_copies(stack, now)
+    return Listed([*points, *elsewhere, *in_account], others, unlisted, failed_copies)
+
+
+def _of_copies(stack: DeployedStack, now: datetime) -> tuple[list[RecoveryPoint], list[FailedCopy]]:
+    """What AWS Backup has copied to another account, and what it could not copy anywhere."""
+    if not stack.outputs.get("aws_backup_vaults"):
+        return [], []
+    rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
+    backup, instance_arn = stack.client("backup"), recovery_points.arn(rds, identifier)
+    jobs = copy_jobs.of_instance(backup, instance_arn)
+    vault_arn = stack.outputs.get("aws_backup_account_vault_arn")
+    if vault_arn is None:
+        return [], list(copy_jobs.failed(jobs))
+    pages = backup.get_paginator("list_recovery_points_by_resource").paginate(
+        ResourceArn=instance_arn
+    )
+    made_at: dict[str, datetime] = {
+        point["RecoveryPointArn"]: point["CreationDate"]
+        for page in pages
+        for point in page["RecoveryPoints"]
+    }
+    points = list(copy_jobs.in_account(jobs, vault_arn, made_at, now))
+    return points, list(copy_jobs.failed(jobs))
 
 
 def _of_regions(

@@ -224,6 +224,13 @@ def test_a_snapshot_that_cannot_be_used_is_refused(rds: Rds, match: str) -> None
         instances.restore_snapshot(rds, SOURCE, Target("scratch", "restore"), "nightly")
 
 
+def test_a_copy_elsewhere_is_listed_and_has_to_be_brought_back_first() -> None:
+    with pytest.raises(OperationError, match=r"copied to another region or account is brought ba"):
+        instances.restore_snapshot(
+            Rds(None), SOURCE, Target("scratch", "restore"), "awsbackup:copyjob-1"
+        )
+
+
 def test_only_what_was_made_here_is_deleted() -> None:
     present = {"DBInstanceIdentifier": "pgkeep-prod", "DBInstanceStatus": "available"}
     rds = Rds({**present, "TagList": [{"Key": "pgkeep:owner", "Value": "platform"}]})

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
 from botocore.exceptions import ClientError
 
+from components.aws_backup_statements import copies_from, key_users, permanent
 from pgkeep.backup import recovery_points
 from tests.localcloud.databases_cloud import refused
 from tests.localcloud.provider_engine import Engine, Made, provider
+from tests.localcloud.test_backup_bucket import deployment
 from tests.localcloud.vaults_cloud import ALLOWED, OTHER, ROLE, THERE, VaultsCloud
 
 pytestmark = pytest.mark.root
@@ -275,7 +278,9 @@ def test_a_rule_fires_copies_and_ends_what_it_made(
     assert not {job["RecoveryPointArn"], arn} & here_and_there(cloud)
     for rds, gone in ((cloud.rds, job["RecoveryPointArn"]), (cloud.client_of("rds", THERE), arn)):
         with refused("DBSnapshotNotFound"):
-            rds.describe_db_snapshots(DBSnapshotIdentifier=gone.partition(":snapshot:")[2])
+            rds.describe_db_snapshots(
+                DBSnapshotIdentifier=gone.partition(":snapshot:")[2], SnapshotType="awsbackup"
+            )
 
 
 def here_and_there(cloud: VaultsCloud) -> set[str]:
@@ -364,6 +369,22 @@ def test_a_role_that_nobody_can_assume_and_schedules_that_aws_refuses(
         backup.create_backup_plan(BackupPlan={"BackupPlanName": "wrong", "Rules": [rule]})
 
 
+def test_a_vault_that_may_be_emptied_is_deleted_with_its_points(
+    cloud: VaultsCloud, engine: Engine
+) -> None:
+    full = engine.create("aws:backup/vault:Vault", "full", name="full", kmsKeyArn=cloud.key())
+    arn = cloud.run_job(vault="full")["RecoveryPointArn"]
+    with pytest.raises(grpc.RpcError, match="has recovery points"):
+        engine.delete(full)
+    engine.update(full, name="full", kmsKeyArn=full.inputs["kmsKeyArn"], forceDestroy=True)
+    engine.delete(full)
+    assert engine.read(full) is None
+    with refused("DBSnapshotNotFound"):
+        cloud.rds.describe_db_snapshots(
+            DBSnapshotIdentifier=arn.partition(":snapshot:")[2], SnapshotType="awsbackup"
+        )
+
+
 class Elsewhere:
     """A vault in another account, as its owner prepares it."""
 
@@ -377,31 +398,9 @@ class Elsewhere:
         self.name = name
 
     def let_in(self, account: str) -> None:
-        principal = {"AWS": f"arn:aws:iam::{account}:root"}
-        action = "backup:CopyIntoBackupVault"
-        statement = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        statements = [copies_from(f"arn:aws:iam::{account}:root", "AllowCopies"), permanent()]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
         self.backup.put_backup_vault_access_policy(BackupVaultName=self.name, Policy=policy)
-
-
-def users_of_the_key() -> list[dict[str, Any]]:
-    """What components/encryption_keys.py lets the other account do."""
-    root = {"AWS": f"arn:aws:iam::{OTHER}:root"}
-    via = {"StringEquals": {"kms:ViaService": "rds.eu-west-1.amazonaws.com"}}
-    grants = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
-    return [
-        {
-            "Effect": "Allow",
-            "Principal": root,
-            "Action": actions,
-            "Resource": "*",
-            "Condition": condition,
-        }
-        for actions, condition in (
-            (["kms:Decrypt", "kms:DescribeKey"], via),
-            (["kms:CreateGrant"], grants),
-        )
-    ]
 
 
 def test_a_copy_goes_to_another_account_that_lets_it_in(cloud: VaultsCloud, vault: Made) -> None:
@@ -419,7 +418,8 @@ def test_a_copy_goes_to_another_account_that_lets_it_in(cloud: VaultsCloud, vaul
     assert reason().startswith("Access Denied trying to call AWS Backup service")
     there.let_in("123456789012")
     assert f"Given key ID is not accessible: the policy of {cloud.database_key}" in reason()
-    cloud.share(cloud.client_of("kms"), cloud.database_key, *users_of_the_key())
+    users = key_users(deployment(), f"arn:aws:iam::{OTHER}:root")
+    cloud.share(cloud.client_of("kms"), cloud.database_key, *users)
     cloud.role("aws-backup", [one for one in ALLOWED if one != "rds:ModifyDBSnapshotAttribute"])
     assert "not authorized to perform: rds:ModifyDBSnapshotAttribute" in reason()
     cloud.role("aws-backup", ALLOWED)
@@ -432,10 +432,44 @@ def test_a_copy_goes_to_another_account_that_lets_it_in(cloud: VaultsCloud, vaul
     assert (point["ResourceArn"], point["Status"]) == (cloud.arn, "COMPLETED")
     assert point["IamRoleArn"].endswith("AWSServiceRoleForBackup")
     # It is the other account's alone, and the source is shared no longer.
-    with refused("DBSnapshotNotFound"):
-        cloud.rds.describe_db_snapshots(DBSnapshotIdentifier=point["RecoveryPointArn"])
-    with refused("DBSnapshotNotFound"):
-        cloud.of_account(OTHER, "rds").describe_db_snapshots(DBSnapshotIdentifier=arn)
+    for rds, other in (
+        (cloud.rds, point["RecoveryPointArn"]),
+        (cloud.of_account(OTHER, "rds"), arn),
+    ):
+        with refused("DBSnapshotNotFound"):
+            rds.describe_db_snapshots(DBSnapshotIdentifier=other, SnapshotType="awsbackup")
+    bring_back(cloud, there, point["RecoveryPointArn"])
+
+
+def bring_back(cloud: VaultsCloud, there: Elsewhere, arn: str) -> None:
+    """What the other account does when nothing is left here; into a vault that lets it in."""
+    backup, vault = cloud.client_of("backup"), "back"
+    made = backup.create_backup_vault(
+        BackupVaultName=vault, EncryptionKeyArn=cloud.key(), BackupVaultTags={}
+    )
+    policy = {"Statement": [copies_from(f"arn:aws:iam::{OTHER}:root", "AllowCopiesBack")]}
+    backup.put_backup_vault_access_policy(BackupVaultName=vault, Policy=json.dumps(policy))
+    role = cloud.role("brings-back", ALLOWED, OTHER)
+
+    def job() -> dict[str, Any]:
+        started = there.backup.start_copy_job(
+            RecoveryPointArn=arn,
+            SourceBackupVaultName=there.name,
+            DestinationBackupVaultArn=made["BackupVaultArn"],
+            IamRoleArn=role,
+        )
+        return there.backup.describe_copy_job(CopyJobId=started["CopyJobId"])["CopyJob"]
+
+    assert "does not allow account 123456789012 kms:DescribeKey" in job()["StatusMessage"]
+    users = key_users(deployment(), "arn:aws:iam::123456789012:root")
+    cloud.share(cloud.of_account(OTHER, "kms"), there.key_arn, *users)
+    assert job()["State"] == "COMPLETED"
+    (point,) = cloud.points(vault)
+    snapshot = point["RecoveryPointArn"].partition(":snapshot:")[2]
+    (found,) = cloud.rds.describe_db_snapshots(
+        DBSnapshotIdentifier=snapshot, SnapshotType="awsbackup"
+    )["DBSnapshots"]
+    assert found["Status"] == "available"
 
 
 def test_a_key_that_aws_manages_keeps_copies_in_their_account(

@@ -47,14 +47,14 @@ class VaultsCloud(DatabasesCloud):
             connection.execute("CREATE TABLE buyers (id int PRIMARY KEY)")
             connection.execute("INSERT INTO buyers VALUES (1)")
 
-    def role(self, name: str, actions: Sequence[str]) -> str:
+    def role(self, name: str, actions: Sequence[str], account: str = ACCOUNT) -> str:
         """Make a role that AWS Backup assumes, or change what it may do."""
-        iam = self.client_of("iam")
+        iam = self.of_account(account, "iam")
         trust = {
             "Effect": "Allow",
             "Action": "sts:AssumeRole",
             "Principal": {"Service": "backup.amazonaws.com"},
-            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
         }
         if name not in {one["RoleName"] for one in iam.list_roles()["Roles"]}:
             document = json.dumps({"Statement": [trust]})
@@ -62,7 +62,7 @@ class VaultsCloud(DatabasesCloud):
         statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_role_policy(RoleName=name, PolicyName="backups", PolicyDocument=document)
-        return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+        return f"arn:aws:iam::{account}:role/{name}"
 
     def key(self, region: str = REGION, account: str = ACCOUNT, *users: Any) -> str:
         """A key whose policy lets its own account decide, and what else is said."""

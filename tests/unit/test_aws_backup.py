@@ -38,18 +38,22 @@ def test_nothing_of_it_without_the_setting() -> None:
     recorder = deploy(load(changed("prod"), "prod", REGION))
     assert not [name for name in recorder.resources if name.startswith("aws-backup")]
     assert recorder.exports["aws_backup_vaults"] == {}
+    assert recorder.exports["aws_backup_account_vault_arn"] is None
 
 
 def test_the_vaults_with_their_locks_and_policies(deployed_to_both: Recorder) -> None:
     recorder = deployed_to_both
+    assert recorder.exports["aws_backup_account_vault_arn"] == VAULT
     assert recorder.inputs("aws-backup-vault") == {
         "name": "pgkeep-prod-database",
         "kmsKeyArn": KEY,
+        "forceDestroy": False,
         "tags": tags("prod", "pgkeep-prod-database"),
     }
     assert recorder.inputs("aws-backup-copies") == {
         "name": "pgkeep-prod-copies",
         "kmsKeyArn": COPIES_KEY,
+        "forceDestroy": False,
         "region": THERE,
         "tags": tags("prod", "pgkeep-prod-copies"),
     }
@@ -64,21 +68,28 @@ def test_the_vaults_with_their_locks_and_policies(deployed_to_both: Recorder) ->
         "region": THERE,
         **lock,
     }
-    for label in ("vault", "copies"):
+    permanent = {
+        "Sid": "NobodyDeletesRecoveryPoints",
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": [
+            "backup:DeleteRecoveryPoint",
+            "backup:DisassociateRecoveryPoint",
+            "backup:UpdateRecoveryPointLifecycle",
+        ],
+        "Resource": "*",
+    }
+    # The account of the copies can bring one back, into the vault of its region.
+    back = {
+        "Sid": "AllowCopiesBack",
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::210987654321:root"},
+        "Action": "backup:CopyIntoBackupVault",
+        "Resource": "*",
+    }
+    for label, statements in (("vault", [back, permanent]), ("copies", [permanent])):
         policy = json.loads(recorder.inputs(f"aws-backup-{label}-policy")["policy"])
-        assert policy["Statement"] == [
-            {
-                "Sid": "NobodyDeletesRecoveryPoints",
-                "Effect": "Deny",
-                "Principal": {"AWS": "*"},
-                "Action": [
-                    "backup:DeleteRecoveryPoint",
-                    "backup:DisassociateRecoveryPoint",
-                    "backup:UpdateRecoveryPointLifecycle",
-                ],
-                "Resource": "*",
-            }
-        ]
+        assert policy["Statement"] == statements
     vaults = {"aws-backup-vault", "aws-backup-copies"}
     assert vaults <= recorder.protected
     kept = {f"aws-backup-{one}" for one in ("vault-lock", "vault-policy", "copies-lock")}
@@ -179,6 +190,20 @@ def test_the_role_reaches_this_instance_and_its_snapshots_alone(deployed_to_both
     ]
 
 
+def test_copies_are_opened_with_the_key_that_the_instance_has_from_its_origin() -> None:
+    """An imported instance is under its own key, and so is every snapshot of it."""
+    own = "arn:aws:kms:eu-west-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
+    point = {"source_identifier": "older", "kms_key_arn": own}
+    settings = changed(
+        "prod", backups__aws_backup={"region": THERE}, database__origin={"point_in_time": point}
+    )
+    recorder = deploy(load(settings, "prod", REGION))
+    statements = recorder.document("aws-backup-policy")["Statement"]
+    keys = {one["Sid"]: one["Resource"] for one in statements if "Key" in one["Sid"]}
+    assert keys == {"UseKeys": [own, COPIES_KEY], "LetRdsUseKeys": [own, COPIES_KEY]}
+    assert "AllowCopiesBack" not in recorder.inputs("aws-backup-vault-policy")["policy"]
+
+
 def test_failures_and_silence_raise_alarms(deployed_to_both: Recorder) -> None:
     alarm = deployed_to_both.inputs("aws-backup-backup-completed")
     assert alarm["name"] == "pgkeep-prod-aws-backup-backup-completed"
@@ -203,6 +228,13 @@ def test_failures_and_silence_raise_alarms(deployed_to_both: Recorder) -> None:
         "aws-backup-backup-failed",
         "aws-backup-copy-failed",
     ]
+
+
+def test_a_stack_whose_backups_may_go_can_be_destroyed_with_its_vaults() -> None:
+    settings = changed("dev", backups__aws_backup={"region": THERE})
+    recorder = deploy(load(settings, "dev", REGION))
+    for label in ("vault", "copies"):
+        assert recorder.inputs(f"aws-backup-{label}")["forceDestroy"] is True
 
 
 def test_compliance_off_and_break_glass() -> None:

@@ -59,6 +59,7 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         "backup_retention_function": "pgkeep-local-backup-retention",
         "manifest_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/keys-manifests",
         "aws_backup_vaults": {},
+        "aws_backup_account_vault_arn": None,
         "backup_retention_days": settings("local").backups.retention_days,
         "backup_largest_hashed_table_bytes": None,
         "role_secret_names": {

@@ -27,6 +27,24 @@ def _tags(create_member: str) -> Tags:
     )
 
 
+class _Vault(Resource):
+    """A vault; AWS deletes only an empty one."""
+
+    def delete(self, context: Context) -> None:
+        if context.inputs.get("forceDestroy"):
+            found = context.call(
+                "backup", "ListRecoveryPointsByBackupVault", BackupVaultName=context.id
+            )
+            for point in found["RecoveryPoints"]:
+                context.call(
+                    "backup",
+                    "DeleteRecoveryPoint",
+                    BackupVaultName=context.id,
+                    RecoveryPointArn=point["RecoveryPointArn"],
+                )
+        super().delete(context)
+
+
 class _Lock(Resource):
     """A vault's lock; without one the vault has no lock configuration."""
 
@@ -129,7 +147,7 @@ class _Selection(Resource):
 
 
 RESOURCES: tuple[Resource, ...] = (
-    Resource(
+    _Vault(
         kind="aws:backup/vault:Vault",
         service="backup",
         create_with=Operation("CreateBackupVault"),
