@@ -28,8 +28,8 @@ _FAILURES = {
     "NumberOfBackupJobsFailed": "a snapshot of the database failed",
     "NumberOfBackupJobsExpired": "a snapshot of the database did not begin in its hour",
     "NumberOfBackupJobsAborted": "a snapshot of the database did not end in its time",
-    "NumberOfCopyJobsFailed": "a copy of a snapshot to another region or account failed",
 }
+_FAILED_COPIES = "NumberOfCopyJobsFailed"
 
 
 class AwsBackup(pulumi.ComponentResource):
@@ -224,11 +224,22 @@ class AwsBackup(pulumi.ComponentResource):
 
     def _alarms(self, alarm_topic: AlarmTopic) -> None:
         """Of metrics: AWS Backup's own notifications of failures are deprecated."""
-        for metric, what in _FAILURES.items():
+        own = self._deployment.name("database")
+        failures = [(own, "", metric, what) for metric, what in _FAILURES.items()]
+        failed = "a copy to another region or account failed, `pgkeep backup list` says why"
+        # AWS documents the dimension and not whether it is the vault that a copy comes from or goes
+        # to. Both are watched: one that counts nothing stays silent.
+        sources = {own: "", self._deployment.name("copies"): "-into-region"}
+        if self._settings.account_vault_arn is not None:
+            sources.setdefault(self._settings.account_vault_arn.rpartition(":")[2], "-into-account")
+        failures += [(vault, suffix, _FAILED_COPIES, failed) for vault, suffix in sources.items()]
+        for vault, suffix, metric, what in failures:
             self._alarm(
                 alarm_topic,
                 metric,
                 f"AWS Backup: {what}; see the jobs of the vault",
+                vault=vault,
+                suffix=suffix,
                 comparison_operator="GreaterThanThreshold",
                 threshold=0,
                 period=_HOUR_SECONDS,
@@ -239,6 +250,7 @@ class AwsBackup(pulumi.ComponentResource):
             alarm_topic,
             "NumberOfBackupJobsCompleted",
             "AWS Backup: no snapshot of the database for two days; see the jobs of the vault",
+            vault=own,
             comparison_operator="LessThanThreshold",
             threshold=1,
             period=_DAY_SECONDS,
@@ -246,9 +258,18 @@ class AwsBackup(pulumi.ComponentResource):
             treat_missing_data="breaching",
         )
 
-    def _alarm(self, alarm_topic: AlarmTopic, metric: str, description: str, **rule: Any) -> None:
+    def _alarm(
+        self,
+        alarm_topic: AlarmTopic,
+        metric: str,
+        description: str,
+        *,
+        vault: str,
+        suffix: str = "",
+        **rule: Any,
+    ) -> None:
         words = "".join(f"-{c.lower()}" if c.isupper() else c for c in metric)
-        label = f"aws-backup{words.removeprefix('-number-of').replace('-jobs', '')}"
+        label = f"aws-backup{words.removeprefix('-number-of').replace('-jobs', '')}{suffix}"
         alarm_name = self._deployment.name(label)
         aws.cloudwatch.MetricAlarm(
             f"{self._name}-{label.removeprefix('aws-backup-')}",
@@ -256,7 +277,7 @@ class AwsBackup(pulumi.ComponentResource):
             alarm_description=description,
             namespace="AWS/Backup",
             metric_name=metric,
-            dimensions={"BackupVaultName": self._deployment.name("database")},
+            dimensions={"BackupVaultName": vault},
             statistic="Sum",
             actions_enabled=True,
             alarm_actions=[alarm_topic.topic.arn],

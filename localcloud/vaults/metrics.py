@@ -1,7 +1,7 @@
 """The metrics that AWS Backup reports of its jobs, in the region of the jobs.
 
-Source: AWS Backup developer guide, "AWS Backup metrics with Amazon CloudWatch". A copy job counts
-for the vault that it copies from.
+Source: AWS Backup developer guide, "AWS Backup metrics with Amazon CloudWatch". It does not say
+whether a copy job counts for the vault that it copies from or to: here for the first.
 """
 
 import datetime

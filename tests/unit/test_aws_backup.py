@@ -220,14 +220,27 @@ def test_failures_and_silence_raise_alarms(deployed_to_both: Recorder) -> None:
     failed = [
         name
         for name in deployed_to_both.resources
-        if name.startswith("aws-backup-") and name.endswith(("failed", "expired", "aborted"))
+        if name.startswith("aws-backup-") and "Alarm" in deployed_to_both.resources[name][0]
     ]
     assert sorted(failed) == [
         "aws-backup-backup-aborted",
+        "aws-backup-backup-completed",
         "aws-backup-backup-expired",
         "aws-backup-backup-failed",
         "aws-backup-copy-failed",
+        "aws-backup-copy-failed-into-account",
+        "aws-backup-copy-failed-into-region",
     ]
+    # A failed copy counts for one of the two vaults, and AWS does not say for which.
+    for suffix, vault in (
+        ("", "pgkeep-prod-database"),
+        ("-into-region", "pgkeep-prod-copies"),
+        ("-into-account", "pgkeep"),
+    ):
+        alarm = deployed_to_both.inputs(f"aws-backup-copy-failed{suffix}")
+        assert alarm["metricName"] == "NumberOfCopyJobsFailed"
+        assert alarm["dimensions"] == {"BackupVaultName": vault}
+        assert alarm["threshold"] == 0
 
 
 def test_a_stack_whose_backups_may_go_can_be_destroyed_with_its_vaults() -> None:
