@@ -1,7 +1,6 @@
 """What moto's AWS Backup lacks: vault policies, selections, jobs and recovery points."""
 
 import datetime
-import json
 import uuid
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from moto.rds.models import rds_backends
 
 from localcloud.databases.snapshots import Snapshots
 from localcloud.errors import LocalCloudError
+from localcloud.permissions.policies import Decision, Principal, Request, evaluate
 from localcloud.schedules import expressions
 from localcloud.vaults.records import BackupJob, CopyJob, RecoveryPoint
 
@@ -129,10 +129,13 @@ class LocalBackupBackend(BackupBackend):
         del self.points[point.arn]
         self.rds.remove_snapshot(point.snapshot)
 
-    def delete_point(self, vault_name: str, arn: str) -> None:
+    def delete_point(self, vault_name: str, arn: str, principal: Principal) -> None:
         """DeleteRecoveryPoint. Raises AccessDeniedError as the lock and the policy say."""
         vault, point = self.vault(vault_name), self.point(arn)
-        if _denies(self.vault_policies.get(vault_name), "backup:DeleteRecoveryPoint"):
+        context = {"aws:principalarn": principal.arns[0]} if principal.arns else {}
+        request = Request("backup:DeleteRecoveryPoint", arn, principal, context)
+        policy = self.vault_policies.get(vault_name)
+        if policy is not None and evaluate([policy], request) is Decision.DENY:
             raise AccessDeniedError(f"the access policy of {vault_name} denies it")
         if vault.locked and vault.min_retention_days:
             age = datetime.datetime.now(datetime.UTC) - point.created
@@ -163,14 +166,6 @@ def _check_schedules(document: dict[str, Any]) -> None:
                 expressions.parse(text, rule.get("ScheduleExpressionTimezone") or "UTC")
             except LocalCloudError as error:
                 raise InvalidParameterValueException(msg=str(error)) from None
-
-
-def _denies(policy: str | None, action: str) -> bool:
-    statements = json.loads(policy)["Statement"] if policy else []
-    return any(
-        one["Effect"] == "Deny" and action in one["Action"] and "Condition" not in one
-        for one in statements
-    )
 
 
 # moto finds a backend's routes by the module of its class.

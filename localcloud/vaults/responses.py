@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from moto.backup.exceptions import ResourceNotFoundException
 from moto.backup.responses import BackupResponse
 
+from localcloud.permissions import callers
 from localcloud.vaults import backup_jobs, copy_jobs
 from localcloud.vaults.backend import LocalBackupBackend
 from localcloud.vaults.records import BackupJob, CopyJob
@@ -200,7 +201,10 @@ def list_recovery_points_by_resource(self: BackupResponse) -> str:
 
 def delete_recovery_point(self: BackupResponse) -> str:
     """DeleteRecoveryPoint."""
-    _backend(self).delete_point(_part(self, "backup-vaults"), _part(self, "recovery-points"))
+    principal = callers.identify(self).principal
+    _backend(self).delete_point(
+        _part(self, "backup-vaults"), _part(self, "recovery-points"), principal
+    )
     return "{}"
 
 

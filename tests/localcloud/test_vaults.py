@@ -18,6 +18,7 @@ from tests.localcloud.vaults_cloud import ALLOWED, OTHER, ROLE, THERE, VaultsClo
 
 pytestmark = pytest.mark.root
 
+ROOT = "arn:aws:iam::123456789012:root"
 DENY = json.dumps(
     {
         "Version": "2012-10-17",
@@ -166,6 +167,14 @@ def test_lock_and_policy_keep_it(cloud: VaultsCloud, vault: Made) -> None:
     arn = cloud.run_job(days=3)["RecoveryPointArn"]
     with refused("AccessDeniedException"):
         backup.delete_recovery_point(BackupVaultName="near", RecoveryPointArn=arn)
+    # With roles that break the glass it denies everybody else.
+    breakers = [f"{ROLE}-breaks-glass"]
+    for names, refusal in ((breakers, "access policy"), ([*breakers, ROOT], "near is locked")):
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [permanent(names)]})
+        backup.put_backup_vault_access_policy(BackupVaultName="near", Policy=policy)
+        with refused("AccessDeniedException", refusal):
+            backup.delete_recovery_point(BackupVaultName="near", RecoveryPointArn=arn)
+    backup.put_backup_vault_access_policy(BackupVaultName="near", Policy=DENY)
     failed = cloud.run_job(days=1)
     assert failed["State"] == "FAILED"
     assert "lock of near allows 3 to 365 days" in failed["StatusMessage"]
