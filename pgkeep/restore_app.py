@@ -124,8 +124,29 @@ def restore(
     from pgkeep import restore_command, restore_output
 
     if back_to is not None:
+        restored = {
+            "--to": target,
+            "--at": at,
+            "--from": None if source == "latest" else source,
+            "--table": tables,
+            "--schema": schemas,
+            "--drop-afterwards": drop_afterwards,
+            "--report": report_file,
+            "--bucket": bucket,
+        }
+        if more := [name for name, value in restored.items() if value]:
+            raise CommandError(
+                f"{more[0]} refused with --back-to {back_to}: nothing is restored then, two "
+                "databases change places. Leave one of them out."
+            )
         restore_command.go_back(
-            stack, back_to, confirm, through, terminate=terminate, drain_seconds=drain_seconds
+            stack,
+            back_to,
+            confirm,
+            through,
+            terminate=terminate,
+            drain_seconds=drain_seconds,
+            as_json=as_json,
         )
         return
     if target is None:

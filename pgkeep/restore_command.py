@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +34,7 @@ from pgkeep import restore_progress
 from pgkeep.backup import run_command
 from pgkeep.backup.access import (
     console,
+    print_json,
     progress_console,
     refusals_as_lines,
     store,
@@ -45,10 +44,10 @@ from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_checks import objectives, prove_grants, roles, workload_checks
 from pgkeep.restore_exchange import Exchange
 from pgkeep.restore_output import show
+from pgkeep.restore_target import finished_or_dropped, keep, maintenance, server_roles
 
 # guides cryptowallet and node-pass: restoring over production asks for this word.
 PRODUCTION_WORD = "RESTORE_PRODUCTION"
-_MAINTENANCE_DATABASE = "postgres"
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,7 @@ def run(request: Request) -> None:
             exchange.pooler_site(stack)
     left = f"{stack.database} is unchanged" if replaces else f"{request.target} is not proven"
     with refusals_as_lines(left):
+        databases.refuse_unfit_name(request.target)
         backup = store(stack, request.bucket, signed_by=request.signed_by).get(
             request.source, stack.database, unsigned=request.unsigned
         )
@@ -131,6 +131,7 @@ def go_back(
     *,
     terminate: bool,
     drain_seconds: float = pooler_pause.DRAIN_SECONDS,
+    as_json: bool = False,
 ) -> None:
     """Undo a restore over the present database: `aside` takes its place again.
 
@@ -162,6 +163,10 @@ def go_back(
         except KeyboardInterrupt:
             raise _interrupted_exchange(stack, connection, aside) from None
     exchange.show(done, progress_console)
+    if as_json:
+        document = {"database": stack.database, "was": aside, "set_aside_as": done.aside}
+        print_json({**document, "exchange": asdict(done)})
+        return
     console.print(f"{stack.database} is what it was; the restored one is {done.aside}.")
 
 
@@ -224,7 +229,9 @@ def over_present(
         except KeyboardInterrupt:
             raise _interrupted_exchange(stack, connection, proven) from None
         except (OperationError, BotoCoreError, ClientError) as error:
-            if not databases.exists(connection, proven):
+            with databases.lasting(connection) as usable:
+                is_kept = databases.exists(usable, proven)
+            if not is_kept:
                 raise
             raise CommandError(
                 f"{' '.join(str(error).split())}. The restored database is proven and kept as "
@@ -287,30 +294,29 @@ def _into_other(
     target = replace(endpoint, database=name)
     connect = connector(target, login, "pgkeep restore")
     with maintenance(stack, endpoint) as connection:
-        made_here = not databases.exists(connection, name)
-        if made_here:
-            databases.create(connection, name, backup)
-        try:
+        with finished_or_dropped(connection, name) as is_new:
+            if is_new:
+                databases.create(connection, name, backup)
             with databases.owners_assumed(connection, server_roles(connection)):
                 restored = _restore(request, stack, backup, Login(target, *login), connect)
-        except BaseException:
-            if made_here:
-                drop_incomplete(stack, endpoint, name)
-            raise
-        if not request.no_owner:
-            restored.steps[role_grants.NAME] = role_grants.apply(roles(stack), connect=connect)
-        with restore_progress.shown("Proving", "Compared with the backup") as progress:
-            proof = prove(
-                backup,
-                connect=connect,
-                tables=None if request.selection.everything else restored.tables,
-                workers=request.workers,
-                progress=progress,
+            if not request.no_owner:
+                restored.steps[role_grants.NAME] = role_grants.apply(roles(stack), connect=connect)
+            with restore_progress.shown("Proving", "Compared with the backup") as progress:
+                proof = prove(
+                    backup,
+                    connect=connect,
+                    tables=None if request.selection.everything else restored.tables,
+                    workers=request.workers,
+                    progress=progress,
+                )
+            prove_grants(stack, proof, connect, no_owner=request.no_owner)
+            if request.unsigned:
+                proof.left_out.append(
+                    "who wrote the backup: no signature was asked for (--unsigned)"
+                )
+            workload_checks(
+                stack, proof, connect, only_some_tables=not request.selection.everything
             )
-        prove_grants(stack, proof, connect, no_owner=request.no_owner)
-        if request.unsigned:
-            proof.left_out.append("who wrote the backup: no signature was asked for (--unsigned)")
-        workload_checks(stack, proof, connect, only_some_tables=not request.selection.everything)
         made = report.make(
             backup,
             restored,
@@ -319,27 +325,10 @@ def _into_other(
             started_at=started_at,
             objectives=objectives(stack),
         )
-        report.write(made, s3=stack.client("s3"), bucket=stack.bucket)
-        if request.drop_afterwards and made_here:
+        keep(stack, made)
+        if request.drop_afterwards and is_new:
             databases.drop(connection, name)
     return made
-
-
-def drop_incomplete(stack: DeployedStack, endpoint: Endpoint, name: str) -> None:
-    """Drop what a restore made and could not finish, in a session of its own: the other one may be
-    what broke."""
-    try:
-        with maintenance(stack, endpoint) as connection:
-            databases.drop(connection, name)
-    except psycopg.Error as error:
-        reason = " ".join(str(error).split())
-        progress_console.print(
-            f"[yellow]Database {name} is incomplete and could not be dropped ({reason}): drop "
-            "it.[/yellow]",
-            soft_wrap=True,
-        )
-    else:
-        progress_console.print(f"Database {name} was incomplete and is dropped again.")
 
 
 def _restore(
@@ -359,23 +348,6 @@ def _restore(
                 progress=progress,
             ),
         )
-
-
-def server_roles(connection: psycopg.Connection[Any]) -> list[str]:
-    """All roles but PostgreSQL's and RDS's own."""
-    rows = connection.execute(
-        "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname !~ '^(pg_|rds)'"
-    ).fetchall()
-    return [name for (name,) in rows]
-
-
-@contextmanager
-def maintenance(stack: DeployedStack, endpoint: Endpoint) -> Generator[psycopg.Connection[Any]]:
-    """A session of the master beside the databases that it makes and renames."""
-    elsewhere = replace(endpoint, database=_MAINTENANCE_DATABASE)
-    with connector(elsewhere, stack.login("master"), "pgkeep restore")() as connection:
-        connection.autocommit = True
-        yield connection
 
 
 def _failed(made: Report) -> str:

@@ -25,6 +25,7 @@ from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_checks import objectives, roles, workload_checks
 from pgkeep.restore_output import show
+from pgkeep.restore_target import keep
 
 LATEST = "latest"
 SNAPSHOT = "snapshot:"
@@ -173,7 +174,7 @@ def run(asked: InstanceRequest) -> None:
         begun = begin(rds, source, asked, at, started_at)
         try:
             made, address = _prove(stack, rds, asked, begun, started_at)
-            report.write(made, s3=stack.client("s3"), bucket=stack.bucket)
+            keep(stack, made)
         finally:
             if asked.drop_afterwards:
                 drop(rds, asked.identifier)

@@ -32,9 +32,9 @@ from pgkeep.backup.access import progress_console, refusals_as_lines
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_checks import objectives, prove_grants, roles, workload_checks
-from pgkeep.restore_command import drop_incomplete, maintenance, server_roles
 from pgkeep.restore_instance_command import APPLICATION, Asked, InstanceRequest
 from pgkeep.restore_output import show
+from pgkeep.restore_target import finished_or_dropped, keep, maintenance, server_roles
 
 # RDS API reference, RestoreDBInstanceToPointInTime: TargetDBInstanceIdentifier.
 _LONGEST_IDENTIFIER = 63
@@ -120,6 +120,7 @@ def run(asked: TablesRequest) -> None:
             "Restore into a new one, compare, and copy what is missing from there."
         )
     with refusals_as_lines(f"{asked.target} is not proven"):
+        databases.refuse_unfit_name(asked.target)
         rds = stack.client("rds")
         source = instances.required(rds, str(stack.outputs["database_identifier"]))
         started_at = datetime.now(UTC)
@@ -140,7 +141,7 @@ def run(asked: TablesRequest) -> None:
             instance = _Scratch(rds, scratch.identifier, begun, started_at)
             try:
                 made = _copied(asked, stack, instance, present)
-                report.write(made, s3=stack.client("s3"), bucket=stack.bucket)
+                keep(stack, made)
             finally:
                 progress_console.print(f"Instance {scratch.identifier} is deleted.")
                 instance_command.drop(rds, scratch.identifier)
@@ -181,32 +182,27 @@ def _copied(
             maintenance(stack, present) as connection,
         ):
             described = copy.described()
-            made_here = not databases.exists(connection, asked.target)
-            if made_here:
-                databases.create(connection, asked.target, described)
-            try:
+            with finished_or_dropped(connection, asked.target) as is_new:
+                if is_new:
+                    databases.create(connection, asked.target, described)
                 with databases.owners_assumed(connection, server_roles(connection)):
                     restored = copy.run(target)
-            except BaseException:
-                if made_here:
-                    drop_incomplete(stack, present, asked.target)
-                raise
-            showing.close()
-            if not asked.no_owner:
-                restored.steps[role_grants.NAME] = role_grants.apply(
-                    roles(stack), connect=target.connect
-                )
-            with restore_progress.shown("Proving", "Compared with the instance") as progress:
-                proof = prove(
-                    described,
-                    connect=target.connect,
-                    tables=restored.tables,
-                    workers=asked.workers,
-                    progress=progress,
-                )
-            prove_grants(stack, proof, target.connect, no_owner=asked.no_owner)
-            workload_checks(stack, proof, target.connect, only_some_tables=True)
-            if asked.drop_afterwards and made_here:
+                showing.close()
+                if not asked.no_owner:
+                    restored.steps[role_grants.NAME] = role_grants.apply(
+                        roles(stack), connect=target.connect
+                    )
+                with restore_progress.shown("Proving", "Compared with the instance") as progress:
+                    proof = prove(
+                        described,
+                        connect=target.connect,
+                        tables=restored.tables,
+                        workers=asked.workers,
+                        progress=progress,
+                    )
+                prove_grants(stack, proof, target.connect, no_owner=asked.no_owner)
+                workload_checks(stack, proof, target.connect, only_some_tables=True)
+            if asked.drop_afterwards and is_new:
                 databases.drop(connection, asked.target)
     return report.of_instance(
         scratch.begun.kind,

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
-from operations.database import Endpoint
+from operations.database import ALIVE, Endpoint
 from operations.errors import OperationError
 from operations.postgresql_client import command
 
@@ -42,6 +42,12 @@ class Login:
     endpoint: Endpoint
     user: str
     password: str
+
+    @property
+    def option(self) -> str:
+        """The database for the program's words; libpq has no variables for what else it says."""
+        quoted = self.endpoint.database.replace("\\", r"\\").replace("'", r"\'")
+        return f"--dbname=dbname='{quoted}' {ALIVE}"
 
     def environment(self, **more: str) -> dict[str, str]:
         """libpq's variables. The password is in the child's environment only, never in words."""
@@ -133,7 +139,7 @@ class Children:
             if self._stopped:
                 raise OperationError(_STOPPED)
             process = subprocess.Popen(
-                [*command(program), *arguments],
+                [*command(program), self.login.option, *arguments],
                 env=self.login.environment(),
                 stdin=entrance,
                 stdout=subprocess.PIPE,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,11 @@ from operations.errors import OperationError
 #: What databases beside the present one are: restored, proven and ready, or replaced.
 RESTORED, PROVEN, BEFORE = "restore", "proven", "before"
 _NAME_BYTES = 63
+#: A failover of a Multi-AZ instance takes one to two minutes. AWS RDS user guide: Multi-AZ.
+BACK_WITHIN_SECONDS = 180.0
+_PAUSE_SECONDS = 1.0
+# Every server needs them, and new databases are copies of template1.
+_OF_THE_SERVER = ("postgres", "rdsadmin", "template0", "template1")
 _BESIDE = re.compile(rf"(.+)_(?:{PROVEN}|{BEFORE})_[0-9]{{8}}t[0-9]{{6}}")
 # Before it, libc was the only provider that a database could have.
 _PROVIDERS_FROM = 150_000
@@ -45,6 +51,25 @@ def rename(connection: psycopg.Connection[Any], old: str, new: str) -> None:
     connection.execute(
         sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
     )
+
+
+def refuse_unfit_name(name: str) -> None:
+    """Refuse what cannot be, or must not be, the target of a restore.
+
+    Raises:
+        OperationError: the name is empty, longer than PostgreSQL keeps, or of the server's own.
+    """
+    length = len(name.encode())
+    if not name or length > _NAME_BYTES or "\0" in name:
+        raise OperationError(
+            f"{name!r} is no name of a database: PostgreSQL keeps 1 to {_NAME_BYTES} bytes, and "
+            f"these are {length}. Choose another name"
+        )
+    if name in _OF_THE_SERVER:
+        raise OperationError(
+            f"{name} is a database of the server's own, which every new database or session of the "
+            "master begins with; nothing is restored into it. Choose another name"
+        )
 
 
 def exists(connection: psycopg.Connection[Any], name: str) -> bool:
@@ -109,8 +134,9 @@ def swap(connection: psycopg.Connection[Any], present: str, replacement: str) ->
     """
     aside = name_beside(present, BEFORE)
     closed = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
-    connection.execute(closed.format(sql.Identifier(present), sql.SQL("false")))
+    ended: list[tuple[bool, bool]] = []
     try:
+        connection.execute(closed.format(sql.Identifier(present), sql.SQL("false")))
         ended = connection.execute(
             "SELECT backend_type = 'client backend', pg_catalog.pg_terminate_backend(pid, 5000) "
             "FROM pg_catalog.pg_stat_activity "
@@ -121,8 +147,12 @@ def swap(connection: psycopg.Connection[Any], present: str, replacement: str) ->
             rename(connection, present, aside)
             rename(connection, replacement, present)
     except BaseException as error:
-        # After Ctrl-C too: nobody could connect to a database that stays closed.
-        connection.execute(closed.format(sql.Identifier(present), sql.SQL("true")))
+        # After Ctrl-C and a failover too: nobody could connect to a database that stays closed.
+        with lasting(connection) as usable:
+            if connection.closed and exists(usable, aside) and not exists(usable, replacement):
+                # Only the answer to the last COMMIT was lost.
+                return Swapped(aside, sum(bool(is_client) for is_client, _ in ended))
+            usable.execute(closed.format(sql.Identifier(present), sql.SQL("true")))
         if not isinstance(error, psycopg.Error):
             raise
         reason = " ".join(str(error).split())
@@ -162,6 +192,39 @@ def owners_assumed(connection: psycopg.Connection[Any], backup_roles: list[str])
         connection.execute(grant.format(sql.Identifier(name), sql.SQL("TRUE")))
     try:
         yield
-    finally:
-        for name in assumed:
-            connection.execute(grant.format(sql.Identifier(name), sql.SQL("FALSE")))
+    except BaseException:
+        # What ended the restore may have ended this session too, and is what has to be told.
+        with suppress(psycopg.Error), lasting(connection) as usable:
+            _give_up(usable, assumed, grant)
+        raise
+    _give_up(connection, assumed, grant)
+
+
+def _give_up(connection: psycopg.Connection[Any], assumed: list[str], grant: sql.SQL) -> None:
+    for name in assumed:
+        connection.execute(grant.format(sql.Identifier(name), sql.SQL("FALSE")))
+
+
+@contextmanager
+def lasting(connection: psycopg.Connection[Any]) -> Generator[psycopg.Connection[Any]]:
+    """`connection`, or where it was lost another one like it, as soon as the server takes it.
+
+    Raises:
+        psycopg.OperationalError: the server took none within `BACK_WITHIN_SECONDS`.
+    """
+    if not connection.closed:
+        yield connection
+        return
+    words, password = connection.info.dsn, connection.info.password
+    deadline = time.monotonic() + BACK_WITHIN_SECONDS
+    while True:
+        try:
+            another = psycopg.connect(words, password=password, autocommit=True)
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            break
+    with another:
+        yield another

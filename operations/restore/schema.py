@@ -85,7 +85,7 @@ class SchemaArchive:
             *command("pg_restore"),
             f"--section={section}",
             "--no-password",
-            f"--dbname={self.login.endpoint.database}",
+            self.login.option,
         ]
         if not to_the_end:
             words.append(_EXIT_ON_ERROR)
@@ -194,7 +194,7 @@ def restore_large_objects(backup: Manifest, reader: ObjectReader, login: Login) 
                 *command("pg_restore"),
                 "--section=data",
                 "--no-password",
-                f"--dbname={login.endpoint.database}",
+                login.option,
             ],
             env=login.environment(PGAPPNAME="pgkeep restore"),
             stdin=subprocess.PIPE,

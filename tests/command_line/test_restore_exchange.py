@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from operations.errors import OperationError
 from operations.restore import databases
 from pgkeep import restore_command, restore_exchange
+from pgkeep.app import app
 from pgkeep.deployed import DeployedStack
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_exchange import Exchange
@@ -70,8 +73,8 @@ def test_a_proven_database_that_could_not_take_its_place_is_kept_and_named(
         there.add(new)
 
     @contextmanager
-    def maintenance(*_: object) -> Generator[None]:
-        yield
+    def maintenance(*_: object) -> Generator[Any]:
+        yield SimpleNamespace(closed=False)
 
     def no_answer(*_: object, **__: object) -> None:
         raise OperationError("within 45 s no word that pooler host i-1 is ready")
@@ -132,3 +135,27 @@ def test_ctrl_c_on_the_way_back_says_which_database_is_the_present_one(
     with pytest.raises(CommandError, match=says) as refused:
         restore_command.go_back("dev", BEFORE, "node_pass", None, terminate=False)
     assert refused.value.code == ExitCode.INTERRUPTED
+
+
+def test_the_way_back_is_one_json_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def opened(*_: object) -> Generator[None]:
+        yield
+
+    stack = SimpleNamespace(name="dev", database="node_pass", outputs={}, reach=opened)
+    monkeypatch.setattr(restore_command.DeployedStack, "find", lambda *_: stack)
+    monkeypatch.setattr(restore_command, "maintenance", opened)
+    monkeypatch.setattr(databases, "exists", lambda *_: True)
+    monkeypatch.setattr(databases, "reopen", lambda *_: None)
+    monkeypatch.setattr(restore_exchange, "run", lambda *_, **__: Exchange("aside", 1.5, 2))
+    typed = ["restore", "--stack", "dev", "--back-to", BEFORE, "--confirm", "node_pass", "--json"]
+    assert CliRunner().invoke(app, typed).exit_code == 0
+    document = json.loads(CliRunner().invoke(app, typed).stdout)
+    assert document["database"] == "node_pass"
+    assert (document["was"], document["set_aside_as"]) == (BEFORE, "aside")
+    assert document["exchange"]["ended_sessions"] == 2
+    refused = CliRunner().invoke(app, [*typed, "--table", "buyers"])
+    assert isinstance(refused.exception, CommandError)
+    assert str(refused.exception).startswith(f"--table refused with --back-to {BEFORE}")
