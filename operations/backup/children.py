@@ -139,7 +139,7 @@ class Children:
             if self._stopped:
                 raise OperationError(_STOPPED)
             process = subprocess.Popen(
-                [*command(program), self.login.option, *arguments],
+                [*command(program), *arguments, self.login.option],
                 env=self.login.environment(),
                 stdin=entrance,
                 stdout=subprocess.PIPE,

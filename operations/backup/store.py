@@ -145,6 +145,12 @@ class Store:
                 if unsigned and other.unsigned is not None:
                     return other.unsigned
                 raise OperationError(f"{identifier} is no backup: {other.reason}")
+        if "-export-" in identifier:
+            raise OperationError(
+                f"{identifier} is no backup: RDS exported a snapshot as Parquet, which has rows "
+                "and no definitions, and pgkeep cannot restore it. What can be restored is the "
+                "snapshot: --from snapshot:ID --to instance:NAME (`pgkeep backup list` has both)"
+            )
         newest = ", ".join(one.id for one in found.backups[:3]) or "none at all"
         if not found.backups and found.others:
             last = max(found.others, key=lambda other: other.last_modified)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,18 @@ def go_on(site: Site, remaining_seconds: Callable[[], float]) -> dict[str, Any]:
     Raises:
         OperationError: the test failed; the instance is deleted all the same.
     """
+    try:
+        state = _next(site, remaining_seconds)
+    except Exception:
+        # The first error is what has to be told, and nothing keeps the instance from its end.
+        with suppress(Exception):
+            _publish_age(site)
+        raise
     _publish_age(site)
+    return state
+
+
+def _next(site: Site, remaining_seconds: Callable[[], float]) -> dict[str, Any]:
     instance = instances.describe(site.rds, site.scratch)
     if instance is None:
         return {"status": "nothing to do"}
@@ -268,7 +280,6 @@ def _end(site: Site, instance: dict[str, Any], tags: dict[str, str], failure: st
         _publish_result(site, seconds, failure)
     if failure is None:
         _write_last(site, tags.get(_SCOPE, "weekly"))
-        _publish_age(site)
     log("restore_test_cleaned_up", instance=site.scratch, deleted=deleted)
 
 
@@ -314,7 +325,13 @@ def last_proven(s3: Any, bucket: str) -> datetime | None:
         if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
             return None
         raise
-    return datetime.fromisoformat(json.loads(body)["LAST_BACKUP_RESTORE_TEST"])
+    try:
+        return datetime.fromisoformat(json.loads(body)["LAST_BACKUP_RESTORE_TEST"])
+    except (ValueError, KeyError, TypeError):
+        raise OperationError(
+            f"{LAST_TEST_KEY} in {bucket} is not what a restore test wrote, so nobody knows when a "
+            "restore was last proven; delete it, the next test writes it again"
+        ) from None
 
 
 def _publish_age(site: Site) -> None:

@@ -389,6 +389,10 @@ def test_without_a_whole_manifest_there_is_no_backup(plain: Site) -> None:
     assert "schema.dump is gone" in store.find().others[0].reason
     with pytest.raises(OperationError, match="has no backup 'x'; the newest are: none at all"):
         store.get("x")
+    with pytest.raises(
+        OperationError, match=r"as Parquet, .* cannot restore it. .* the snapshot: "
+    ):
+        store.get("pgkeep-prod-export-20261122t131210z-9a82673b")
 
 
 def test_signed_manifests_are_told_from_forged_ones(plain: Site) -> None:

@@ -12,6 +12,7 @@ import pytest
 from operations.backup.store import Store
 from operations.errors import OperationError
 from operations.restore import report
+from operations.restore.restore_test import LAST_TEST_KEY
 from tests.operations.restore_test.conftest import (
     ARN,
     BUCKET,
@@ -96,6 +97,20 @@ def test_an_instance_that_rds_cannot_make_is_deleted(
 ) -> None:
     begin(world, status)
     failed(world, capsys, match)
+
+
+def test_a_spoiled_document_keeps_no_instance_alive(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(world, "incompatible-restore")
+    world.s3.put_object(Bucket=BUCKET, Key=LAST_TEST_KEY, Body=b"{")
+    with pytest.raises(OperationError, match="its status is incompatible-restore"):
+        world.go_on()
+    assert len(world.rds.deletions) == 1
+    assert metrics(capsys.readouterr().out)["RestoreTestSuccess"] == 0
+    world.rds.instance = None
+    with pytest.raises(OperationError, match="nobody knows when a restore was last proven"):
+        world.go_on()
 
 
 def test_an_instance_that_never_comes_is_deleted(
