@@ -212,6 +212,9 @@ def lasting(connection: psycopg.Connection[Any]) -> Generator[psycopg.Connection
     Raises:
         psycopg.OperationalError: the server took none within `BACK_WITHIN_SECONDS`.
     """
+    # A session that waited does not know yet that its server is gone.
+    with suppress(psycopg.OperationalError):
+        connection.execute("SELECT")
     if not connection.closed:
         yield connection
         return

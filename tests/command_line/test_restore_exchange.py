@@ -74,7 +74,7 @@ def test_a_proven_database_that_could_not_take_its_place_is_kept_and_named(
 
     @contextmanager
     def maintenance(*_: object) -> Generator[Any]:
-        yield SimpleNamespace(closed=False)
+        yield SimpleNamespace(closed=False, execute=print)
 
     def no_answer(*_: object, **__: object) -> None:
         raise OperationError("within 45 s no word that pooler host i-1 is ready")

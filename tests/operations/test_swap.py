@@ -121,8 +121,6 @@ def test_memberships_end_although_the_session_was_lost(server: PostgresServer) -
             (inherits,) = other.execute(INHERITS).fetchall()
             assert inherits == (True,)
             other.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
-            with pytest.raises(psycopg.OperationalError):
-                connection.execute("SELECT")
             raise ValueError("what ended the restore")
     with server.superuser() as other:
         assert other.execute(INHERITS).fetchall() == [(False,)]
@@ -139,11 +137,10 @@ def test_what_a_restore_did_not_finish_is_dropped_by_another_session(
         ):
             assert is_new
             connection.execute("""CREATE DATABASE "half ""[red]\"\"" """)
-            with server.superuser() as other, pytest.raises(psycopg.OperationalError):
+            with server.superuser() as other:
                 other.execute(
                     "SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,)
                 )
-                connection.execute("SELECT")
             raise ValueError("in the proof")
         assert 'half "[red]" was incomplete and is dropped' in capsys.readouterr().err
     with server.superuser() as connection:
