@@ -170,9 +170,8 @@ def test_an_archive_that_stands_still_is_a_failure(
         return answer
 
     monkeypatch.setattr(world.rds, "describe_db_instances", behind)
-    world.remaining = [10]
     with pytest.raises(OperationError, match="its latest restorable time is"):
-        world.start()
+        world.start(10)
     assert metrics(capsys.readouterr().out)["RestoreTestSuccess"] == 0
     assert world.rds.instance is None
 

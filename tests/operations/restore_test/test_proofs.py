@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -14,6 +14,7 @@ from operations.functions import restore_test as function
 from operations.restore import marker, report, restore_test
 from operations.restore.restore_test import LAST_TEST_KEY
 from tests.operations.restore_test.conftest import (
+    ARN,
     BUCKET,
     PASSWORD,
     SCRATCH,
@@ -118,7 +119,7 @@ def test_a_monthly_test_proves_the_newest_monthly_backup(world: World) -> None:
         )
         for backup_class in ("monthly", "weekly")
     ]
-    restore_test.start(world.site, lambda: 880.0, "monthly")
+    restore_test.start(world.site, lambda: 50.0, "monthly")
     tags = {tag["Key"]: tag["Value"] for tag in world.rds.restored["Tags"]}
     assert tags["pgkeep:scope"] == "monthly"
     world.rds.status = "available"
@@ -167,6 +168,43 @@ def test_a_run_waits_for_the_instance_and_leaves_the_proofs_to_one_with_time(
     point, _ = world.reports()
     began = datetime.fromisoformat(point["started_at"])
     assert point["steps"]["instance restored"] == round((ready - began).total_seconds(), 3)
+
+
+def test_the_run_that_asked_for_the_instance_notes_when_it_is_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        # The marker waits for a full second before it.
+        waited.append(seconds)
+        if waited[-2:] == [5.0, 5.0]:
+            world.rds.status = "available"
+
+    monkeypatch.setattr("operations.restore.restore_test.time.sleep", sleep)
+    assert restore_test.start(world.site, lambda: 800.0)["status"] == "started"
+    assert waited[-2:] == [5.0, 5.0]
+    ready = world.rds.tag("pgkeep:ready-at")
+    assert ready is not None
+    # The schedule goes on much later: no part of the time that a restore takes.
+    began = datetime.now(UTC) - timedelta(seconds=500)
+    moved = (datetime.fromisoformat(ready) - timedelta(seconds=480)).isoformat()
+    tags = {"pgkeep:started-at": began.isoformat(), "pgkeep:ready-at": moved}
+    world.rds.add_tags_to_resource(ARN, [{"Key": k, "Value": v} for k, v in tags.items()])
+    assert world.go_on()["status"] == "proven"
+    assert world.rds.tag("pgkeep:ready-at") == moved
+    point, _ = world.reports()
+    assert point["steps"]["instance restored"] < 25
+    assert point["rto_seconds"] < 60
+
+
+def test_an_instance_that_cannot_be_made_is_left_to_the_next_run(world: World) -> None:
+    world.rds.status = "incompatible-restore"
+    assert restore_test.start(world.site, lambda: 800.0)["status"] == "started"
+    assert world.rds.tag("pgkeep:ready-at") is None
+    with pytest.raises(OperationError, match="its status is incompatible-restore"):
+        world.go_on()
+    assert len(world.rds.deletions) == 1
 
 
 def test_an_instance_that_cannot_be_deleted_yet_is_deleted_later(world: World) -> None:
