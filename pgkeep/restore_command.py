@@ -20,6 +20,7 @@ from operations.restore import (
     Options,
     Restored,
     Selection,
+    database_settings,
     databases,
     pooler_pause,
     report,
@@ -316,6 +317,10 @@ def _into_other(
                 )
             workload_checks(
                 stack, proof, connect, only_some_tables=not request.selection.everything
+            )
+            # After the proof: they are for the database's users, and not for what proves it.
+            proof.left_out += database_settings.apply(
+                connection, name, restored.described, roles=not request.no_owner
             )
         made = report.make(
             backup,

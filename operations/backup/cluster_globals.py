@@ -32,15 +32,31 @@ SELECT pg_catalog.pg_get_userbyid(datdba) AS owner, datacl::text[] AS privileges
        datctype AS ctype, datlocprovider AS locale_provider,
        COALESCE(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale,
        (SELECT setconfig FROM pg_catalog.pg_db_role_setting s
-         WHERE s.setdatabase = d.oid AND s.setrole = 0) AS settings
+         WHERE s.setdatabase = d.oid AND s.setrole = 0) AS settings,
+       datconnlimit AS connection_limit,
+       pg_catalog.shobj_description(d.oid, 'pg_database') AS comment
   FROM pg_catalog.pg_database d WHERE datname = %s
+"""
+
+_ROLE_SETTINGS = """
+SELECT r.rolname AS role, s.setconfig AS settings
+  FROM pg_catalog.pg_db_role_setting s
+  JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase AND d.datname = %s
+  JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+ WHERE r.rolname !~ %s ORDER BY 1
 """
 
 
 def read(connection: psycopg.Connection[Any], database: str) -> dict[str, Any]:
-    """`roles`, `memberships` and `database` as plain values."""
+    """`roles`, `memberships`, `database` and its `role_settings` as plain values."""
     with connection.cursor(row_factory=dict_row) as cursor:
         roles = cursor.execute(_ROLES.encode(), (_NOT_OURS,)).fetchall()
         memberships = cursor.execute(_MEMBERSHIPS.encode(), (_NOT_OURS,)).fetchall()
         description = cursor.execute(_DATABASE.encode(), (database,)).fetchone()
-    return {"roles": roles, "memberships": memberships, "database": description}
+        settings = cursor.execute(_ROLE_SETTINGS.encode(), (database, _NOT_OURS)).fetchall()
+    return {
+        "roles": roles,
+        "memberships": memberships,
+        "database": description,
+        "role_settings": settings,
+    }

@@ -50,6 +50,8 @@ class Restored:
     backup_id: str
     tables: tuple[TableRecord, ...]
     steps: dict[str, float] = field(default_factory=dict[str, float])
+    #: The backup's `globals.json`.
+    described: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def duration_seconds(self) -> float:
@@ -90,7 +92,7 @@ class _Restore:
         with self.connect() as connection:
             connection.autocommit = True
             preconditions.refuse_unless_empty(connection, self.login.endpoint)
-            positions = self._globals()
+            positions = result.described = self._globals()
             if not options.no_owner:
                 preconditions.refuse_missing_roles(connection, self.login.endpoint, positions)
         with schema.fetched(

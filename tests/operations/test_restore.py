@@ -20,6 +20,7 @@ from operations.restore import (
     Options,
     Restored,
     Selection,
+    database_settings,
     databases,
     restore,
     rows,
@@ -131,7 +132,19 @@ CREATE MATERIALIZED VIEW never AS SELECT 1 WITH NO DATA;
 CREATE TABLE parent (id int PRIMARY KEY);
 CREATE TABLE child (id int REFERENCES parent);
 CREATE TABLE heir () INHERITS (child);
-INSERT INTO heir VALUES (7)
+INSERT INTO heir VALUES (7);
+ALTER DATABASE node_pass SET search_path = plain, "Odd ""name"", é", '$user';
+ALTER DATABASE node_pass SET work_mem = '7MB';
+ALTER DATABASE node_pass SET "app.tenant" = 'it''s, "quoted"';
+ALTER DATABASE node_pass CONNECTION LIMIT 77;
+COMMENT ON DATABASE node_pass IS 'it''s the database';
+ALTER ROLE stranger_admin IN DATABASE node_pass SET search_path = ''
+"""
+BESIDE_ITS_CONTENT = """
+SELECT datconnlimit, shobj_description(d.oid, 'pg_database'),
+       (SELECT array_agg((setrole::regrole::text, setconfig) ORDER BY setrole)::text
+          FROM pg_db_role_setting WHERE setdatabase = d.oid)
+  FROM pg_database d WHERE datname = %s
 """
 
 
@@ -145,8 +158,21 @@ def test_what_pg_dump_cannot_know_of_comes_back_too(site: Site) -> None:
                 connection.execute(more.encode())
     backup = site.backup()
     # One session, so that a_second comes first.
-    site.restore(backup, workers=1)
+    restored = site.restore(backup, workers=1)
     assert [check for check in site.prove(backup).checks if not check.passed] == []
+    with site.server.superuser() as connection:
+        connection.autocommit = True
+        described = restored.described
+        assert database_settings.apply(connection, RESTORED, described, roles=True) == []
+        beside = connection.execute(BESIDE_ITS_CONTENT, (RESTORED,)).fetchone()
+        assert beside == connection.execute(BESIDE_ITS_CONTENT, (SOURCE,)).fetchone()
+        assert beside is not None
+        assert (beside[0], "work_mem=7MB" in beside[2]) == (77, True)
+        described["database"]["settings"] = ["no_such=1", "work_mem=8MB"]
+        (refused,) = database_settings.apply(connection, RESTORED, described, roles=False)
+        assert refused.startswith("setting no_such=1 of the database, which the server refuses")
+        connection.execute(f"ALTER DATABASE {RESTORED} RESET ALL".encode())
+        connection.execute(f"ALTER ROLE {USER} IN DATABASE {RESTORED} RESET ALL".encode())
     with site.connect() as connection:
         assert connection.execute(
             "SELECT reads, ispopulated FROM a_second, pg_matviews WHERE matviewname = 'never'"
