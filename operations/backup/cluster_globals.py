@@ -1,4 +1,4 @@
-"""Roles, their memberships and settings, without password hashes: what pg_dump leaves out."""
+"""What pg_dump leaves out, or says in SQL only: roles without password hashes, settings."""
 
 from __future__ import annotations
 
@@ -45,6 +45,19 @@ SELECT r.rolname AS role, s.setconfig AS settings
   JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
  WHERE r.rolname !~ %s ORDER BY 1
 """
+
+_NOT_VALIDATED = """
+SELECT n.nspname, c.relname, k.conname
+  FROM pg_catalog.pg_constraint k
+  JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE NOT k.convalidated ORDER BY 1, 2, 3
+"""
+
+
+def not_validated(connection: psycopg.Connection[Any]) -> tuple[tuple[str, str, str], ...]:
+    """Schema, table and name of each constraint that does not hold for all rows by its word."""
+    return tuple(connection.execute(_NOT_VALIDATED).fetchall())
 
 
 def read(connection: psycopg.Connection[Any], database: str) -> dict[str, Any]:

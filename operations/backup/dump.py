@@ -119,6 +119,7 @@ class _Dumped:
     schema: StoredObject
     large_objects: tuple[StoredObject, ...]
     pieces: tuple[DumpedPiece, ...]
+    not_validated: tuple[tuple[str, str, str], ...]
 
 
 @dataclass
@@ -247,6 +248,7 @@ class _Run:
             for number, piece in enumerate(pieces, start=1)
         ]
         stored_globals = self._globals(connection, shared)
+        not_validated = cluster_globals.not_validated(connection)
         others = [version, schema, *filter(None, [large_objects])]
         everything: list[Future[Any]] = [*others, *rows]
         done, _ = wait(everything, return_when=FIRST_EXCEPTION)
@@ -258,6 +260,7 @@ class _Run:
             schema.result(),
             large_objects.result() if large_objects else (),
             tuple(one.result() for one in rows),
+            not_validated,
         )
 
     def _schema(self, shared: Shared) -> StoredObject:
@@ -342,4 +345,5 @@ class _Run:
             worker=self.options.worker,
             collation=found.collation,
             large_objects_continued=tuple(stored.key for stored in large_objects[1:]),
+            not_validated=dumped.not_validated,
         )

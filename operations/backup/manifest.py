@@ -103,6 +103,8 @@ class Manifest:
     collation: Collation | None = None
     #: Objects in which the stream of `large_objects_key` goes on.
     large_objects_continued: tuple[str, ...] = ()
+    #: Schema, table and name of constraints that rows may have broken already (NOT VALID).
+    not_validated: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def size_bytes(self) -> int:

@@ -5,7 +5,7 @@ Each check gives how many things it examined and what is wrong with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import psycopg
@@ -17,12 +17,27 @@ _Examination = tuple[int, list[str]]
 def _constraints(connection: psycopg.Connection[Any]) -> _Examination:
     """A constraint that is not validated may be broken by rows that are there."""
     rows = connection.execute(
-        """SELECT conrelid::regclass::text, conname, convalidated FROM pg_catalog.pg_constraint
-            WHERE contype IN ('c', 'f', 'n') AND conrelid <> 0"""
+        """SELECT n.nspname || '.' || c.relname, conname, convalidated
+             FROM pg_catalog.pg_constraint
+             JOIN pg_catalog.pg_class c ON c.oid = conrelid
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE contype IN ('c', 'f', 'n')"""
     ).fetchall()
     return len(rows), [
         f"{table}: constraint {name} is not validated" for table, name, valid in rows if not valid
     ]
+
+
+def was_so_before(finding: str, not_validated: Collection[tuple[str, str, str]]) -> bool:
+    """Whether a finding is of a constraint that was NOT VALID in what was backed up.
+
+    Then a restore that brings every row back brings back the rows too that break it.
+    """
+    return any(
+        finding.startswith(f"{schema}.{table}: ")
+        and finding.endswith((f" ({name})", f": constraint {name} is not validated"))
+        for schema, table, name in not_validated
+    )
 
 
 _FOREIGN_KEYS = """

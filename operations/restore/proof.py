@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,8 +23,10 @@ from operations.backup.manifest import Manifest, TableRecord
 from operations.backup.session import Connect
 from operations.errors import OperationError
 from operations.restore import partition_routes
-from operations.restore.database_checks import DATABASE_CHECKS
+from operations.restore.database_checks import DATABASE_CHECKS, was_so_before
 
+#: Schema, table and name of a constraint.
+NotValid = tuple[str, str, str]
 #: Takes what is looked at and the share of it that was (0 to 1).
 ShownProgress = Callable[[str, float], None]
 
@@ -133,14 +135,19 @@ def prove(
                             f"{found.large_object_count} large objects, the backup has "
                             f"{backup.large_object_count}"
                         )
-        _check_database(proof, connection, progress)
+        _check_database(proof, connection, progress, backup.not_validated)
         _check_extensions(proof, backup, found)
         _check_indexes(proof, connection, connect, workers, progress)
     return proof
 
 
 def prove_without_manifest(
-    source: str, *, connect: Connect, workers: int = 2, progress: ShownProgress | None = None
+    source: str,
+    *,
+    connect: Connect,
+    workers: int = 2,
+    progress: ShownProgress | None = None,
+    not_validated: Collection[NotValid] = (),
 ) -> tuple[Proof, dict[str, int]]:
     """What can be said of a database that was restored as part of an instance.
 
@@ -149,6 +156,7 @@ def prove_without_manifest(
         connect: makes a session that may read every table.
         workers: sessions that check indexes side by side.
         progress: called with what is looked at, and the share of it that was (0 to 1).
+        not_validated: constraints that were NOT VALID in the newest backup already.
 
     Returns:
         The proof, and the rows of every table by `schema.table`: counted, compared with nothing.
@@ -170,7 +178,7 @@ def prove_without_manifest(
                 except psycopg.errors.DataCorrupted as error:
                     findings.append(f"{table.label}: {error.diag.message_primary}")
                 share.add(table.size_bytes + 1)
-        _check_database(proof, connection, progress)
+        _check_database(proof, connection, progress, not_validated)
         _check_indexes(proof, connection, connect, workers, progress)
     return proof, counts
 
@@ -182,14 +190,19 @@ def _count(connection: psycopg.Connection[Any], table: Table) -> int:
 
 
 def _check_database(
-    proof: Proof, connection: psycopg.Connection[Any], progress: ShownProgress | None
+    proof: Proof,
+    connection: psycopg.Connection[Any],
+    progress: ShownProgress | None,
+    not_validated: Collection[NotValid],
 ) -> None:
     for name, examine in DATABASE_CHECKS.items():
         if progress:
             progress(name, 0.0)
         with _check(proof, name, 0) as findings:
             examined, wrong = examine(connection)
-            findings.extend(wrong)
+            before = [line for line in wrong if was_so_before(line, not_validated)]
+            findings.extend(line for line in wrong if line not in before)
+            proof.left_out += [f"{line}, which was so when it was backed up" for line in before]
         _examined(proof, examined)
 
 

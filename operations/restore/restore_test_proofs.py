@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,11 @@ def point_in_time(
     """Does the instance at `endpoint` end exactly at the marker, and is its database sound?"""
     with site.open(replace(endpoint, database=marker.DATABASE), _APPLICATION) as connection:
         found = tuple(marker.findings(connection, marked))
+    backups = site.store.find(site.database).backups
     proof, counts = prove_without_manifest(
-        report.POINT_IN_TIME, connect=lambda: site.open(endpoint, _APPLICATION)
+        report.POINT_IN_TIME,
+        connect=lambda: site.open(endpoint, _APPLICATION),
+        not_validated=backups[0].not_validated if backups else (),
     )
     if site.roles is not None:
         role_grants.prove(
@@ -54,7 +58,7 @@ def point_in_time(
         proof, site.checks, schema=site.schema, connect=lambda: site.open(endpoint, _APPLICATION)
     )
     proof.checks.insert(0, Check("ends at the marker", 2, found, 0.0))
-    proof.checks.append(_plausible(site, counts))
+    proof.checks.append(_plausible(backups, counts))
     made = report.of_instance(
         "point-in-time",
         proof,
@@ -137,9 +141,8 @@ def findings(made: Report) -> str:
     return "; ".join(lines[:3]) + ("; ..." if len(lines) > 3 else "")
 
 
-def _plausible(site: Site, counts: dict[str, int]) -> Check:
+def _plausible(backups: Sequence[Manifest], counts: dict[str, int]) -> Check:
     """An instance that lost most of its rows restores perfectly: the newest dump knows better."""
-    backups = site.store.find(site.database).backups
     if not backups:
         return Check("rows as many as in the newest backup", 0, (), 0.0)
     expected, found = sum(backups[0].row_counts.values()), sum(counts.values())
