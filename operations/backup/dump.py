@@ -21,6 +21,7 @@ from operations.backup import (
     catalog,
     cluster_globals,
     definitions,
+    hidden_rows,
     manifest,
     records,
     segments,
@@ -162,6 +163,7 @@ class _Run:
                 found = catalog.read(connection, on_standby=snapshot.on_standby)
                 if found.large_object_count:
                     refuse_unreadable(connection)
+                hidden_rows.refuse(connection)
                 estimate = self._check_budget(found, prepared.speed(found.size_bytes))
                 limit.check()
                 swept.result()
