@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from operations.backup.exports import PREFIX, FoundExports
 from operations.backup.store import Found, NoBackup
+from operations.errors import OperationError
 from operations.restore import instances
 from operations.restore.report import POINT_IN_TIME
 
@@ -27,6 +29,8 @@ class RecoveryPoint:
     size_bytes: int | None
     proven_at: datetime | None
     note: str = ""
+    #: Of a window: its first moment. `taken_at` is the last.
+    since: datetime | None = None
 
     def document(self) -> dict[str, Any]:
         """As JSON: times are ISO 8601 in UTC."""
@@ -35,6 +39,7 @@ class RecoveryPoint:
             "id": self.id,
             "class": self.backup_class,
             "taken_at": self.taken_at.astimezone(UTC).isoformat(),
+            "since": self.since.astimezone(UTC).isoformat() if self.since else None,
             "age_seconds": round(self.rpo_seconds),
             "rpo_seconds": round(self.rpo_seconds),
             "size_bytes": self.size_bytes,
@@ -108,18 +113,19 @@ def of_instance(
     rds: Any, identifier: str, proven: Mapping[str, datetime], now: datetime
 ) -> Iterator[RecoveryPoint]:
     """Point-in-time recovery and snapshots of an RDS instance."""
-    (instance,) = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
-    latest = instance.get("LatestRestorableTime")
-    if latest is not None and instance.get("BackupRetentionPeriod", 0) > 0:
+    # Before its first backup is whole an instance has none.
+    with suppress(OperationError):
+        limits = instances.window(rds, identifier)
         yield RecoveryPoint(
             kind="point-in-time",
             id=identifier,
             backup_class="continuous",
-            taken_at=latest,
-            rpo_seconds=(now - latest).total_seconds(),
+            taken_at=limits.latest,
+            rpo_seconds=(now - limits.latest).total_seconds(),
             size_bytes=None,
             proven_at=proven.get(POINT_IN_TIME),
-            note=f"any moment of the last {instance['BackupRetentionPeriod']} days",
+            note=_any_moment(limits.earliest),
+            since=limits.earliest,
         )
     pages = rds.get_paginator("describe_db_snapshots").paginate(DBInstanceIdentifier=identifier)
     for page in pages:
@@ -137,6 +143,10 @@ def of_instance(
                 proven_at=proven.get(snapshot["DBSnapshotIdentifier"]),
                 note="size is the allocated storage",
             )
+
+
+def _any_moment(since: datetime) -> str:
+    return f"any moment since {since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def arn(rds: Any, identifier: str) -> str:
@@ -160,9 +170,10 @@ def of_replication(
     """Point-in-time recovery in another `region`, whose `rds` is asked; none before it begins."""
     answer = rds.describe_db_instance_automated_backups(DBInstanceAutomatedBackupsArn=backups_arn)
     for backups in answer["DBInstanceAutomatedBackups"]:
-        latest = backups.get("RestoreWindow", {}).get("LatestTime")
-        if latest is None:
+        limits = backups.get("RestoreWindow") or {}
+        if not limits.keys() >= {"EarliestTime", "LatestTime"}:
             continue
+        since, latest = limits["EarliestTime"], limits["LatestTime"]
         yield RecoveryPoint(
             kind="point-in-time copy",
             # As database.origin.point_in_time.automated_backups_arn takes it.
@@ -172,7 +183,8 @@ def of_replication(
             rpo_seconds=(now - latest).total_seconds(),
             size_bytes=None,
             proven_at=proven.get(backups_arn),
-            note=f"in {region}, any moment of the last {backups['BackupRetentionPeriod']} days",
+            note=f"in {region}, {_any_moment(since)}",
+            since=since,
         )
 
 

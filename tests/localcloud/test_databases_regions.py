@@ -189,7 +189,9 @@ def test_backups_are_replicated_and_outlive_their_source(
     now = backup["RestoreWindow"]["LatestTime"] + datetime.timedelta(minutes=2)
     (point,) = recovery_points.of_replication(elsewhere.rds, arn, OTHER_REGION, {}, now)
     assert (point.kind, point.id, point.rpo_seconds) == ("point-in-time copy", arn, 120)
-    assert point.note == f"in {OTHER_REGION}, any moment of the last 3 days"
+    assert point.since == backup["RestoreWindow"]["EarliestTime"]
+    since = f"{point.since:%Y-%m-%d %H:%M:%S} UTC"
+    assert point.note == f"in {OTHER_REGION}, any moment since {since}"
     with refused("InvalidDBInstanceAutomatedBackupState"):
         elsewhere.rds.start_db_instance_automated_backups_replication(
             SourceDBInstanceArn=source, KmsKeyId=elsewhere.key
