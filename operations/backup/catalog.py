@@ -245,34 +245,48 @@ def lock(connection: psycopg.Connection[Any], tables: Collection[tuple[str, str]
     """Keep every table from being altered or dropped, as pg_dump does; reads and writes go on.
 
     Raises:
-        OperationError: a change of a table's definition did not end within LOCK_WAIT_SECONDS.
+        psycopg.errors.LockNotAvailable: one is being changed now, or somebody waits to change it.
         psycopg.errors.UndefinedTable: one is gone.
+        psycopg.errors.InvalidSchemaName: one is gone with its schema.
     """
     ordered = sorted(tables)
-    connection.execute(f"SET lock_timeout = '{LOCK_WAIT_SECONDS}s'".encode())
-    try:
-        for first in range(0, len(ordered), _TABLES_A_LOCK):
-            # Text: psycopg.sql takes longer for the names than the server for the locks.
-            names = ", ONLY ".join(
-                f"{quoted(schema)}.{quoted(name)}"
-                for schema, name in ordered[first : first + _TABLES_A_LOCK]
-            )
-            statement = f"LOCK TABLE ONLY {names} IN ACCESS SHARE MODE"
-            connection.execute(statement.encode(connection.info.encoding))
-    except psycopg.errors.LockNotAvailable:
-        raise OperationError(
-            f"a table's definition is being changed since more than {LOCK_WAIT_SECONDS} s, so that "
-            "it cannot be read; no backup was made. End the migration and start the backup again"
-        ) from None
+    for first in range(0, len(ordered), _TABLES_A_LOCK):
+        # Text: psycopg.sql takes longer for the names than the server for the locks.
+        names = ", ONLY ".join(
+            f"{quoted(schema)}.{quoted(name)}"
+            for schema, name in ordered[first : first + _TABLES_A_LOCK]
+        )
+        statement = f"LOCK TABLE ONLY {names} IN ACCESS SHARE MODE NOWAIT"
+        connection.execute(statement.encode(connection.info.encoding))
 
 
-def sequences(connection: psycopg.Connection[Any]) -> tuple[Sequence, ...]:
-    """Positions are no part of a snapshot; read after it was taken, none is behind its rows."""
+def being_changed(error: psycopg.errors.LockNotAvailable) -> OperationError:
+    """What `lock` met with for too long."""
+    return OperationError(
+        f"a table's definition is being changed since more than {LOCK_WAIT_SECONDS} s, so that "
+        f"it cannot be read ({error.diag.message_primary}); no backup was made. End the migration "
+        "and start the backup again"
+    )
+
+
+def sequences(
+    connection: psycopg.Connection[Any], *, on_standby: bool = False
+) -> tuple[Sequence, ...]:
+    """Positions are no part of a snapshot; read after it was taken, none is behind its rows.
+
+    A standby has none of unlogged tables.
+
+    Raises:
+        OperationError: a sequence was dropped since the snapshot was taken.
+    """
+    persistence = "p" if on_standby else "pu"
     names = connection.execute(
         """SELECT n.nspname, c.relname
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'
-            ORDER BY 1, 2"""
+            WHERE c.relkind = 'S' AND pg_catalog.strpos(%s, c.relpersistence::text) > 0
+              AND n.nspname !~ '^pg_'
+            ORDER BY 1, 2""",
+        (persistence,),
     ).fetchall()
     found: list[Sequence] = []
     for first in range(0, len(names), _SEQUENCES_A_QUERY):
@@ -282,7 +296,13 @@ def sequences(connection: psycopg.Connection[Any]) -> tuple[Sequence, ...]:
             for number, (schema, name) in enumerate(asked)
         )
         text = query.encode(connection.info.encoding)
-        positions = {row[0]: row[1:] for row in connection.execute(text)}
+        try:
+            positions = {row[0]: row[1:] for row in connection.execute(text)}
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise OperationError(
+                f"a sequence went while the backup ran ({error.diag.message_primary}); no backup "
+                "was made. Start it again when no migration is running"
+            ) from None
         for number, (schema, name) in enumerate(asked):
             last_value, is_called = positions[number]
             found.append(Sequence(schema, name, int(last_value), bool(is_called)))

@@ -29,6 +29,9 @@ _STOPPED = "the run was stopped"
 # What the programs and libpq say when they get no memory; the server's own is an "ERROR: ...".
 _NO_MEMORY = re.compile(r"out of memory|cannot allocate memory|failed to map segment", re.I)
 _OF_THE_SERVER = re.compile(r"\b(ERROR|FATAL|PANIC): ")
+# What ends a wait for a lock: `lock_timeout` in psql's session, `--lock-wait-timeout` in pg_dump's,
+# whose only statement with a timeout locks its tables.
+_LOCK_WAIT = re.compile(r"canceling statement due to (lock|statement) timeout")
 
 
 class OutOfMemoryError(OperationError):
@@ -163,6 +166,13 @@ class Children:
         # Details and hints follow the line that says what went wrong.
         last = lines[-1] if lines else "no message"
         reason = next((line for line in lines if "error:" in line.lower()), last)
+        if _LOCK_WAIT.search(reason):
+            return OperationError(
+                f"{program} waited too long for a table: somebody changes its definition, or waits "
+                "to change it, and all who use the table wait behind that; no backup was made, so "
+                "that they can go on. Start the backup again when no migration is running, and "
+                "give migrations a lock_timeout"
+            )
         end = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
         # The line of a script that nobody will see.
         reason = re.sub(r"^psql:<stdin>:\d+: ", "", reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from operations.backup import session
 from operations.backup.children import Children
 
 #: Words for pg_dump.
@@ -45,7 +46,12 @@ def dump(
     Raises:
         OperationError: pg_dump did not end with 0; then nothing of it exists.
     """
-    everything = ["--format=custom", f"--compress=zstd:{compression_level}", "--no-password"]
+    everything = [
+        "--format=custom",
+        f"--compress=zstd:{compression_level}",
+        "--no-password",
+        f"--lock-wait-timeout={session.LONGEST_WAIT_SECONDS}s",
+    ]
     writer: Writer[StoredT] | None = None
     try:
         with children.output("pg_dump", [*everything, *words]) as output:

@@ -24,6 +24,7 @@ from operations.backup import (
     hidden_rows,
     manifest,
     records,
+    renames,
     segments,
     session,
     time_budget,
@@ -146,7 +147,7 @@ class _Run:
         limit = TimeLimit(self._seconds_left(), lambda: self._stop(connection))
         with limit, parts:
             try:
-                snapshot = session.export(connection)
+                snapshot = session.export(connection, limit.check)
                 limit.check()
                 self.shared = shared = parts.enter_context(
                     self._share(connection, snapshot, identifier)
@@ -161,6 +162,7 @@ class _Run:
                 # Not before the database's lock is held.
                 swept = prepared.sweep()
                 found = catalog.read(connection, on_standby=snapshot.on_standby)
+                names = renames.read(connection)
                 if found.large_object_count:
                     refuse_unreadable(connection)
                 hidden_rows.refuse(connection)
@@ -174,13 +176,13 @@ class _Run:
                     most = self.options.program_memory_bytes or 0
                     raise time_budget.OverMemoryError(str(error), most, estimate) from None
                 # Raises when its session, and with it the tables' locks, did not last to the end.
-                connection.execute("SELECT")
+                connection.execute("COMMIT")
+                renames.refuse(connection, names)
                 made = self._manifest(identifier, found, shared, dumped)
             finally:
                 limit.check()
             writer = shared.uploads.open(made.key, time_budget.metadata(made))
-            writer.write(manifest.encode(made, self.kms, self.target.mac_key))
-            writer.close()
+            writer.write_whole(manifest.encode(made, self.kms, self.target.mac_key))
             return made
 
     def _seconds_left(self) -> float | None:
@@ -298,13 +300,15 @@ class _Run:
         return dumped
 
     def _globals(self, connection: psycopg.Connection[Any], shared: Shared) -> StoredObject:
+        on_standby = shared.snapshot.on_standby
         document = {
-            "sequences": [asdict(one) for one in catalog.sequences(connection)],
+            "sequences": [
+                asdict(one) for one in catalog.sequences(connection, on_standby=on_standby)
+            ],
             **cluster_globals.read(connection, self.endpoint.database),
         }
         writer = shared.uploads.open(f"{shared.folder}/globals.json")
-        writer.write(json.dumps(document, indent=1).encode())
-        return writer.close()
+        return writer.write_whole(json.dumps(document, indent=1).encode())
 
     def _manifest(
         self,

@@ -174,6 +174,15 @@ class ObjectWriter:
         if self._filled >= part_bytes(self._next_part):
             self._send()
 
+    def write_whole(self, body: bytes) -> StoredObject:
+        """All of the object at once. Raises what S3 raised; then nothing of it exists."""
+        try:
+            self.write(body)
+            return self.close()
+        except BaseException:
+            self.abort()
+            raise
+
     def finish(self) -> None:
         """No more bytes come: send the last of them, and wait until S3 has all parts.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,13 @@ _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _CANCEL_SECONDS = 5
 # How often tables may come or go between reading their names and locking them.
 _TRIES = 5
+# Between looks whether a table that was being changed still is.
+_LOCK_PAUSE_SECONDS = 0.2
+#: A change of a table's definition that comes later waits for the run's locks, and a session of the
+#: run that reaches the table waits behind it: neither would end, nor would what users ask of the
+#: table. PostgreSQL sees no deadlock in it. Longer than sessions of a stack wait for a lock
+#: (`database.lock_timeout_seconds`), so that such a change gives up first.
+LONGEST_WAIT_SECONDS = 20
 # The server notices within 90 s that a killed run is gone, and frees its lock for the next one.
 _ALIVE = (
     "SET tcp_keepalives_idle = 60",
@@ -52,27 +60,43 @@ class Snapshot:
     on_standby: bool
 
 
-def export(connection: psycopg.Connection[Any]) -> Snapshot:
+def export(
+    connection: psycopg.Connection[Any], check: Callable[[], None] = lambda: None
+) -> Snapshot:
     """Open the transaction that all others import, with all tables locked against changes.
 
     The locks come before the snapshot: an ALTER TABLE that rewrites a table and commits after the
-    snapshot was taken leaves the table empty for it (PostgreSQL's manual, 13.6 Caveats).
+    snapshot was taken leaves the table empty for it (PostgreSQL's manual, 13.6 Caveats). A table
+    that is being changed is waited for without a lock on any other: PostgreSQL would end a deadlock
+    by ending the change.
+
+    Args:
+        connection: of a session that nothing else uses.
+        check: raises when there is no more time.
 
     Raises:
         OperationError: the database has no encoding, another backup of it is running, a table is
             being changed, or tables come and go too fast.
     """
     connection.autocommit = True
-    encoding = connection.info.parameter_status("server_encoding") or ""
+    # In bytes: the session begins in the database's encoding, which Python may not know.
+    encoding = (connection.pgconn.parameter_status(b"server_encoding") or b"").decode("ascii")
     if encoding == "SQL_ASCII":
         raise OperationError(
             "the database's encoding is SQL_ASCII: which characters its bytes are is not recorded, "
             "so names and rows cannot be proven the same; no backup was made. Move it into a "
             "database with an encoding, such as UTF8, or use pg_dump"
         )
-    settings = (*session_settings(encoding, connection.info.server_version), *_ALIVE)
-    for setting in settings:
-        connection.execute(setting.encode())
+    settings = (*session_settings(encoding, connection.info.server_version), *_ALIVE, _patience())
+    try:
+        for setting in settings:
+            connection.execute(setting.encode())
+        codec = connection.info.encoding
+    except psycopg.NotSupportedError:
+        raise OperationError(
+            f"the database's encoding is {encoding}, which Python cannot read, so that names in it "
+            "cannot be told; no backup was made. Move it into a database of UTF8, or use pg_dump"
+        ) from None
     _lock(connection)
     standby = _text(connection, "SELECT pg_catalog.pg_is_in_recovery()::text") == "true"
     where = "pg_last_wal_replay_lsn" if standby else "pg_current_wal_insert_lsn"
@@ -80,13 +104,23 @@ def export(connection: psycopg.Connection[Any]) -> Snapshot:
         "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.statement_timestamp(), "
         f"pg_catalog.{where}()::text"
     )
-    for _ in range(_TRIES):
+    deadline = time.monotonic() + catalog.LOCK_WAIT_SECONDS
+    tries = 0
+    while tries < _TRIES:
+        check()
         tables = catalog.names(connection)
         connection.execute(_BEGIN.encode())
         try:
             catalog.lock(connection, tables)
-        except psycopg.errors.UndefinedTable:
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             connection.execute("ROLLBACK")
+            tries += 1
+            continue
+        except psycopg.errors.LockNotAvailable as error:
+            connection.execute("ROLLBACK")
+            if time.monotonic() > deadline:
+                raise catalog.being_changed(error) from None
+            time.sleep(_LOCK_PAUSE_SECONDS)
             continue
         row = connection.execute(query.encode()).fetchone()
         if row is None:
@@ -94,13 +128,17 @@ def export(connection: psycopg.Connection[Any]) -> Snapshot:
         name, taken_at, lsn = row
         if catalog.names(connection) <= tables:
             version = connection.info.server_version
-            codec = connection.info.encoding
             return Snapshot(name, taken_at, lsn, version, encoding, codec, standby)
         connection.execute("ROLLBACK")
+        tries += 1
     raise OperationError(
         f"tables were made and dropped during each of {_TRIES} tries to lock them all; no backup "
         "was made. Start it again when no migration is running"
     )
+
+
+def _patience() -> str:
+    return f"SET lock_timeout = '{LONGEST_WAIT_SECONDS}s'"
 
 
 def _lock(connection: psycopg.Connection[Any]) -> None:
@@ -132,6 +170,7 @@ def import_statements(snapshot: Snapshot) -> list[str]:
     return [
         *_NOTICE_CLOSED_CLIENT[: snapshot.server_version >= _NOTICE_FROM],
         *session_settings(snapshot.encoding, snapshot.server_version),
+        _patience(),
         _NO_HELPERS,
         *begin_statements(snapshot),
     ]
