@@ -53,6 +53,7 @@ class TableCopy:
     found: catalog.Catalog
     roles: dict[str, Any]
     sequences: list[dict[str, Any]]
+    not_validated: tuple[tuple[str, str, str], ...]
     steps: dict[str, float] = field(default_factory=dict[str, float])
 
     def described(self) -> Manifest:
@@ -81,6 +82,7 @@ class TableCopy:
             objects=(),
             skipped=(),
             collation=self.found.collation,
+            not_validated=self.not_validated,
         )
 
     def run(self, target: Side) -> Restored:
@@ -201,6 +203,7 @@ def prepared(source_id: str, source: Side, options: Options) -> Generator[TableC
             found,
             roles,
             [asdict(sequence) for sequence in catalog.sequences(connection)],
+            cluster_globals.not_validated(connection),
         )
 
 

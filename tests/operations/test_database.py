@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from operations import database
+from operations.backup.children import Login
 from operations.database import Endpoint, connect_with_secret
 from operations.errors import OperationError
 from tests.operations.postgres_server import MASTER, MASTER_PASSWORD, PostgresServer
@@ -92,3 +95,18 @@ def test_wrong_environment_is_named(
         monkeypatch.setenv(variable, good)
     with pytest.raises(OperationError, match=message):
         Endpoint.from_environment()
+
+
+def test_a_server_that_is_gone_without_a_word_is_noticed(server: PostgresServer) -> None:
+    """Sessions and programs alike, also in a database of an odd name."""
+    wanted = {
+        "keepalives_idle": "60",
+        "keepalives_interval": "10",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "120000",
+    }
+    with server.endpoint.connect(MASTER, MASTER_PASSWORD) as connection:
+        assert connection.info.get_parameters().items() >= wanted.items()
+    odd = replace(server.endpoint, database="odd 'name\\' é")
+    words = Login(odd, MASTER, MASTER_PASSWORD).option.removeprefix("--dbname=")
+    assert conninfo_to_dict(words) == {"dbname": "odd 'name\\' é", **wanted}

@@ -492,6 +492,8 @@ def test_every_table_of_a_nasty_database_is_copied_row_by_row(nasty: Site) -> No
 
 
 def test_chosen_tables_come_alone_and_a_difference_is_found(plain: Site) -> None:
+    with plain.server.superuser(SOURCE) as connection:
+        connection.execute("ALTER TABLE buyers ADD CONSTRAINT old CHECK (id > 0) NOT VALID")
     described, restored = copied(plain, Selection(tables=("buyers",)))
     assert [(table.label, table.rows) for table in restored.tables] == [("public.buyers", 2000)]
     with plain.connect() as connection:
