@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from operations.backup import exports
-from operations.backup.store import NoBackup
+from operations.backup.exports import FoundExports
+from operations.backup.store import Found, NoBackup
 from operations.restore import report
 from pgkeep.backup import copy_jobs, recovery_points
 from pgkeep.backup.access import (
@@ -27,6 +29,7 @@ from pgkeep.backup.access import (
 from pgkeep.backup.copy_jobs import FailedCopy
 from pgkeep.backup.recovery_points import RecoveryPoint
 from pgkeep.deployed import DeployedStack
+from pgkeep.failures import ExitCode
 
 _WIDTH = 160
 
@@ -37,6 +40,9 @@ def run(
     """Print all recovery points, the newest first, and what only looks like a backup.
 
     Of another `bucket` the dumps, and what was proven of them where they come from.
+
+    Raises:
+        typer.Exit: with 1 when the stack's bucket gave no answer; the other ways back are printed.
     """
     stack = DeployedStack.find(stack_name)
     now = datetime.now(UTC)
@@ -64,7 +70,13 @@ def run(
                 "failed_copies": [copy.document() for copy in found.failed_copies],
             }
         )
-        return
+    else:
+        _show(found, points)
+    if found.without_dumps:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _show(found: Listed, points: list[RecoveryPoint]) -> None:
     _print(points)
     for copy in found.failed_copies:
         console.print(
@@ -90,13 +102,23 @@ class Listed:
     others: list[NoBackup]
     unlisted: list[str]
     failed_copies: list[FailedCopy] = field(default_factory=list[FailedCopy])
+    #: The bucket itself gave no answer.
+    without_dumps: bool = False
 
 
 def _of_stack(stack: DeployedStack, now: datetime, signed_by: str | None) -> Listed:
-    found = store(stack, signed_by=signed_by).find()
-    proven = report.proven(stack.client("s3"), stack.bucket)
+    # Asked for first: a key that was not found says nothing of the bucket.
+    dumps = store(stack, signed_by=signed_by)
+    lost = ""
+    try:
+        found = dumps.find()
+        proven = report.proven(stack.client("s3"), stack.bucket)
+        exported = exports.find(stack.client("s3"), stack.bucket)
+    except (BotoCoreError, ClientError) as error:
+        # On the worst day it is what is gone, and the other ways back are what is looked for.
+        lost = f"{stack.bucket}: {error}"
+        found, proven, exported = Found((), ()), {}, FoundExports((), ())
     rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
-    exported = exports.find(stack.client("s3"), stack.bucket)
     others = [*found.others, *exported.others]
     if stack.outputs.get("backup_exports"):
         unfinished = recovery_points.unfinished_exports(exported, rds, stack.bucket)
@@ -108,7 +130,10 @@ def _of_stack(stack: DeployedStack, now: datetime, signed_by: str | None) -> Lis
     ]
     elsewhere, unlisted = _of_regions(stack, proven, now)
     in_account, failed_copies = _of_copies(stack, now)
-    return Listed([*points, *elsewhere, *in_account], others, unlisted, failed_copies)
+    if lost:
+        unlisted.insert(0, lost)
+    listed = [*points, *elsewhere, *in_account]
+    return Listed(listed, others, unlisted, failed_copies, without_dumps=bool(lost))
 
 
 def _of_copies(stack: DeployedStack, now: datetime) -> tuple[list[RecoveryPoint], list[FailedCopy]]:
