@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -167,6 +168,8 @@ class DeployedStack:
 
 def connector(endpoint: Endpoint, login: tuple[str, str], application_name: str) -> Any:
     """A function that makes sessions as `login`."""
+    # What a lost session leaves is an error that is told once; psycopg would warn of each.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
     def connect() -> psycopg.Connection[Any]:
         return endpoint.connect(*login, application_name=application_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 
 from operations.errors import OperationError
 from operations.restore import databases
+from pgkeep.deployed import connector
 from pgkeep.restore_target import finished_or_dropped
 from tests.operations.postgres_server import MASTER, MASTER_PASSWORD, PostgresServer
 
@@ -153,6 +155,18 @@ def test_what_a_restore_did_not_finish_is_dropped_by_another_session(
             raise ValueError("again")
         assert databases.exists(connection, PRESENT)
     assert f"Database {PRESENT} was there before and is incomplete" in capsys.readouterr().err
+
+
+def test_a_lost_session_is_told_once(server: PostgresServer) -> None:
+    """psycopg warns of what it could not roll back; without a handler that lands on the screen."""
+    with server.superuser() as other:
+        connection = connector(server.endpoint, (MASTER, MASTER_PASSWORD), "a test")()
+        with pytest.raises(psycopg.OperationalError), connection.transaction():
+            connection.execute("SELECT")
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+            connection.execute("SELECT")
+    handlers = logging.getLogger("psycopg").handlers
+    assert any(isinstance(one, logging.NullHandler) for one in handlers)
 
 
 @pytest.mark.parametrize("name", ["", "n" * 64, "é" * 32, "a\0b", "template1", "postgres"])
