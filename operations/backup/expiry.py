@@ -77,17 +77,25 @@ def decide(
 def apply(marking: Marking, *, s3: S3Client, bucket: str) -> Marking:
     """Mark and unmark as decided; what is already so costs one request a backup.
 
-    The manifest's tag is changed last, both ways: it says that all other objects are done.
+    The manifest's tag is changed last: it says that all other objects are done. What stays is asked
+    for the tag of its first object, which is marked first and unmarked after the manifest: of a
+    marking that broke off nothing may remain on what was proven since.
     """
     marked: list[str] = []
     unmarked: list[str] = []
     for decision in marking.decisions:
         backup = decision.backup
-        if _is_marked(s3, bucket, backup.key) != decision.keep:
+        keys = [one.key for one in backup.objects]
+        first = keys[:1] or [backup.key]
+        telling = first[0] if decision.keep else backup.key
+        if _is_marked(s3, bucket, telling) != decision.keep:
             continue
         value = KEPT if decision.keep else EXPIRED
-        _tag(s3, bucket, [one.key for one in backup.objects], value)
-        _tag(s3, bucket, [backup.key], value)
+        order = (
+            (keys[1:], [backup.key], first) if decision.keep else (first, keys[1:], [backup.key])
+        )
+        for some in order:
+            _tag(s3, bucket, some, value)
         (unmarked if decision.keep else marked).append(backup.id)
         log("backup_kept" if decision.keep else "backup_expired", id=backup.id, why=decision.reason)
     for other in marking.abandoned:

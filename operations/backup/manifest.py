@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 NAME = "manifest.json"
 _MAC_ALGORITHM = "HMAC_SHA_256"
+_MOMENTS = ("started_at", "finished_at", "snapshot_at", "keep_until")
 
 
 class NotSignedError(OperationError):
@@ -168,7 +169,7 @@ def decode(
         document: dict[str, Any] = json.loads(body)
         recorded, signature = document.pop("sha256"), document.pop("mac", None)
         version = document.pop("format")
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise OperationError(
             f"{source} is no manifest of a whole backup (cut off or of another program); "
             "there is no backup: use another one"
@@ -187,10 +188,22 @@ def decode(
     if kms is not None and mac_key is not None:
         _verify(kms, mac_key, digest, signature, source)
     try:
-        return TypeAdapter(Manifest).validate_python(document)
+        made = TypeAdapter(Manifest).validate_python(document)
     except ValidationError as error:
         wrong = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise OperationError(f"{source} is wrong at {wrong}; use another backup") from None
+    for name in _MOMENTS:
+        if not _is_moment(getattr(made, name)):
+            raise OperationError(f"{source} is wrong at {name}; use another backup")
+    return made
+
+
+def _is_moment(text: str | None) -> bool:
+    """Whether it can be compared with other times; None is no end."""
+    try:
+        return text is None or datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _verify(kms: KMSClient, mac_key: str, digest: bytes, signature: Any, source: str) -> None:

@@ -64,6 +64,11 @@ class ObjectReader:
         offsets = [0]
         for part in stored.parts:
             offsets.append(offsets[-1] + part.size_bytes)
+        if offsets[-1] != stored.size_bytes:
+            raise OperationError(
+                f"{stored.key} has {stored.size_bytes} bytes by its manifest, and parts of "
+                f"{offsets[-1]}: what is not in them cannot be checked. Use another backup"
+            )
         with ThreadPoolExecutor(1, thread_name_prefix="fetch") as ahead:
             coming: Future[bytes] | None = None
             for number in range(first, last):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,21 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 LATEST = "latest"
+# That of a hundred thousand tables has 32 MB; what is larger is none, and would take all memory.
+_LARGEST_MANIFEST_BYTES = 256 * 1024 * 1024
 _NOT_SIGNED = (
     "whoever may write to the bucket could have made it. If it is yours, from before manifests "
     "were signed or of another stack: --signed-by KEY verifies it where the key that signed it, or "
     "a replica of that key, is still there; else restore it by its id with --unsigned"
 )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object as the bucket's listing shows it."""
+
+    size_bytes: int
+    written: datetime
 
 
 @dataclass(frozen=True)
@@ -67,12 +77,18 @@ class Store:
             return cls(s3, bucket)
         return cls(s3, bucket, boto3.client("kms", config=aws_clients.patient()), mac_key)
 
-    def find(self, database: str | None = None) -> Found:
-        """All backups, of one database or of all."""
+    def find(self, database: str | None = None, *, brief: bool = False) -> Found:
+        """All backups, of one database or of all.
+
+        `brief` manifests have no tables and parts, so that a hundred of them need no memory to
+        speak of: each has 20 MB for ten thousand tables.
+        """
         backups: list[Manifest] = []
         others: list[NoBackup] = []
         for folder, keys in self._folders(database):
             found = self._judge(folder, keys)
+            if brief:
+                found = _brief(found)
             if isinstance(found, NoBackup):
                 others.append(found)
             else:
@@ -90,12 +106,17 @@ class Store:
                 return found
         return None
 
-    def _judge(self, folder: str, keys: Mapping[str, datetime]) -> Manifest | NoBackup:
+    def _judge(self, folder: str, keys: Mapping[str, Entry]) -> Manifest | NoBackup:
         """The folder's backup, or why it is none."""
         key = f"{folder}/{manifest.NAME}"
         reason, unsigned = "it has no manifest: the run did not reach its end", None
         if key in keys:
             try:
+                if keys[key].size_bytes > _LARGEST_MANIFEST_BYTES:
+                    raise OperationError(
+                        f"{key} is no manifest: it has {keys[key].size_bytes} bytes, more than "
+                        f"{_LARGEST_MANIFEST_BYTES}; find out who wrote it"
+                    )
                 backup = self.read(key)
                 reason = _incomplete(backup, folder, keys)
                 if not reason:
@@ -109,9 +130,8 @@ class Store:
                     reason = f"{error}: {_NOT_SIGNED}"
             except OperationError as error:
                 reason = str(error)
-        return NoBackup(
-            folder, reason, tuple(sorted(keys)), max(keys.values()), key in keys, unsigned
-        )
+        written = max(one.written for one in keys.values())
+        return NoBackup(folder, reason, tuple(sorted(keys)), written, key in keys, unsigned)
 
     def read(self, key: str) -> Manifest:
         """One manifest.
@@ -159,11 +179,11 @@ class Store:
             f"bucket {self.bucket} has no backup {identifier!r}; the newest are: {newest}"
         )
 
-    def _folders(self, database: str | None) -> Iterator[tuple[str, dict[str, datetime]]]:
-        """Folders of backups with the keys in them, and when each was written."""
+    def _folders(self, database: str | None) -> Iterator[tuple[str, dict[str, Entry]]]:
+        """Folders of backups with what is in them, by key."""
         for backup_class in CLASSES:
             prefix = f"{backup_class}/{database}/" if database else f"{backup_class}/"
-            keys: dict[str, dict[str, datetime]] = {}
+            keys: dict[str, dict[str, Entry]] = {}
             pages = self.s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=prefix
             )
@@ -172,11 +192,25 @@ class Store:
                     key, written = entry.get("Key", ""), entry.get("LastModified")
                     parts = key.split("/")
                     if len(parts) > 3 and written is not None:
-                        keys.setdefault("/".join(parts[:3]), {})[key] = written
+                        listed = Entry(entry.get("Size", 0), written)
+                        keys.setdefault("/".join(parts[:3]), {})[key] = listed
             yield from sorted(keys.items())
 
 
-def _incomplete(backup: Manifest, folder: str, keys: Mapping[str, datetime]) -> str:
+def _brief(found: Manifest | NoBackup) -> Manifest | NoBackup:
+    if isinstance(found, NoBackup):
+        if found.unsigned is None:
+            return found
+        return replace(found, unsigned=_without_tables(found.unsigned))
+    return _without_tables(found)
+
+
+def _without_tables(backup: Manifest) -> Manifest:
+    objects = tuple(replace(stored, sha256="", parts=()) for stored in backup.objects)
+    return replace(backup, tables=(), objects=objects)
+
+
+def _incomplete(backup: Manifest, folder: str, keys: Mapping[str, Entry]) -> str:
     """Why the folder is not what its manifest says; empty when it is."""
     if backup.key != f"{folder}/{manifest.NAME}":
         return f"its manifest belongs to {backup.key}"
@@ -186,4 +220,10 @@ def _incomplete(backup: Manifest, folder: str, keys: Mapping[str, datetime]) -> 
             return f"its manifest names {stored.key} of another folder"
         if stored.key not in keys:
             return f"{stored.key} is gone from the bucket"
+        size_bytes = keys[stored.key].size_bytes
+        if size_bytes != stored.size_bytes:
+            return (
+                f"{stored.key} has {size_bytes} bytes, its manifest says {stored.size_bytes}: it "
+                "was replaced; look for an older version of the object"
+            )
     return ""

@@ -52,7 +52,7 @@ def _tell_age(s3: S3Client, bucket: str) -> dict[str, Any]:
 
 
 def _mark(s3: S3Client, bucket: str) -> dict[str, Any]:
-    found = Store.of_function(s3, bucket).find()
+    found = Store.of_function(s3, bucket).find(brief=True)
     exported = exports.find(s3, bucket) if environment.optional("EXPORTS") else exports.NONE
     decided = expiry.decide(found, report.proven(s3, bucket), datetime.now(UTC), exported)
     done = expiry.apply(decided, s3=s3, bucket=bucket)

@@ -14,6 +14,7 @@ from operations.restore import objectives as asked
 from operations.restore.objectives import Objectives
 from operations.restore.proof import Proof
 from operations.restore.restore import Restored
+from operations.structured_log import log
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -180,10 +181,23 @@ def stored(s3: S3Client, bucket: str, database: str | None = None) -> list[dict[
         for entry in page_.get("Contents", [])
         if entry.get("Key", "").endswith(".json")
     ]
-    documents: list[dict[str, Any]] = [
-        json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys
-    ]
-    return sorted(documents, key=lambda document: str(document["started_at"]))
+    documents = [_read(s3, bucket, key) for key in keys]
+    found = [document for document in documents if document is not None]
+    return sorted(found, key=lambda document: str(document["started_at"]))
+
+
+def _read(s3: S3Client, bucket: str, key: str) -> dict[str, Any] | None:
+    """A report, or None when it is damaged: that must hide no other, and no backup."""
+    try:
+        document: Any = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        times = [datetime.fromisoformat(document[name]) for name in ("started_at", "finished_at")]
+        whole = isinstance(document["backup_id"], str) and all(time.tzinfo for time in times)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        whole, document = False, None
+    if whole:
+        return document
+    log("report_damaged", bucket=bucket, key=key)
+    return None
 
 
 def proven(s3: S3Client, bucket: str) -> dict[str, datetime]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -46,11 +48,12 @@ def run(
     """
     stack = DeployedStack.find(stack_name)
     now = datetime.now(UTC)
-    with refusals_as_lines():
+    # A word about a damaged report is for CloudWatch.
+    with refusals_as_lines(), contextlib.redirect_stdout(sys.stderr):
         if bucket is None:
             found = _of_stack(stack, now, signed_by)
         else:
-            there = store(stack, bucket, signed_by=signed_by).find()
+            there = store(stack, bucket, signed_by=signed_by).find(brief=True)
             proven = report.proven(stack.client("s3"), bucket)
             found = Listed(list(recovery_points.dumps(there, proven, now)), list(there.others), [])
     points = sorted(found.points, key=lambda point: point.taken_at, reverse=True)
@@ -88,7 +91,8 @@ def _show(found: Listed, points: list[RecoveryPoint]) -> None:
         console.print(f"[yellow]not listed[/yellow] {escape(place)}", soft_wrap=True)
     for other in found.others:
         word = "no backup" if other.unsigned is None else "not signed"
-        console.print(f"[yellow]{word}[/yellow] {other.folder}: {other.reason}", soft_wrap=True)
+        told = escape(f"{other.folder}: {other.reason}")
+        console.print(f"[yellow]{word}[/yellow] {told}", soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def _of_stack(stack: DeployedStack, now: datetime, signed_by: str | None) -> Lis
     dumps = store(stack, signed_by=signed_by)
     lost = ""
     try:
-        found = dumps.find()
+        found = dumps.find(brief=True)
         proven = report.proven(stack.client("s3"), stack.bucket)
         exported = exports.find(stack.client("s3"), stack.bucket)
     except (BotoCoreError, ClientError) as error:

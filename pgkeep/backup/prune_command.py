@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from rich.markup import escape
+
 from operations.backup import expiry, exports
 from operations.backup.expiry import Marking
 from operations.restore import report
@@ -21,18 +23,20 @@ def run(stack_name: str, *, dry_run: bool, as_json: bool) -> None:
     import sys
 
     stack = DeployedStack.find(stack_name)
-    with refusals_as_lines("what was marked stays marked; run it again, it goes on from there"):
+    with (
+        refusals_as_lines("what was marked stays marked; run it again, it goes on from there"),
+        # The log lines are for CloudWatch.
+        contextlib.redirect_stdout(sys.stderr),
+    ):
         s3 = stack.client("s3")
         marking = expiry.decide(
-            store(stack).find(),
+            store(stack).find(brief=True),
             report.proven(s3, stack.bucket),
             datetime.now(UTC),
             exports.find(s3, stack.bucket),
         )
         if not dry_run:
-            # The log lines are for CloudWatch.
-            with contextlib.redirect_stdout(sys.stderr):
-                marking = expiry.apply(marking, s3=s3, bucket=stack.bucket)
+            marking = expiry.apply(marking, s3=s3, bucket=stack.bucket)
     if as_json:
         print_json(_document(marking, dry_run))
         return
@@ -40,7 +44,8 @@ def run(stack_name: str, *, dry_run: bool, as_json: bool) -> None:
         word = "[green]keep[/green]" if one.keep else "[red]remove[/red]"
         console.print(f"{word} {one.backup.id} ({one.backup.backup_class}): {one.reason}")
     for other in marking.abandoned:
-        console.print(f"[red]remove[/red] {other.folder}: {other.reason}", soft_wrap=True)
+        told = escape(f"{other.folder}: {other.reason}")
+        console.print(f"[red]remove[/red] {told}", soft_wrap=True)
     kept = len(expiry.kept(marking))
     removed = len(marking.decisions) - kept + len(marking.abandoned)
     if dry_run:

@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from operations import backup as backups
@@ -72,10 +73,10 @@ def run(
             _tell_export(stack, given, result["reason"])
             return
         console.print(f"[yellow]Handed over to {_whom(given)}[/yellow], not made yet:", end=" ")
-        console.print(result["reason"], soft_wrap=True)
+        console.print(result["reason"], markup=False, soft_wrap=True)
         return
     if given := result.get("handed_over"):
-        console.print(f"Handed over to {_whom(given)}: {result['reason']}", soft_wrap=True)
+        console.print(f"Handed over to {_whom(given)}: {escape(result['reason'])}", soft_wrap=True)
     rows = sum(result["row_counts"].values())
     console.print(f"[green]Backup {result['id']} is whole.[/green]")
     console.print(
@@ -128,7 +129,7 @@ def in_function(
 
 def _tell_export(stack: DeployedStack, given: dict[str, Any], reason: str) -> None:
     console.print("[yellow]RDS exports a snapshot instead[/yellow], no backup was made:", end=" ")
-    console.print(reason, soft_wrap=True)
+    console.print(reason, markup=False, soft_wrap=True)
     console.print(
         f"Export {given['export']} of snapshot {given['snapshot']}: {given['state']}. Parquet, "
         f"which Athena reads and pgkeep does not restore, goes to {given['location']}",

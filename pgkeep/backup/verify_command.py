@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import typer
+from rich.markup import escape
 from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from operations.backup.verify import verify
@@ -59,6 +60,6 @@ def run(
         )
     else:
         for finding in result.findings:
-            console.print(f"[red]{finding}[/red]", soft_wrap=True)
+            console.print(f"[red]{escape(finding)}[/red]", soft_wrap=True)
     if not result.whole:
         raise typer.Exit(ExitCode.REFUSED)

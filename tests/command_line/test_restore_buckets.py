@@ -159,3 +159,11 @@ def test_ctrl_c_ends_with_a_word_and_the_code_that_shells_have(
 def test_what_does_not_fit_is_refused(words: tuple[str, ...], refusal: str) -> None:
     with pytest.raises(CommandError, match=refusal):
         run("restore", *words)
+
+
+def test_a_foreign_folder_is_named_as_it_is(s3: Any) -> None:
+    """What looks like markup of the terminal is part of a name."""
+    s3.put_object(Bucket=COPIES, Key="daily/notes/[bold]ours/a.txt", Body=b"1")
+    ended = CliRunner().invoke(app, ["backup", "list", "--bucket", COPIES])
+    assert ended.exit_code == 0, ended.exception
+    assert "no backup daily/notes/[bold]ours: it has no manifest" in ended.stdout
