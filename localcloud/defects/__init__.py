@@ -1,23 +1,9 @@
 """Where moto would make the local cloud lie: what is mended, one module a defect."""
 
-from typing import Protocol
-
 from localcloud.cloud import Cloud
+from localcloud.repeated import Repeated
 
-
-class Watcher(Protocol):
-    """What looks at the time by itself."""
-
-    def start(self) -> None:
-        """Begin."""
-        ...
-
-    def stop(self) -> None:
-        """End."""
-        ...
-
-
-_watchers: dict[str, list[Watcher]] = {}
+_watchers: dict[str, list[Repeated]] = {}
 
 
 def install(cloud: Cloud) -> None:
@@ -53,7 +39,7 @@ def install(cloud: Cloud) -> None:
     buckets.install()
     errors.install()
     embedded_events.install()
-    watchers: list[Watcher] = [
+    watchers: list[Repeated] = [
         AlarmWatcher(cloud.account_id),
         rotation.RotationClock(cloud.account_id, cloud.region),
     ]

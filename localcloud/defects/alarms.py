@@ -8,7 +8,7 @@ import json
 import logging
 import math
 import operator
-import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +25,7 @@ from localcloud.errors import LocalCloudError
 from localcloud.functions import destinations
 from localcloud.permissions.resource_policies import service_may
 from localcloud.permissions.resources import key_arn
+from localcloud.repeated import Repeated
 
 _log = logging.getLogger(__name__)
 
@@ -210,41 +211,23 @@ def _set_alarm_state(
     change_state(backend, alarm, state_value, reason, reason_data or "{}")
 
 
-class AlarmWatcher:
+class AlarmWatcher(Repeated):
     """Evaluates all alarms of an account, those of other regions too."""
 
     def __init__(self, account_id: str) -> None:
+        super().__init__("alarms", _EVALUATION_SECONDS, self._look)
         setattr(CloudWatchBackend, "put_metric_alarm", _put_metric_alarm)  # noqa: B010
         setattr(CloudWatchBackend, "set_alarm_state", _set_alarm_state)  # noqa: B010
         self._account_id = account_id
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alarms", daemon=True)
+        self._next_report = 0.0
 
-    def start(self) -> None:
-        """Begin to evaluate."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Evaluate no more."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=_EVALUATION_SECONDS)
-
-    def _run(self) -> None:
-        since_report = _REPORT_SECONDS
-        while not self._stopping.wait(_EVALUATION_SECONDS):
-            since_report += _EVALUATION_SECONDS
-            if since_report >= _REPORT_SECONDS:
-                since_report = 0.0
-                self._try(self.report_all)
-            self._try(self.evaluate_all)
-
-    @staticmethod
-    def _try(action: Callable[[], None]) -> None:
+    def _look(self) -> None:
         try:
-            action()
-        except Exception:
-            _log.exception("alarms")
+            if (now := time.monotonic()) >= self._next_report:
+                self._next_report = now + _REPORT_SECONDS
+                self.report_all()
+        finally:
+            self.evaluate_all()
 
     def report_all(self) -> None:
         """Put what services report, where an alarm may read it."""

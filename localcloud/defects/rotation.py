@@ -19,6 +19,7 @@ from moto.secretsmanager.models import SecretsManagerBackend, secretsmanager_bac
 
 from localcloud.errors import LocalCloudError
 from localcloud.permissions.resource_policies import service_may
+from localcloud.repeated import Repeated
 
 _log = logging.getLogger(__name__)
 
@@ -133,20 +134,12 @@ def _call(secret: Any, token: str, step: str) -> None:
         raise LocalCloudError(f"{step} failed: {answer!r}")
 
 
-class RotationClock:
+class RotationClock(Repeated):
     """Rotates each secret when its day has come."""
 
     def __init__(self, account_id: str, region: str) -> None:
+        super().__init__("rotations", _TICK_SECONDS, lambda: self.tick(time.time()))
         self._place = (account_id, region)
-        self._stopping = threading.Event()
-
-    def start(self) -> None:
-        """Begin to watch."""
-        threading.Thread(target=self._watch, name="rotations", daemon=True).start()
-
-    def stop(self) -> None:
-        """Rotate nothing more by itself."""
-        self._stopping.set()
 
     def tick(self, now: float) -> None:
         """Rotate what is due at `now`, in seconds since 1970."""
@@ -160,7 +153,3 @@ class RotationClock:
                     backend.rotate_secret(secret.arn)
                 except InvalidRequestException as error:
                     _log.warning("rotation of %s: %s", secret.name, error)
-
-    def _watch(self) -> None:
-        while not self._stopping.wait(_TICK_SECONDS):
-            self.tick(time.time())

@@ -11,6 +11,7 @@ from moto.events.models import events_backends
 from moto.scheduler.models import scheduler_backends
 
 from localcloud.errors import LocalCloudError
+from localcloud.repeated import Repeated
 from localcloud.schedules import expressions, rules, targets
 
 _log = logging.getLogger(__name__)
@@ -63,33 +64,15 @@ class Agenda:
         return found
 
 
-class Clock:
+class Clock(Repeated):
     """Fires what is due, each firing in a thread of its own."""
 
     def __init__(self, account_id: str, region: str, now: Now = _utc_now) -> None:
+        super().__init__("schedules", _TICK_SECONDS, self.tick)
         self._account_id = account_id
         self._region = region
         self._now = now
         self._agenda = Agenda()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Fire nothing more."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(_TICK_SECONDS):
-            try:
-                self.tick()
-            except Exception:
-                _log.exception("schedules")
 
     def tick(self) -> None:
         """Fire what is due now."""

@@ -2,12 +2,12 @@
 
 import datetime
 import logging
-import threading
 from collections.abc import Callable, Iterator
 
 from moto.backup.models import backup_backends
 
 from localcloud.errors import LocalCloudError
+from localcloud.repeated import Repeated
 from localcloud.schedules.clock import Agenda
 from localcloud.vaults import backup_jobs, plans
 from localcloud.vaults.access import Role
@@ -24,31 +24,13 @@ def _utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-class Service:
+class Service(Repeated):
     """Looks after every account and region."""
 
     def __init__(self, now: Callable[[], datetime.datetime] = _utc_now) -> None:
+        super().__init__("vaults", _TICK_SECONDS, self.tick)
         self._now = now
         self._agenda = Agenda()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="vaults", daemon=True)
-
-    def start(self) -> None:
-        """Begin to work."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Start nothing more."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(_TICK_SECONDS):
-            try:
-                self.tick()
-            except Exception:
-                _log.exception("AWS Backup")
 
     def tick(self) -> None:
         """Do what is to be done now."""
