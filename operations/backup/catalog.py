@@ -153,6 +153,11 @@ _FROM_TABLES = """
 # The sizes wait for the tables' locks, so names are read without them.
 _NAMES = f"SELECT n.nspname, c.relname {_FROM_TABLES} AND c.relkind = 'r'"
 
+_REWRITTEN = f"""
+SELECT count(*) {_FROM_TABLES} AND c.relkind = 'r'
+   AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode
+"""  # noqa: S608
+
 _TABLES = f"""
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
        CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END,
@@ -267,6 +272,22 @@ def being_changed(error: psycopg.errors.LockNotAvailable) -> OperationError:
         f"it cannot be read ({error.diag.message_primary}); no backup was made. End the migration "
         "and start the backup again"
     )
+
+
+def no_room(error: psycopg.errors.OutOfMemory, tables: int) -> OperationError:
+    """What a server says that has no more room for locks."""
+    return OperationError(
+        f"the server has no room for the locks of {tables} tables ({error.diag.message_primary}); "
+        "no backup was made. Raise max_locks_per_transaction in its parameters, and restart it"
+    )
+
+
+def as_in_snapshot(connection: psycopg.Connection[Any]) -> bool:
+    """Whether every table's rows are still in the file that the snapshot knows.
+
+    The function looks at the catalog of now, the rest of the query at the snapshot's.
+    """
+    return _number(connection, _REWRITTEN) == 0
 
 
 def sequences(

@@ -71,14 +71,20 @@ def run(
 
     Raises:
         TooLargeError: it would not end in its time, or a row does not fit into its memory.
-        OperationError: the class is unknown, another run holds the lock, a program failed, or the
-            time limit came. What psycopg or S3 raise comes through. Then there is no manifest,
-            no unfinished upload, and what was uploaded is marked by retention after two days.
+        OperationError: the class is unknown, the name has a slash, another run holds the lock, a
+            program failed, or the time limit came. What psycopg or S3 raise comes through. Then
+            there is no manifest, no unfinished upload, and what was uploaded is marked by retention
+            after two days.
     """
     if backup_class not in CLASSES:
         raise OperationError(f"class is {backup_class!r}; it must be one of {', '.join(CLASSES)}")
     if not 1 <= options.workers <= MOST_WORKERS:
         raise OperationError(f"workers is {options.workers}; it must be from 1 to {MOST_WORKERS}")
+    if "/" in endpoint.database:
+        raise OperationError(
+            f"the database's name is {endpoint.database!r}: a slash divides the keys of backups, "
+            "and nobody would find this one; no backup was made. Rename the database"
+        )
     try:
         # Its time runs from here: connecting may take a minute.
         backup = _Run(backup_class, endpoint, connect, target, s3, kms, options)

@@ -116,6 +116,8 @@ def export(
             connection.execute("ROLLBACK")
             tries += 1
             continue
+        except psycopg.errors.OutOfMemory as error:
+            raise catalog.no_room(error, len(tables)) from None
         except psycopg.errors.LockNotAvailable as error:
             connection.execute("ROLLBACK")
             if time.monotonic() > deadline:
@@ -126,7 +128,7 @@ def export(
         if row is None:
             raise AssertionError("pg_export_snapshot() always returns a row")
         name, taken_at, lsn = row
-        if catalog.names(connection) <= tables:
+        if _has_locked(connection, catalog.names(connection) - tables):
             version = connection.info.server_version
             return Snapshot(name, taken_at, lsn, version, encoding, codec, standby)
         connection.execute("ROLLBACK")
@@ -135,6 +137,25 @@ def export(
         f"tables were made and dropped during each of {_TRIES} tries to lock them all; no backup "
         "was made. Start it again when no migration is running"
     )
+
+
+def _has_locked(connection: psycopg.Connection[Any], late: set[tuple[str, str]]) -> bool:
+    """Whether the snapshot has whole tables that were made while the others were locked.
+
+    Where tables are made all the time, there would be some in every try. They are locked after the
+    snapshot: that is as good where nothing rewrote or dropped one in between.
+    """
+    if not late:
+        return True
+    try:
+        catalog.lock(connection, late)
+        return catalog.as_in_snapshot(connection)
+    except (
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.LockNotAvailable,
+    ):
+        return False
 
 
 def _patience() -> str:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperationError
+from operations.structured_log import log
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -81,7 +82,12 @@ class Desk:
         for folder, names in sorted(folders.items()):
             if "request.json" not in names or "result.json" in names:
                 continue
-            request = self._read(folder)
+            try:
+                request = self._read(folder)
+            except OperationError as error:
+                # Of another version of pgkeep: it keeps no worker from those that can be read.
+                log("request_unreadable", request=folder, error=str(error))
+                continue
             if datetime.fromisoformat(request.requested_at) > oldest:
                 yield request, sum(name.startswith("attempt-") for name in names)
 
@@ -105,11 +111,14 @@ class Desk:
         key = f"{PREFIX}{identifier}/request.json"
         body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         try:
-            return Request(**json.loads(body))
-        except (TypeError, ValueError):
+            request = Request(**json.loads(body))
+            if datetime.fromisoformat(request.requested_at).tzinfo is None:
+                raise ValueError
+        except (TypeError, ValueError, RecursionError):
             raise OperationError(
                 f"s3://{self.bucket}/{key} is no request of this version; remove it"
             ) from None
+        return request
 
     def _keys(self, prefix: str) -> Iterator[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)

@@ -106,6 +106,7 @@ def in_function(
         CommandError: the function, or who it was handed over to, failed; there is no backup.
     """
     from botocore.config import Config
+    from botocore.exceptions import ClientError
 
     # A second try would be a second backup.
     patient = Config(read_timeout=_FUNCTION_ANSWER_SECONDS, retries={"total_max_attempts": 1})
@@ -113,9 +114,19 @@ def in_function(
     if time_limit_seconds is not None:
         event["time_limit_seconds"] = time_limit_seconds
     with progress_console.status(f"Backing up {stack.database} in the stack's function"):
-        answer = stack.client("lambda", patient).invoke(
-            FunctionName=stack.outputs["backup_function"], Payload=json.dumps(event).encode()
-        )
+        try:
+            answer = stack.client("lambda", patient).invoke(
+                FunctionName=stack.outputs["backup_function"], Payload=json.dumps(event).encode()
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "TooManyRequestsException":
+                raise
+            raise CommandError(
+                "no backup was made: the stack's function is at work on another one "
+                "(functions.reserve_concurrency lets it run once at a time), or the account has no "
+                "execution left. Wait for its end, and run this again",
+                ExitCode.REFUSED,
+            ) from None
         document: dict[str, Any] = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         reason = document.get("errorMessage", "no message")

@@ -5,9 +5,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 
-from operations.backup import catalog, session
+from operations.backup import catalog, run, session
 from operations.errors import OperationError
 from tests.operations import backup_faults
 from tests.operations.backup_faults import assert_nothing_remains, assert_whole, wait_for
@@ -166,3 +167,49 @@ def test_an_encoding_that_python_does_not_know_is_refused_with_a_word(site: Site
         session.export(connection)
     with site.server.superuser() as superuser:
         superuser.execute("DROP DATABASE chinese")
+
+
+def test_without_room_for_locks_it_is_said_what_to_raise(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise psycopg.errors.OutOfMemory("out of shared memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog, "lock", no_room)
+        with pytest.raises(OperationError, match=r"locks of 2 tables .* max_locks_per_transaction"):
+            site.backup()
+    assert_nothing_remains(site, None)
+
+
+def test_a_table_that_is_made_and_rewritten_meanwhile_costs_a_try_and_is_not_empty(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first try's snapshot has the table as it was before it was rewritten."""
+    real, tries = catalog.lock, list[int]()
+
+    def change_then_lock(connection: Any, tables: Any) -> None:
+        tries.append(len(tables))
+        if len(tries) == 1:
+            execute(site, "CREATE TABLE late AS SELECT 1 AS id")
+        elif len(tries) == 2:
+            execute(site, "ALTER TABLE late ALTER id TYPE bigint")
+        real(connection, tables)
+
+    monkeypatch.setattr(catalog, "lock", change_then_lock)
+    backup = site.backup()
+    assert tries == [2, 1, 3]
+    assert backup.row_counts["public.late"] == 1
+
+
+def test_a_name_that_divides_keys_is_refused(site: Site) -> None:
+    """Its backup would be whole, and in no list."""
+    with pytest.raises(OperationError, match="name is 'a/b': a slash divides the keys"):
+        run(
+            "manual",
+            site.endpoint("a/b"),
+            connect=lambda: site.connect(SOURCE),
+            target=site.target,
+            s3=site.s3,
+        )
+    assert site.s3.list_objects_v2(Bucket=site.target.bucket)["KeyCount"] == 0

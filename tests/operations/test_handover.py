@@ -126,10 +126,20 @@ def test_its_objects_are_written_once_and_under_the_key(
     assert given["ServerSideEncryption"] == "aws:kms"
 
 
-def test_what_is_no_request_is_told_by_its_key(desk: Desk) -> None:
-    desk.s3.put_object(Bucket=BUCKET, Key="handover/x/request.json", Body=b'{"id": 1}')
-    with pytest.raises(OperationError, match=r"handover/x/request\.json is no request of this"):
-        list(desk.open())
+@pytest.mark.parametrize("requested_at", ["2026-01-01T00:00:00", "today", None])
+def test_what_is_no_request_is_told_by_its_key_and_keeps_nobody_from_the_others(
+    desk: Desk, requested_at: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = {"id": 1} | ({"requested_at": requested_at} if requested_at else {})
+    if requested_at:
+        document = {**dataclasses.asdict(request()), **document}
+    body = json.dumps(document).encode()
+    desk.s3.put_object(Bucket=BUCKET, Key="handover/0/request.json", Body=body)
+    desk.ask(one := request())
+    assert [found for found, _ in desk.open()] == [one]
+    told = json.loads(capsys.readouterr().out)
+    assert told["event"] == "request_unreadable"
+    assert "handover/0/request.json is no request of this version; remove it" in told["error"]
 
 
 def test_a_worker_is_started_for_the_request(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from operations.backup.time_budget import OverBudgetError, OverMemoryError
 from operations.functions import backup as function
@@ -129,6 +130,22 @@ def test_the_command_does_not_wait_and_says_what_it_is(
         "pgkeep does not restore, goes to s3://b/exports/manual/x/ See how it ends: pgkeep backup "
         "list --stack prod"
     )
+
+
+def test_a_function_that_is_at_work_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer: Any = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate Exceeded."}}
+
+    def busy(*_: Any, **__: Any) -> Any:
+        raise ClientError(answer, "Invoke")
+
+    monkeypatch.setattr(Stack, "invoke", busy)
+    stack: Any = Stack()
+    with pytest.raises(CommandError, match=r"at work on another one .* Wait for its end") as told:
+        run_command.in_function(stack, "manual")
+    assert told.value.code == 1
+    answer["Error"]["Code"] = "ResourceNotFoundException"
+    with pytest.raises(ClientError):
+        run_command.in_function(stack, "manual")
 
 
 def test_no_restore_goes_over_a_database_that_has_only_an_export(
