@@ -174,10 +174,12 @@ def test_failing_psql_leaves_no_backup(
     filled: Deployment, target: BackupTarget, s3: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with filled.server.superuser("node_pass") as superuser:
-        superuser.execute("CREATE TABLE node_pass.broken (id int)")
-        superuser.execute("ALTER TABLE node_pass.broken ENABLE ROW LEVEL SECURITY")
-        superuser.execute("ALTER TABLE node_pass.broken FORCE ROW LEVEL SECURITY")
-    with pytest.raises(OperationError, match=r"psql ended .*: ERROR: .*row-level security"):
+        superuser.execute("CREATE TYPE node_pass.state AS ENUM ('lost')")
+        superuser.execute(
+            "CREATE TABLE node_pass.broken AS SELECT 'lost'::node_pass.state AS state"
+        )
+        superuser.execute("DELETE FROM pg_enum WHERE enumtypid = 'node_pass.state'::regtype")
+    with pytest.raises(OperationError, match=r"psql ended .*: ERROR: .*invalid internal value"):
         backup(filled, target, s3)
     assert not [key for key in objects(s3) if key.endswith("manifest.json")]
     assert uploads(s3) == []
