@@ -6,10 +6,12 @@ import dataclasses
 import json
 from typing import Any
 
+import boto3
 import pytest
 
 from operations.backup import Manifest, expiry, manifest, store
 from operations.backup.manifest import RowsInObject, TableRecord
+from operations.backup.object_writer import Uploads, part_bytes
 from operations.backup.store import Store
 from operations.backup.verify import verify
 from operations.restore import report
@@ -119,3 +121,20 @@ def test_a_list_of_backups_holds_no_tables_and_proves_nothing_by_itself(s3: Any)
     assert "has 1 bytes by its manifest, and parts of 0" in finding
     decided = expiry.decide(there.find(brief=True), (), NOW).decisions
     assert [one.keep for one in decided] == [True]
+
+
+def test_a_manifest_of_several_parts_leaves_no_upload_when_it_cannot_be_completed(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of tens of thousands of tables is longer than a part."""
+    kms: Any = boto3.client("kms")
+    uploads = Uploads(s3, BUCKET, kms.create_key()["KeyMetadata"]["Arn"], {})
+
+    def refuse(**_: Any) -> Any:
+        raise ConnectionError("S3 went away")
+
+    monkeypatch.setattr(s3, "complete_multipart_upload", refuse)
+    with pytest.raises(ConnectionError):
+        uploads.open("daily/node_pass/x/manifest.json").write_whole(b"1" * part_bytes(1))
+    uploads.shutdown()
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
