@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,15 +13,18 @@ from typing import Any
 
 import psycopg
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.status import Status
 
+from operations.backup.manifest import Manifest
 from operations.database import Endpoint, password_refused
+from operations.errors import OperationError
 from operations.restore import instances, report, role_grants
 from operations.restore.instances import Target, Window
 from operations.restore.proof import prove_without_manifest
 from operations.restore.report import Kind, Report
 from pgkeep import restore_progress
-from pgkeep.backup.access import console, progress_console, refusals_as_lines
+from pgkeep.backup.access import console, progress_console, refusals_as_lines, store
 from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_checks import objectives, roles, workload_checks
@@ -239,7 +243,7 @@ def _prove(
         connect = connector(endpoint, login_, APPLICATION)
         with restore_progress.shown("Proving", "Read whole") as progress:
             proof, counts = prove_without_manifest(
-                begun.source_id, connect=connect, progress=progress
+                begun.source_id, connect=connect, progress=progress, before=_newest_backup(stack)
             )
         role_grants.prove(proof, roles(stack), connect=connect, as_of_its_day=True)
         workload_checks(stack, proof, connect)
@@ -256,6 +260,13 @@ def _prove(
         objectives=objectives(stack),
     )
     return made, address
+
+
+def _newest_backup(stack: DeployedStack) -> Manifest | None:
+    """What was wrong in it already is no fault of the instance; without a bucket nobody knows."""
+    with suppress(OperationError, BotoCoreError, ClientError):
+        return store(stack).get("latest", stack.database)
+    return None
 
 
 def wait(rds: Any, identifier: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from operations.backup import (
     definitions,
     hidden_rows,
     manifest,
+    owned_sequences,
     records,
     renames,
     segments,
@@ -128,6 +129,7 @@ class _Dumped:
     large_objects: tuple[StoredObject, ...]
     pieces: tuple[DumpedPiece, ...]
     not_validated: tuple[tuple[str, str, str], ...]
+    sequences_behind: tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -259,6 +261,9 @@ class _Run:
         ]
         stored_globals = self._globals(connection, shared)
         not_validated = cluster_globals.not_validated(connection)
+        _, behind = owned_sequences.behind(
+            connection, seen_at_once=True, on_standby=shared.snapshot.on_standby
+        )
         others = [version, schema, *filter(None, [large_objects])]
         everything: list[Future[Any]] = [*others, *rows]
         done, _ = wait(everything, return_when=FIRST_EXCEPTION)
@@ -271,6 +276,7 @@ class _Run:
             large_objects.result() if large_objects else (),
             tuple(one.result() for one in rows),
             not_validated,
+            tuple((one.schema, one.name) for one in behind),
         )
 
     def _schema(self, shared: Shared) -> StoredObject:
@@ -358,4 +364,5 @@ class _Run:
             collation=found.collation,
             large_objects_continued=tuple(stored.key for stored in large_objects[1:]),
             not_validated=dumped.not_validated,
+            sequences_behind=dumped.sequences_behind,
         )

@@ -106,6 +106,8 @@ class Manifest:
     large_objects_continued: tuple[str, ...] = ()
     #: Schema, table and name of constraints that rows may have broken already (NOT VALID).
     not_validated: tuple[tuple[str, str, str], ...] = ()
+    #: Schema and name of sequences that were behind the column that they number.
+    sequences_behind: tuple[tuple[str, str], ...] = ()
 
     @property
     def size_bytes(self) -> int:

@@ -5,11 +5,14 @@ Each check gives how many things it examined and what is wrong with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 from psycopg import sql
+
+from operations.backup import owned_sequences
+from operations.backup.manifest import Manifest
 
 _Examination = tuple[int, list[str]]
 
@@ -28,15 +31,19 @@ def _constraints(connection: psycopg.Connection[Any]) -> _Examination:
     ]
 
 
-def was_so_before(finding: str, not_validated: Collection[tuple[str, str, str]]) -> bool:
-    """Whether a finding is of a constraint that was NOT VALID in what was backed up.
+def was_so_before(finding: str, backup: Manifest) -> bool:
+    """Whether a finding is of what was backed up already, as the backup says.
 
-    Then a restore that brings every row back brings back the rows too that break it.
+    Of a constraint that was NOT VALID, a restore that brings every row back brings back the rows
+    too that break it; a sequence that was behind its column stands where it stood.
     """
     return any(
         finding.startswith(f"{schema}.{table}: ")
         and finding.endswith((f" ({name})", f": constraint {name} is not validated"))
-        for schema, table, name in not_validated
+        for schema, table, name in backup.not_validated
+    ) or any(
+        finding.startswith(f"{schema}.{name} stands at ")
+        for schema, name in backup.sequences_behind
     )
 
 
@@ -94,36 +101,8 @@ def _only(kind: str) -> sql.SQL:
 
 def _sequences(connection: psycopg.Connection[Any]) -> _Examination:
     """A sequence behind its column makes the next INSERT fail."""
-    owned = connection.execute(
-        """SELECT sn.nspname, s.relname, tn.nspname, t.relname, a.attname, q.seqincrement
-             FROM pg_catalog.pg_depend d
-             JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-             JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
-             JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
-             JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.relkind IN ('r', 'p')
-             JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-             JOIN pg_catalog.pg_attribute a
-               ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
-              AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
-              AND sn.nspname !~ '^pg_'"""
-    ).fetchall()
-    wrong: list[str] = []
-    for schema, name, table_schema, table, column, increment in owned:
-        furthest = sql.SQL("max({})" if increment > 0 else "min({})").format(_id(column))
-        query = sql.SQL("SELECT s.last_value, (SELECT {} FROM {}) FROM {} s").format(
-            furthest, sql.Identifier(table_schema, table), sql.Identifier(schema, name)
-        )
-        row = connection.execute(query).fetchone()
-        if row is None or row[1] is None:
-            continue
-        behind = row[0] < row[1] if increment > 0 else row[0] > row[1]
-        if behind:
-            wrong.append(
-                f"{schema}.{name} stands at {row[0]}, "
-                f"{table_schema}.{table}.{column} is at {row[1]}"
-            )
-    return len(owned), wrong
+    examined, behind = owned_sequences.behind(connection)
+    return examined, [one.finding for one in behind]
 
 
 def _valid_indexes(connection: psycopg.Connection[Any]) -> _Examination:

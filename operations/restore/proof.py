@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,8 +25,6 @@ from operations.errors import OperationError
 from operations.restore import partition_routes
 from operations.restore.database_checks import DATABASE_CHECKS, was_so_before
 
-#: Schema, table and name of a constraint.
-NotValid = tuple[str, str, str]
 #: Takes what is looked at and the share of it that was (0 to 1).
 ShownProgress = Callable[[str, float], None]
 
@@ -135,7 +133,7 @@ def prove(
                             f"{found.large_object_count} large objects, the backup has "
                             f"{backup.large_object_count}"
                         )
-        _check_database(proof, connection, progress, backup.not_validated)
+        _check_database(proof, connection, progress, backup)
         _check_extensions(proof, backup, found)
         _check_indexes(proof, connection, connect, workers, progress)
     return proof
@@ -147,7 +145,7 @@ def prove_without_manifest(
     connect: Connect,
     workers: int = 2,
     progress: ShownProgress | None = None,
-    not_validated: Collection[NotValid] = (),
+    before: Manifest | None = None,
 ) -> tuple[Proof, dict[str, int]]:
     """What can be said of a database that was restored as part of an instance.
 
@@ -156,7 +154,7 @@ def prove_without_manifest(
         connect: makes a session that may read every table.
         workers: sessions that check indexes side by side.
         progress: called with what is looked at, and the share of it that was (0 to 1).
-        not_validated: constraints that were NOT VALID in the newest backup already.
+        before: the newest backup, for what was wrong in it already.
 
     Returns:
         The proof, and the rows of every table by `schema.table`: counted, compared with nothing.
@@ -178,7 +176,7 @@ def prove_without_manifest(
                 except psycopg.errors.DataCorrupted as error:
                     findings.append(f"{table.label}: {error.diag.message_primary}")
                 share.add(table.size_bytes + 1)
-        _check_database(proof, connection, progress, not_validated)
+        _check_database(proof, connection, progress, before)
         _check_indexes(proof, connection, connect, workers, progress)
     return proof, counts
 
@@ -193,14 +191,14 @@ def _check_database(
     proof: Proof,
     connection: psycopg.Connection[Any],
     progress: ShownProgress | None,
-    not_validated: Collection[NotValid],
+    backup: Manifest | None,
 ) -> None:
     for name, examine in DATABASE_CHECKS.items():
         if progress:
             progress(name, 0.0)
         with _check(proof, name, 0) as findings:
             examined, wrong = examine(connection)
-            before = [line for line in wrong if was_so_before(line, not_validated)]
+            before = [line for line in wrong if backup and was_so_before(line, backup)]
             findings.extend(line for line in wrong if line not in before)
             proof.left_out += [f"{line}, which was so when it was backed up" for line in before]
         _examined(proof, examined)

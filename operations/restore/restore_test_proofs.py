@@ -45,7 +45,7 @@ def point_in_time(
     proof, counts = prove_without_manifest(
         report.POINT_IN_TIME,
         connect=lambda: site.open(endpoint, _APPLICATION),
-        not_validated=backups[0].not_validated if backups else (),
+        before=backups[0] if backups else None,
     )
     if site.roles is not None:
         role_grants.prove(

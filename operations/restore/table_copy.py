@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from operations.backup import catalog, cluster_globals, definitions, session
+from operations.backup import catalog, cluster_globals, definitions, owned_sequences, session
 from operations.backup.catalog import Table
 from operations.backup.children import Children, Login
 from operations.backup.fingerprints import ALGORITHM, fingerprint, session_settings
@@ -54,6 +54,7 @@ class TableCopy:
     roles: dict[str, Any]
     sequences: list[dict[str, Any]]
     not_validated: tuple[tuple[str, str, str], ...]
+    sequences_behind: tuple[tuple[str, str], ...]
     steps: dict[str, float] = field(default_factory=dict[str, float])
 
     def described(self) -> Manifest:
@@ -83,6 +84,7 @@ class TableCopy:
             skipped=(),
             collation=self.found.collation,
             not_validated=self.not_validated,
+            sequences_behind=self.sequences_behind,
         )
 
     def run(self, target: Side) -> Restored:
@@ -194,6 +196,7 @@ def prepared(source_id: str, source: Side, options: Options) -> Generator[TableC
         snapshot = session.export(connection)
         found = catalog.read(connection, on_standby=snapshot.on_standby)
         roles = cluster_globals.read(connection, source.login.endpoint.database)
+        _, behind = owned_sequences.behind(connection, seen_at_once=True)
         yield TableCopy(
             source_id,
             source,
@@ -204,6 +207,7 @@ def prepared(source_id: str, source: Side, options: Options) -> Generator[TableC
             roles,
             [asdict(sequence) for sequence in catalog.sequences(connection)],
             cluster_globals.not_validated(connection),
+            tuple((one.schema, one.name) for one in behind),
         )
 
 
