@@ -123,6 +123,7 @@ def _change(urn: str, steps: list[Mapping[str, Any]]) -> Change:
         old_outputs=(old or {}).get("outputs") or NO_PROPERTIES,
         properties=_properties(operation, steps, old, new),
         protected=bool((old or {}).get("protect")),
+        retained=bool((old or {}).get("retainOnDelete")),
         component=not custom,
     )
 

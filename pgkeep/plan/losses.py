@@ -36,7 +36,10 @@ def losses(changes: Sequence[Change]) -> tuple[Loss, ...]:
     found = [
         _loss(change)
         for change in changes
-        if change.operation in (Operation.DELETE, Operation.REPLACE) and change.type in LOST
+        if change.operation in (Operation.DELETE, Operation.REPLACE)
+        and change.type in LOST
+        # What is under a key that stays can be read as before.
+        and not (change.retained and change.type in _KEYS)
     ]
     order = list(LOST)
     return tuple(sorted(found, key=lambda loss: (order.index(loss.change.type), loss.change.urn)))
@@ -45,6 +48,8 @@ def losses(changes: Sequence[Change]) -> tuple[Loss, ...]:
 def _loss(change: Change) -> Loss:
     old = change.old or {}
     guards = list(GUARDS.get(change.type, _no_guards)(old))
+    if change.retained:
+        guards.append(Guard("the one before stays in AWS (retain on delete)"))
     if change.protected:
         guards.append(Guard("protect: Pulumi refuses until it is taken off in an update before"))
     return Loss(
@@ -111,6 +116,11 @@ def _days(count: int) -> str:
 
 
 def _key(old: Properties) -> str:
+    if old.get("keyUsage") == "GENERATE_VERIFY_MAC":
+        return (
+            f"KMS key “{old.get('description') or 'without description'}”: nobody can verify any "
+            "more what it has signed (the manifests of backups)"
+        )
     return (
         f"KMS key “{old.get('description') or 'without description'}”: what is encrypted with it "
         "(storage, snapshots, backups, secrets) cannot be read any more, by anybody"
@@ -179,6 +189,8 @@ def _parameter(old: Properties) -> str:
 def _no_guards(_old: Properties) -> list[Guard]:
     return []
 
+
+_KEYS = ("aws:kms/key:Key", "aws:kms/replicaKey:ReplicaKey")
 
 # The order is from the gravest loss to the least.
 LOST: Mapping[str, Callable[[Properties], str]] = {

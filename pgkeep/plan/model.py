@@ -54,6 +54,8 @@ class Change:
     properties: tuple[PropertyChange, ...] = ()
     protected: bool = False
     """Pulumi refuses to delete it until `protect` is taken off in an update before."""
+    retained: bool = False
+    """The one before stays in AWS when it is replaced or deleted (retain on delete)."""
     component: bool = False
     """It groups others and is nothing in AWS."""
 

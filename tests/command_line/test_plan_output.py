@@ -126,6 +126,23 @@ def test_what_remains_of_a_database(
     assert sum(guard.alarming for guard in loss.guards) == alarming
 
 
+def test_a_key_that_stays_loses_nothing_and_one_that_signs_hides_nothing() -> None:
+    key, signing = "aws:kms/key:Key", {"keyUsage": "GENERATE_VERIFY_MAC", "multiRegion": False}
+    changed = {**signing, "multiRegion": True}
+    replaced = [step(op, key, "k", signing, changed) for op in ("create", "delete")]
+    [loss] = losses(made(*replaced).changes)
+    assert loss.lost.endswith(
+        "nobody can verify any more what it has signed (the manifests of backups)"
+    )
+    kept = [
+        step(op, key, "k", signing, changed, retainOnDelete=True) for op in ("create", "delete")
+    ]
+    database = [step(op, DATABASE, "d", {}, {}, retainOnDelete=True) for op in ("create", "delete")]
+    [loss] = losses(made(*kept, *database).changes)
+    assert loss.change.type == DATABASE
+    assert loss.guards[-1].text == "the one before stays in AWS (retain on delete)"
+
+
 def test_markdown_is_stable_marked_and_short() -> None:
     text = markdown(logged("replaced_database"))
     assert text.splitlines()[0] == marker("local") == "<!-- pgkeep plan: local -->"
