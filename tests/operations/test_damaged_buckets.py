@@ -16,7 +16,7 @@ from operations.backup.store import Store
 from operations.backup.verify import verify
 from operations.restore import report
 from tests.operations.stored_backups import BUCKET, NOW, made, put
-from tests.operations.test_retention import keys, prove, run, tags
+from tests.operations.test_retention import break_off, keys, prove, run, tags
 
 
 def write(s3: Any, backup: Manifest, body: bytes) -> None:
@@ -83,24 +83,11 @@ def test_of_a_marking_that_broke_off_nothing_stays_on_what_was_proven_since(
     old = made(10)
     put(s3, old)
     put(s3, made(1))
-    real = s3.put_object_tagging
-
-    def fail_at_manifest(**request: Any) -> Any:
-        if request["Key"].endswith("manifest.json"):
-            raise ConnectionError("S3 went away")
-        return real(**request)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(s3, "put_object_tagging", fail_at_manifest)
-        with pytest.raises(ConnectionError):
-            run(s3)
+    break_off(s3, monkeypatch)
     assert "true" in tags(s3).values()
     prove(s3, old)
     # The manifest is unmarked before the object that tells: broken off again, it goes on again.
-    with monkeypatch.context() as patch:
-        patch.setattr(s3, "put_object_tagging", fail_at_manifest)
-        with pytest.raises(ConnectionError):
-            run(s3)
+    break_off(s3, monkeypatch)
     assert run(s3).unmarked == (old.id,)
     assert tags(s3) == dict.fromkeys(keys(old), "false")
     assert run(s3).unmarked == ()

@@ -98,10 +98,8 @@ def test_a_marked_backup_that_became_the_last_good_one_loses_its_marks(s3: Any) 
     assert run(s3).unmarked == ()
 
 
-def test_marking_that_broke_off_goes_on(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = made(10)
-    put(s3, old)
-    put(s3, made(1))
+def break_off(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends at a manifest's tag."""
     real = s3.put_object_tagging
 
     def fail_at_manifest(**request: Any) -> Any:
@@ -113,6 +111,13 @@ def test_marking_that_broke_off_goes_on(s3: Any, monkeypatch: pytest.MonkeyPatch
         patch.setattr(s3, "put_object_tagging", fail_at_manifest)
         with pytest.raises(ConnectionError):
             run(s3)
+
+
+def test_marking_that_broke_off_goes_on(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = made(10)
+    put(s3, old)
+    put(s3, made(1))
+    break_off(s3, monkeypatch)
     assert old.key not in tags(s3)
     assert run(s3).marked == (old.id,)
     assert set(tags(s3)) == keys(old)
