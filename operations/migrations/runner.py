@@ -7,8 +7,8 @@ fails leaves nothing.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,16 +18,12 @@ import psycopg
 from psycopg import sql
 
 from operations.errors import OperationError
+from operations.migrations import transaction_control
 from operations.roles import privileges
 from operations.roles.ledger import Ledger
 from operations.roles.safety import check
 from workloads.contract import Migration, RoleSet
 
-# A statement of its own: PL/pgSQL's BEGIN has no semicolon.
-_TRANSACTION_CONTROL = re.compile(
-    rb"(?im)^\s*((?:begin|commit|rollback|end|abort|start\s+transaction)"
-    rb"(?:\s+(?:work|transaction))?)\s*;"
-)
 # Two runs at once: the second waits, then finds the work done.
 _ADVISORY_LOCK = 0x706B6D67
 # Longer than any lock that the first run may wait for, shorter than Lambda's 15 minutes.
@@ -79,6 +75,7 @@ def _check_files(migrations: Sequence[tuple[Migration, bytes]]) -> None:
                 f"migration {migration.name} in this archive is not the announced one (SHA-256 "
                 "differs); build and deploy the functions from the same commit as the stack"
             )
+        _refuse_cut_text(migration, text)
         _refuse_transaction_control(migration, text)
     names = [migration.name for migration, _ in migrations]
     if names != sorted(names):
@@ -165,7 +162,7 @@ def _apply(ledger: Ledger, roles: RoleSet, migration: Migration, text: bytes) ->
         with connection.transaction():
             _become_owner(connection, roles)
             connection.execute("SET LOCAL pgkeep.migration = 'running'")
-            connection.execute(text)
+            connection.execute(text.removeprefix(codecs.BOM_UTF8))
             _require_same_transaction(ledger, migration)
             _become_owner(connection, roles)
             privileges.reconcile_objects(ledger, roles)
@@ -184,13 +181,22 @@ def _apply(ledger: Ledger, roles: RoleSet, migration: Migration, text: bytes) ->
         ) from error
 
 
-def _refuse_transaction_control(migration: Migration, text: bytes) -> None:
-    found = _TRANSACTION_CONTROL.search(text)
-    if found:
-        words = " ".join(found[1].decode(errors="replace").split())
-        line = text.count(b"\n", 0, found.start(1)) + 1
+def _refuse_cut_text(migration: Migration, text: bytes) -> None:
+    """libpq sends a text up to its first NUL, and the rest would count as applied."""
+    position = text.find(b"\0")
+    if position >= 0:
+        line = text.count(b"\n", 0, position) + 1
         raise OperationError(
-            f"migration {migration.name} line {line} has {words}; "
+            f"migration {migration.name} has a NUL byte in line {line}, "
+            "where PostgreSQL would stop reading; save the file as UTF-8"
+        )
+
+
+def _refuse_transaction_control(migration: Migration, text: bytes) -> None:
+    found = transaction_control.find(text)
+    if found:
+        raise OperationError(
+            f"migration {migration.name} line {found.line} has {found.words}; "
             "each migration already runs in one transaction with its record, remove it"
         )
 
@@ -205,4 +211,5 @@ def _require_same_transaction(ledger: Ledger, migration: Migration) -> None:
 
 
 def _line(text: bytes, character: int) -> int:
-    return text.decode(errors="replace")[: character - 1].count("\n") + 1
+    sent = text.removeprefix(codecs.BOM_UTF8)
+    return sent.decode(errors="replace")[: character - 1].count("\n") + 1

@@ -10,7 +10,7 @@ import pytest
 import workloads
 from operations.errors import OperationError
 from operations.functions import migrations as migrations_function
-from operations.migrations import Result, run
+from operations.migrations import Result, run, transaction_control
 from tests.operations.conftest import Deployment
 from workloads import Migration
 
@@ -137,31 +137,81 @@ def test_history_that_does_not_fit_is_refused(
     assert relations(deployment) == {"buyers", "pgkeep_migrations"}
 
 
-@pytest.mark.parametrize("text", ["CREATE TABLE x ();\nCOMMIT;", "Begin Transaction ;\nSELECT 1;"])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("CREATE TABLE x ();\nCOMMIT;", "line 2 has COMMIT"),
+        ("Begin Transaction ;\nSELECT 1;", "line 1 has BEGIN"),
+        ("SELECT 1; COMMIT; SELECT 2", "line 1 has COMMIT"),
+        ("CREATE TABLE x ();\n/* and */ start\ntransaction read only", "line 2 has START TRANS"),
+        ("SELECT 'a;\n'';';\n\nRollback Work;", "line 4 has ROLLBACK"),
+        (
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END;\nEND;",
+            "line 2 has END",
+        ),
+    ],
+)
 def test_transaction_control_is_refused_before_anything_runs(
-    deployment: Deployment, text: str
+    deployment: Deployment, text: str, found: str
 ) -> None:
     deployment.apply()
-    with pytest.raises(OperationError, match="already runs in one transaction"):
+    with pytest.raises(OperationError, match=f"{found}.*; each migration already runs in one"):
         migrate(deployment, file("0001_x.sql", text))
     assert relations(deployment) == set()
 
 
-def test_hidden_commit_is_noticed(deployment: Deployment) -> None:
+def test_hidden_commit_is_noticed(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the transaction itself, should the text ever be misread."""
+    monkeypatch.setattr(transaction_control, "find", lambda _: None)
     deployment.apply()
     with pytest.raises(OperationError, match="ended its own transaction"):
         migrate(deployment, file("0001_x.sql", "SELECT 1; COMMIT; SELECT 2"))
 
 
-def test_pl_pgsql_is_no_transaction_control(deployment: Deployment) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        # As pg_dump and most people write it.
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$\nBEGIN\n  RETURN 1;\nEND;\n$$;",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $f$\nBEGIN\n  RETURN 1;\nEND\n$f$;",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql\nBEGIN ATOMIC\n"
+        "SELECT CASE WHEN true THEN 1 END;\nSELECT 2;\nEND;",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN\n  RETURN 1;\nEND;\n';",
+        "/* Not so: /* BEGIN; */\nCOMMIT;\n*/ -- ROLLBACK;\nCREATE FUNCTION f() RETURNS text\n"
+        "LANGUAGE sql RETURN E'\\'\nCOMMIT;\n';",
+        'SAVEPOINT a;\nCREATE TABLE x ("end" int, commit int);\nROLLBACK TO a;\n'
+        "ROLLBACK WORK TO SAVEPOINT a;\nCREATE FUNCTION f(begin int DEFAULT 1) RETURNS int\n"
+        "LANGUAGE sql RETURN (begin);",
+    ],
+)
+def test_what_only_looks_like_transaction_control_is_applied(
+    deployment: Deployment, text: str
+) -> None:
     deployment.apply()
-    text = "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$\nBEGIN\n  RETURN 1;\nEND\n$$;"
     assert migrate(deployment, file("0001_f.sql", text)).applied == ["0001_f.sql"]
     with (
         deployment.connect("node_pass_app") as app,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         app.execute("SELECT node_pass.f()")
+
+
+def test_nothing_behind_a_nul_counts_as_applied(deployment: Deployment) -> None:
+    deployment.apply()
+    with pytest.raises(OperationError, match=r"0001_x\.sql has a NUL byte in line 2, where"):
+        migrate(deployment, file("0001_x.sql", "SELECT 1;\n\0CREATE TABLE x ();"))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_statement(deployment: Deployment) -> None:
+    deployment.apply()
+    migrate(deployment, file("0001_x.sql", "\ufeffCREATE TABLE x ();"))
+    assert relations(deployment) == {"x", "pgkeep_migrations"}
+    with pytest.raises(OperationError, match="failed at line 2"):
+        migrate(
+            deployment,
+            file("0001_x.sql", "\ufeffCREATE TABLE x ();"),
+            file("0002_y.sql", "\ufeff\nCREATE TABEL y ();"),
+        )
 
 
 def test_handler_takes_sql_from_the_archive_and_digests_from_the_event(
