@@ -124,6 +124,22 @@ def password_refused(error: psycopg.OperationalError) -> bool:
     return "password authentication failed" in str(error)
 
 
+# What PostgreSQL says once the password was right (src/backend/utils/init/postinit.c and
+# miscinit.c); a server without a free slot or on its way up or down has not looked at it.
+_AFTER_THE_PASSWORD = (
+    "permission denied for database",
+    "is not permitted to log in",
+    "too many connections for ",
+    "remaining connection slots are reserved",
+    "is not currently accepting connections",
+)
+
+
+def password_accepted(error: psycopg.OperationalError) -> bool:
+    """Whether the server refused the session, but only after it had taken user and password."""
+    return any(text in str(error) for text in _AFTER_THE_PASSWORD)
+
+
 def credentials(document: dict[str, Any] | None, secret: str) -> tuple[str, str]:
     """User and password out of a secret's JSON; `OperationError` when they are not there yet."""
     user = (document or {}).get("username")

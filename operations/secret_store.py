@@ -49,7 +49,8 @@ def _read(client: SecretsManagerClient, secret: str, **version: str) -> Document
         document = None
     if not isinstance(document, dict):
         raise OperationError(
-            f"secret {_name(secret)} holds no JSON object; delete that version or restore it"
+            f"secret {_name(secret)} holds no JSON object; make the version before current again "
+            "(aws secretsmanager update-secret-version-stage)"
         )
     return document
 

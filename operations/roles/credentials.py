@@ -13,12 +13,19 @@ import psycopg
 from psycopg import sql
 
 from operations import scram, secret_store
-from operations.database import Endpoint, credentials, password_refused
+from operations.database import Endpoint, credentials, password_accepted
+from operations.errors import OperationError
 from operations.roles.ledger import Ledger
 from workloads.contract import POOLED_KINDS, Role, RoleManifest
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+
+_BACK = (
+    "Make the version before current again (aws secretsmanager update-secret-version-stage), or "
+    "take AWSPENDING from this one"
+)
 
 
 @dataclass(frozen=True)
@@ -60,12 +67,30 @@ def _stage_role(
         username, password = role.users[0], scram.generate_password()
     else:
         username, password = credentials(document, secret)
+        require_usable(role, username, password)
     wanted = _document(endpoint, username, password)
     one = RoleCredentials(role, secret, username, password, pending=True)
     if document == wanted:
         return (one if pending else _settled(one)), []
     secret_store.write(client, secret, wanted, "AWSPENDING")
     return one, [f"write secret of role {role.name} for user {username}"]
+
+
+def require_usable(role: Role, user: str, password: str) -> None:
+    """Whoever may write a secret must not thereby change the password of any role.
+
+    Raises `OperationError` unless the user is one of the role's and the password can be set.
+    """
+    if user not in role.users:
+        raise OperationError(
+            f"the secret of role {role.name} names {user}, who is neither "
+            f"{' nor '.join(role.users)}; nothing is changed. {_BACK}"
+        )
+    if not password or not password.isascii() or not password.isprintable():
+        raise OperationError(
+            f"the secret of role {role.name} has a password that is empty or has characters other "
+            f"than printable ASCII; nothing is changed. {_BACK}"
+        )
 
 
 def _settled(one: RoleCredentials) -> RoleCredentials:
@@ -111,8 +136,11 @@ def set_passwords(ledger: Ledger, staged: list[RoleCredentials], users: set[str]
 def publish(
     client: SecretsManagerClient, staged: list[RoleCredentials], pooler_users_secret: str
 ) -> list[str]:
-    """Tell the poolers, then the applications; the database knows already. Returns what changed."""
-    changes = tell_poolers(client, staged, pooler_users_secret)
+    """Tell the poolers, then the applications; the database knows already. Returns what changed.
+
+    `staged` are all login roles that there are.
+    """
+    changes = tell_poolers(client, staged, pooler_users_secret, others_stay=False)
     for one in staged:
         if one.pending:
             secret_store.promote(client, one.secret)
@@ -121,11 +149,15 @@ def publish(
 
 
 def tell_poolers(
-    client: SecretsManagerClient, staged: list[RoleCredentials], pooler_users_secret: str
+    client: SecretsManagerClient,
+    staged: list[RoleCredentials],
+    pooler_users_secret: str,
+    *,
+    others_stay: bool,
 ) -> list[str]:
     """List the verifiers for the pooler hosts, under the lock. Returns what changed.
 
-    Roles that are not among `staged` keep their entries.
+    `others_stay`: roles that are not among `staged` keep their entries.
     """
     present = secret_store.read(client, pooler_users_secret) or {}
     listed: dict[str, str] = dict(present.get("users", {}))
@@ -135,7 +167,11 @@ def tell_poolers(
     pooled_roles = {
         user for one in staged if one.role.kind in POOLED_KINDS for user in one.role.users
     }
-    kept = {user: v for user, v in listed.items() if user not in managed or user in pooled_roles}
+    kept = {
+        user: verifier
+        for user, verifier in listed.items()
+        if user in pooled_roles or (others_stay and user not in managed)
+    }
     users = {**kept, **pooled}
     if users == listed and "users" in present:
         return []
@@ -147,6 +183,6 @@ def _accepted(endpoint: Endpoint, one: RoleCredentials) -> bool:
     try:
         endpoint.connect(one.username, one.password, application_name="pgkeep roles").close()
     except psycopg.OperationalError as error:
-        # Anything but a refused password (no CONNECT yet, too many connections) comes after it.
-        return not password_refused(error)
+        # A server that is full or away has not looked at the password: it is set then.
+        return password_accepted(error)
     return True

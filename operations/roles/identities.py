@@ -51,6 +51,7 @@ def _reconcile_role(
 ) -> None:
     rows = ledger.rows(
         """SELECT rolcanlogin, rolinherit, rolconnlimit, rolcreatedb, rolcreaterole,
+                  coalesce(rolvaliduntil, 'infinity') = 'infinity',
                   rolsuper, rolreplication, rolbypassrls, shobj_description(oid, 'pg_authid')
              FROM pg_roles WHERE rolname = %s""",
         name,
@@ -64,14 +65,18 @@ def _reconcile_role(
     if not rows:
         ledger.change(f"create role {name}", sql.SQL("CREATE ROLE {}").format(wanted))
     else:
-        attributes, powers, comment = rows[0][:5], rows[0][5:8], rows[0][8]
+        attributes, powers, comment = rows[0][:6], rows[0][6:9], rows[0][9]
         if any(powers):
             raise OperationError(
                 f"role {name} has SUPERUSER, REPLICATION or BYPASSRLS, which a workload's role "
                 "must not have and RDS does not let the master take away; drop it and run again"
             )
-        if attributes != (login, True, connection_limit, False, False):
-            ledger.change(f"alter role {name}", sql.SQL("ALTER ROLE {}").format(wanted))
+        if attributes != (login, True, connection_limit, False, False, True):
+            # A password past its end is refused like a wrong one.
+            ledger.change(
+                f"alter role {name}",
+                sql.SQL("ALTER ROLE {} VALID UNTIL 'infinity'").format(wanted),
+            )
     if comment != _mark(manifest):
         ledger.change(
             f"comment on role {name}",
@@ -109,6 +114,8 @@ def _reconcile_settings(ledger: Ledger, name: str, wanted: dict[str, str]) -> No
     for database, settings in rows:
         if database is None:
             present = dict(setting.split("=", 1) for setting in settings)
+            # PostgreSQL quotes names in lists where they are its own key words.
+            present = {one: value.strip('"') for one, value in present.items()}
         else:
             ledger.change(
                 f"reset settings of role {name} in database {database}",
@@ -210,14 +217,16 @@ def _retire(ledger: Ledger, manifest: RoleManifest) -> None:
                 f"retire role {name} (no login)",
                 sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(name)),
             )
-        for (group,) in ledger.rows(
-            """SELECT g.rolname FROM pg_auth_members a JOIN pg_roles g ON g.oid = a.roleid
-                 JOIN pg_roles m ON m.oid = a.member WHERE m.rolname = %s""",
+        for group, grantor in ledger.rows(
+            """SELECT g.rolname, b.rolname
+                 FROM pg_auth_members a JOIN pg_roles g ON g.oid = a.roleid
+                 JOIN pg_roles m ON m.oid = a.member JOIN pg_roles b ON b.oid = a.grantor
+                WHERE m.rolname = %s""",
             name,
         ):
             ledger.change(
                 f"revoke membership of {name} in {group}",
-                sql.SQL("REVOKE {} FROM {} CASCADE").format(
-                    sql.Identifier(group), sql.Identifier(name)
+                sql.SQL("REVOKE {} FROM {} GRANTED BY {} CASCADE").format(
+                    sql.Identifier(group), sql.Identifier(name), sql.Identifier(grantor)
                 ),
             )

@@ -17,6 +17,14 @@ MIGRATIONS_TABLE = "pgkeep_migrations"
 
 _NO_PREFIX = sql.SQL("")
 _DEFAULT_ACL_TYPES: dict[str, ObjectType] = {"r": "table", "S": "sequence"}
+# https://www.postgresql.org/docs/17/catalog-pg-default-acl.html
+_DEFAULT_ACL_KINDS = {
+    "r": "tables",
+    "S": "sequences",
+    "f": "functions",
+    "T": "types",
+    "n": "schemas",
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -122,6 +130,7 @@ def reconcile_defaults(ledger: Ledger, roles: RoleSet) -> None:
             present=held,
             prefix=prefix,
         )
+    _revoke_other_defaults(ledger, schema)
     # PostgreSQL lets PUBLIC execute every new function; that default is not per schema.
     public_executes = ledger.value(
         """SELECT count(*) FROM
@@ -136,6 +145,37 @@ def reconcile_defaults(ledger: Ledger, roles: RoleSet) -> None:
         ledger.change(
             "revoke EXECUTE on future functions from PUBLIC",
             sql.SQL("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"),
+        )
+
+
+def _revoke_other_defaults(ledger: Ledger, schema: str) -> None:
+    """Defaults that no manifest has: of all schemas at once, of others, of functions and types."""
+    rows = ledger.rows(
+        """SELECT d.defaclobjtype::text, n.nspname, d.defaclacl::text[]
+             FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
+            WHERE d.defaclrole = current_user::regrole
+              AND (n.nspname IS DISTINCT FROM %s OR d.defaclobjtype <> ALL(%s))
+            ORDER BY 1, 2""",
+        schema,
+        list(_DEFAULT_ACL_TYPES),
+    )
+    for letter, namespace, acl in rows:
+        kind = _DEFAULT_ACL_KINDS[letter]
+        held = _explode(ledger, "SELECT current_user::regrole::oid, %s::aclitem[]", acl)
+        if kind == "types" and namespace is None:
+            # PostgreSQL's own default, without which nobody else can have a column of the type.
+            held.discard(_Held(PUBLIC, "USAGE"))
+        where, prefix = "", sql.SQL("ALTER DEFAULT PRIVILEGES ")
+        if namespace is not None:
+            where = f" of schema {namespace}"
+            prefix += sql.SQL("IN SCHEMA {} ").format(sql.Identifier(namespace))
+        _reconcile(
+            ledger,
+            f"future {kind}{where}",
+            _trusted(kind.upper()),
+            wanted=set(),
+            present=held,
+            prefix=prefix,
         )
 
 

@@ -106,7 +106,7 @@ def _set(rotation: Rotation) -> str:
         role_credentials.set_passwords(ledger, [one], refused)
         connection.commit()
         changes = ledger.changes + role_credentials.tell_poolers(
-            rotation.client, [one], rotation.pooler_users_secret
+            rotation.client, [one], rotation.pooler_users_secret, others_stay=True
         )
     return "; ".join(changes) or "is set already"
 
@@ -179,8 +179,8 @@ STEPS: Mapping[str, Callable[[Rotation], str]] = {
 def _current(rotation: Rotation) -> tuple[dict[str, Any], str]:
     """What applications use, and which of the role's users that is."""
     document = secret_store.read(rotation.client, rotation.secret) or {}
-    user, _ = credentials(document, rotation.secret)
-    _require_own(rotation, user)
+    user, password = credentials(document, rotation.secret)
+    role_credentials.require_usable(rotation.role, user, password)
     return document, user
 
 
@@ -189,14 +189,5 @@ def _pending(rotation: Rotation) -> RoleCredentials | None:
     if document is None:
         return None
     user, password = credentials(document, rotation.secret)
-    _require_own(rotation, user)
+    role_credentials.require_usable(rotation.role, user, password)
     return RoleCredentials(rotation.role, rotation.secret, user, password, pending=True)
-
-
-def _require_own(rotation: Rotation, user: str) -> None:
-    """Whoever may write a secret must not thereby change the password of any role."""
-    if user not in rotation.role.users:
-        raise OperationError(
-            f"the secret of role {rotation.role.name} names {user}, who is neither "
-            f"{' nor '.join(rotation.role.users)}; nothing is changed"
-        )

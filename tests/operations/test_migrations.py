@@ -162,7 +162,11 @@ def test_transaction_control_is_refused_before_anything_runs(
 
 def test_hidden_commit_is_noticed(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the transaction itself, should the text ever be misread."""
-    monkeypatch.setattr(transaction_control, "find", lambda _: None)
+
+    def blind(_: bytes) -> None:
+        return None
+
+    monkeypatch.setattr(transaction_control, "find", blind)
     deployment.apply()
     with pytest.raises(OperationError, match="ended its own transaction"):
         migrate(deployment, file("0001_x.sql", "SELECT 1; COMMIT; SELECT 2"))

@@ -166,7 +166,7 @@ def test_a_death_between_database_and_poolers_is_repaired_by_the_retry(
     rotation.run("createSecret", one)
     with monkeypatch.context() as patch:
 
-        def dies(*_: Any) -> list[str]:
+        def dies(*_: Any, **__: Any) -> list[str]:
             raise ConnectionError("Secrets Manager went away")
 
         patch.setattr(rotation.role_credentials, "tell_poolers", dies)

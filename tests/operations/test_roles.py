@@ -5,13 +5,15 @@ Not covered here: RDS's own rds_superuser grants, which the local cloud's end-to
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from operations import scram
+from operations import scram, secret_store
+from operations.database import Endpoint
 from operations.errors import OperationError
 from operations.functions import roles as roles_function
 from tests.operations.conftest import Deployment
@@ -167,6 +169,14 @@ def test_no_password_reaches_the_server_log_and_verifiers_match(deployment: Depl
         "ALTER ROLE node_pass_app_1 IN DATABASE node_pass SET search_path = public",
         "ALTER ROLE node_pass_app_1 PASSWORD 'set by hand'",
         "ALTER ROLE node_pass_app_1 NOLOGIN",
+        "ALTER ROLE node_pass_app_1 VALID UNTIL 'yesterday'",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE node_pass_owner GRANT DELETE ON TABLES TO node_pass_app",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE node_pass_owner IN SCHEMA node_pass "
+        "GRANT EXECUTE ON FUNCTIONS TO node_pass_app",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE node_pass_owner IN SCHEMA public "
+        "GRANT ALL ON SEQUENCES TO PUBLIC",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE node_pass_owner GRANT CREATE ON SCHEMAS TO PUBLIC",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE node_pass_owner GRANT USAGE ON TYPES TO node_pass_app",
         "ALTER SCHEMA node_pass OWNER TO pgkeep_master",
     ],
 )
@@ -186,6 +196,86 @@ def test_what_was_changed_by_hand_is_undone(deployment: Deployment, drift: str) 
     with deployment.connect("node_pass_app") as app:
         assert refused(app, "DELETE FROM buyers")
         assert app.execute("SELECT count(*) FROM buyers").fetchall() == [(0,)]
+
+
+def test_a_future_table_is_not_given_away_by_a_default_for_every_schema(
+    deployment: Deployment,
+) -> None:
+    deployment.apply()
+    with deployment.connect("node_pass_migrator") as migrator:
+        migrator.execute("ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO node_pass_app")
+    assert deployment.apply().changes == ["revoke DELETE on future tables from node_pass_app"]
+    create_buyers(deployment)
+    with deployment.connect("node_pass_app") as app:
+        assert refused(app, "DELETE FROM node_pass.buyers")
+
+
+@pytest.mark.parametrize("stage", ["AWSCURRENT", "AWSPENDING"])
+@pytest.mark.parametrize(
+    ("forged", "message"),
+    [
+        ({"username": "node_pass_migrator_1"}, "names node_pass_migrator_1, who is neither"),
+        ({"username": MASTER}, f"names {MASTER}, who is neither node_pass_readonly_1 nor"),
+        ({"password": ""}, "has a password that is empty"),
+        ({"password": "pässword"}, "other than printable ASCII"),
+    ],
+)
+def test_a_forged_secret_changes_nobodys_password(
+    deployment: Deployment, stage: Any, forged: dict[str, str], message: str
+) -> None:
+    deployment.apply()
+    migrator, poolers = deployment.secret("node_pass_migrator"), deployment.secret("pooler-users")
+    document = {**deployment.secret("node_pass_readonly"), "password": "x" * 43, **forged}
+    secret_store.write(deployment.secrets, "pgkeep/node_pass_readonly", document, stage)
+
+    with pytest.raises(OperationError, match=message) as refusal:
+        deployment.apply()
+
+    assert "x" * 43 not in str(refusal.value)
+    assert "pässword" not in str(refusal.value)
+    deployment.server.endpoint.connect(migrator["username"], migrator["password"]).close()
+    assert deployment.secret("node_pass_migrator") == migrator
+    assert deployment.secret("pooler-users") == poolers
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["FATAL:  sorry, too many clients already", "FATAL:  the database system is starting up"],
+)
+def test_a_password_that_nobody_looked_at_is_not_taken_for_set(
+    deployment: Deployment, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a rotation broke off, and the server is full while the roles function runs."""
+    deployment.apply()
+    staged = {**deployment.secret("node_pass_app"), "password": "y" * 43}
+    secret_store.write(deployment.secrets, "pgkeep/node_pass_app", staged, "AWSPENDING")
+    connect = Endpoint.connect
+
+    def full(endpoint: Endpoint, user: str, *given: Any, **more: Any) -> Any:
+        if user == staged["username"]:
+            raise psycopg.OperationalError(f'connection to server at "x" failed: {answer}')
+        return connect(endpoint, user, *given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Endpoint, "connect", full)
+        deployment.apply()
+    assert deployment.secret("node_pass_app") == staged
+    deployment.connect("node_pass_app").close()
+
+
+def test_a_role_without_a_free_connection_keeps_its_password(deployment: Deployment) -> None:
+    deployment.apply(edited(deployment.manifest, "node_pass_app", connection_limit=1))
+    limited = edited(deployment.manifest, "node_pass_app", connection_limit=1)
+    with deployment.connect("node_pass_app"):
+        assert deployment.apply(limited).changes == []
+
+
+def test_a_schema_may_be_named_like_a_key_word(deployment: Deployment) -> None:
+    document = json.loads(deployment.manifest.to_json().replace('"node_pass"', '"order"'))
+    document |= {"workload": "node_pass", "database": "node_pass"}
+    manifest = RoleManifest.model_validate(document)
+    deployment.apply(manifest)
+    assert deployment.apply(manifest).changes == []
 
 
 def test_powers_that_the_master_cannot_take_away_are_named(deployment: Deployment) -> None:
@@ -238,8 +328,14 @@ def test_role_that_left_the_manifest_cannot_log_in_any_more(deployment: Deployme
     roles = [role for role in deployment.manifest.roles if role.kind != "readonly"]
     smaller = deployment.manifest.model_copy(update={"roles": tuple(roles)})
 
-    assert "retire role node_pass_readonly_1 (no login)" in deployment.apply(smaller).changes
+    with deployment.server.superuser() as superuser:
+        superuser.execute("GRANT pg_monitor TO node_pass_readonly_2 GRANTED BY rds_superuser")
 
+    changes = deployment.apply(smaller).changes
+    assert "retire role node_pass_readonly_1 (no login)" in changes
+    assert "revoke membership of node_pass_readonly_2 in pg_monitor" in changes
+    users = deployment.secret("pooler-users")["users"]
+    assert sorted(users) == ["node_pass_app_1", "node_pass_health_1"]
     with pytest.raises(psycopg.OperationalError):
         deployment.server.endpoint.connect(secret["username"], secret["password"])
     assert deployment.apply(smaller).changes == []
