@@ -12,6 +12,7 @@ from .links import sources, targets
 from .requirements import (
     ADVISORY_BELOW_STAGING,
     Part,
+    flag,
     given,
     number,
     on_resource,
@@ -138,6 +139,19 @@ RULES: Final = (
         check_resource=_lock,
         check_stack=_vaults_locked,
         joined_types=(VAULT,),
+    ),
+    Rule(
+        id="backup-vault-not-emptied",
+        title="A vault with backups is not deleted",
+        what="forceDestroy is false on every vault.",
+        why="`destroy` would delete every snapshot that no lock keeps, and then the vault.",
+        remediation="set backups.keep_bucket: true in stacks/Pulumi.<environment>.yaml.",
+        severity=Severity.CRITICAL,
+        catalogue=("BKP-01",),
+        controls=(),
+        types=(VAULT,),
+        enforcement=ADVISORY_BELOW_STAGING,
+        check_resource=on_resource(flag("forceDestroy", False, default=False)),
     ),
     Rule(
         id="backup-plan-keeps",

@@ -178,6 +178,12 @@ def _vault(old: Properties) -> str:
     return f"the vault {old.get('name', '')} with every snapshot in it"
 
 
+def _vault_guards(old: Properties) -> list[Guard]:
+    if old.get("forceDestroy"):
+        return [Guard("forceDestroy is on: its snapshots are deleted with it", alarming=True)]
+    return [Guard("AWS refuses to delete a vault that is not empty")]
+
+
 def _volume(old: Properties) -> str:
     return f"volume of {old.get('size', '?')} GiB with its content"
 
@@ -214,6 +220,7 @@ GUARDS: Mapping[str, Callable[[Properties], list[Guard]]] = {
     "aws:kms/key:Key": _key_guards,
     "aws:kms/replicaKey:ReplicaKey": _key_guards,
     "aws:s3/bucket:Bucket": _bucket_guards,
+    "aws:backup/vault:Vault": _vault_guards,
     "aws:secretsmanager/secret:Secret": _secret_guards,
     "aws:sqs/queue:Queue": _queue_guards,
 }

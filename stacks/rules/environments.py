@@ -135,6 +135,7 @@ GUARDS = (
         lambda settings: settings.backups.keep_bucket,
         "deleting the stack must not delete its backups",
         "s3-not-emptied",
+        "backup-vault-not-emptied",
     ),
     Guard(
         "backups.object_lock.mode",

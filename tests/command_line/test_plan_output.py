@@ -93,6 +93,15 @@ def test_every_type_that_holds_data_says_what_is_lost() -> None:
         assert loss.guards[-1].text.startswith("protect: Pulumi refuses")
 
 
+@pytest.mark.parametrize("kind", ["aws:s3/bucket:Bucket", "aws:backup/vault:Vault"])
+def test_what_is_emptied_before_it_goes_is_alarming(kind: str) -> None:
+    for emptied in (False, True):
+        inputs = {"name": "n", "forceDestroy": emptied}
+        [loss] = losses(made(step("delete", kind, "gone", inputs)).changes)
+        assert [guard.alarming for guard in loss.guards] == [emptied]
+        assert loss.guards[0].text.startswith("forceDestroy is on" if emptied else "AWS refuses")
+
+
 @pytest.mark.parametrize(
     ("inputs", "notes", "alarming"),
     [

@@ -116,6 +116,8 @@ BAD_CHANGES: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
         "loadBalancerArn": "arn:aws:elasticloadbalancing:a:1:loadbalancer/app/a/b",
         "port": 80, "protocol": "HTTP",
         "defaultActions": [{"type": "forward", "targetGroupArn": "arn:t"}]}),
+    "emptied vault": ("backup-vault-not-emptied", "aws:backup/vault:Vault", {
+        "name": "emptied", "forceDestroy": True}),
     "unlocked vault": ("backup-vault-locked", "aws:backup/vault:Vault", {"name": "vault"}),
     "silent alarm": ("logs-alarm-has-action", "aws:cloudwatch/metricAlarm:MetricAlarm", {
         "metricName": "CPUUtilization", "namespace": "AWS/EC2",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tests.policies.good_scenes import document
 from tests.policies.spec_table_hosts import packed
-from tests.policies.spec_table_network import ABSENT, NOT_GIVEN, NOT_TRUE, Spoils
+from tests.policies.spec_table_network import ABSENT, NOT_FALSE, NOT_GIVEN, NOT_TRUE, Spoils
 
 _GITHUB: Final = "token.actions.githubusercontent.com"
 _TOPIC: Final = "arn:aws:sns:eu-west-1:111122223333:alarms"
@@ -158,6 +158,7 @@ JOINS: Final[dict[str, Spoils]] = {
         ("versioning", "versioningConfiguration/mfaDelete", [ABSENT, "Disabled", "", 5])
     ],
     "backup-vault-key": [("vault", "kmsKeyArn", NOT_GIVEN)],
+    "backup-vault-not-emptied": [("vault", "forceDestroy", NOT_FALSE)],
     "backup-vault-locked": [
         ("vault-lock", "minRetentionDays", [ABSENT, 0, 29, "x"]),
         ("vault-lock", "backupVaultName", ["another"]),

@@ -177,6 +177,7 @@ def test_a_guard_that_is_given_up_names_every_rule_that_refuses_it() -> None:
         raw = laid_over(raw, nested)
     reason = "given up so that a test sees what refuses it"
     raw["network"]["nat"] = "one_per_zone"
+    raw["backups"]["aws_backup"] = {"region": "eu-central-1", "lock": {"mode": "governance"}}
     raw["stated_exceptions"] = [{"field": path, "reason": reason} for path in GIVEN_UP]
     named = {rule for guard in GUARDS for rule in guard.policy_rules}
     raw["policy_exemptions"] = [
