@@ -6,7 +6,6 @@ Objects without a manifest are no backup: pg_dump, an upload or this process did
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -28,6 +27,7 @@ from operations.backup import (
     renames,
     segments,
     session,
+    sweeper,
     time_budget,
 )
 from operations.backup.children import Children, Login, OutOfMemoryError
@@ -150,7 +150,7 @@ class _Run:
 
     def run(self, connection: psycopg.Connection[Any]) -> Manifest:
         """Dump, then write the manifest."""
-        identifier = f"{self.started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        identifier = sweeper.identifier(self.started_at, self.endpoint.host)
         parts = ExitStack()
         limit = TimeLimit(self._seconds_left(), lambda: self._stop(connection))
         with limit, parts:
@@ -164,7 +164,11 @@ class _Run:
                 schema = shared.pool.submit(self._schema, shared)
                 version = shared.pool.submit(definitions.client_version, shared.children)
                 prepared = Preparation(
-                    self.s3, self.target.bucket, self.endpoint.database, self.options.worker
+                    self.s3,
+                    self.target.bucket,
+                    self.endpoint.database,
+                    self.endpoint.host,
+                    self.options.worker,
                 )
                 parts.callback(prepared.close)
                 # Not before the database's lock is held.
@@ -185,7 +189,7 @@ class _Run:
                     raise time_budget.OverMemoryError(str(error), most, estimate) from None
                 # Raises when its session, and with it the tables' locks, did not last to the end.
                 connection.execute("COMMIT")
-                renames.refuse(connection, names)
+                renames.refuse(connection, names, "backup", "no backup was made")
                 made = self._manifest(identifier, found, shared, dumped)
             finally:
                 limit.check()

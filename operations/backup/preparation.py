@@ -17,17 +17,25 @@ class Preparation:
     """In a thread of its own: S3's client is made, and what died runs have left is swept."""
 
     def __init__(
-        self, s3: S3Client | Callable[[], S3Client], bucket: str, database: str, worker: str
+        self,
+        s3: S3Client | Callable[[], S3Client],
+        bucket: str,
+        database: str,
+        host: str,
+        worker: str,
     ) -> None:
         """Begin. What makes the client may take as long as a small backup: it imports botocore."""
-        self._bucket, self._database, self._worker = bucket, database, worker
+        self._bucket, self._database = bucket, database
+        self._host, self._worker = host, worker
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         self._made: Future[S3Client] = self._thread.submit(lambda: s3() if callable(s3) else s3)
 
     def sweep(self) -> Future[int]:
         """End what died runs have left; not before the database's lock is held."""
         return self._thread.submit(
-            lambda: sweeper.abort_uploads(self.s3, self._bucket, self._database, CLASSES)
+            lambda: sweeper.abort_uploads(
+                self.s3, self._bucket, self._database, CLASSES, self._host
+            )
         )
 
     @property

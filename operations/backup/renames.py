@@ -34,8 +34,14 @@ def read(connection: psycopg.Connection[Any]) -> Names:
     return {(kind, oid): name for kind, oid, name in connection.execute(_NAMES)}
 
 
-def refuse(connection: psycopg.Connection[Any], before: Names) -> None:
+def refuse(connection: psycopg.Connection[Any], before: Names, run: str, outcome: str) -> None:
     """Of a session that is in no transaction any more, and sees what there is now.
+
+    Args:
+        connection: of that session.
+        before: what `read` gave in the snapshot.
+        run: what was at work, for the message.
+        outcome: what became of it, for the message.
 
     Raises:
         OperationError: something has another name than `before`.
@@ -45,7 +51,7 @@ def refuse(connection: psycopg.Connection[Any], before: Names) -> None:
         other = now.get((kind, oid), name)
         if other != name:
             raise OperationError(
-                f"the {kind} {name} was renamed to {other} while the backup ran, so that what was "
-                "read by its name is not of one moment; no backup was made. Start it again when no "
+                f"the {kind} {name} was renamed to {other} while the {run} ran, so that what was "
+                f"read by its name is not of one moment; {outcome}. Start it again when no "
                 "migration is running"
             )

@@ -18,7 +18,14 @@ from typing import Any
 
 import psycopg
 
-from operations.backup import catalog, cluster_globals, definitions, owned_sequences, session
+from operations.backup import (
+    catalog,
+    cluster_globals,
+    definitions,
+    owned_sequences,
+    renames,
+    session,
+)
 from operations.backup.catalog import Table
 from operations.backup.children import Children, Login
 from operations.backup.fingerprints import ALGORITHM, fingerprint, session_settings
@@ -55,6 +62,7 @@ class TableCopy:
     sequences: list[dict[str, Any]]
     not_validated: tuple[tuple[str, str, str], ...]
     sequences_behind: tuple[tuple[str, str], ...]
+    names: renames.Names
     steps: dict[str, float] = field(default_factory=dict[str, float])
 
     def described(self) -> Manifest:
@@ -94,7 +102,8 @@ class TableCopy:
         may not be there.
 
         Raises:
-            OperationError: the target is not empty, or pg_dump or pg_restore failed.
+            OperationError: the target is not empty, pg_dump or pg_restore failed, or something was
+                renamed in the source meanwhile.
             psycopg.Error: the rows could not be copied. The target is then incomplete.
         """
         with target.connect() as connection:
@@ -118,6 +127,7 @@ class TableCopy:
                 around.enter_context(archive.around(target.connect))
             with self._step("rows"):
                 records = self._copy_all(target)
+                self._refuse_renames()
             with self._step("indexes and constraints"):
                 around.close()
         with self._step("sequences and statistics"):
@@ -157,6 +167,12 @@ class TableCopy:
             by_size = sorted(self.chosen, key=lambda table: -table.size_bytes)
             with ThreadPoolExecutor(self.options.workers, thread_name_prefix="copy") as pool:
                 return list(pool.map(copy, by_size))
+
+    def _refuse_renames(self) -> None:
+        """A session of its own: those of the snapshot are in transactions to the end."""
+        with self.source.connect() as connection:
+            connection.autocommit = True
+            renames.refuse(connection, self.names, "copy", "what was copied does not count")
 
     def _pair(
         self, sessions: ExitStack, target: Side
@@ -208,6 +224,7 @@ def prepared(source_id: str, source: Side, options: Options) -> Generator[TableC
             [asdict(sequence) for sequence in catalog.sequences(connection)],
             cluster_globals.not_validated(connection),
             tuple((one.schema, one.name) for one in behind),
+            renames.read(connection),
         )
 
 

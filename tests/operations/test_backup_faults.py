@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from operations.backup import (
     children,
+    sweeper,
 )
 from operations.errors import OperationError
 from tests.operations import backup_faults
@@ -106,6 +108,18 @@ def test_what_cannot_even_be_cleaned_up_is_swept_by_the_next_run(
     assert '"upload_left"' in output
     assert_nothing_remains(site, output, swept=1)
     assert '"upload_swept"' in capsys.readouterr().out
+
+
+def test_a_run_that_reads_a_replica_keeps_its_uploads(site: Site) -> None:
+    """It holds no lock that the primary knows of."""
+    folder = f"manual/{SOURCE}/{sweeper.identifier(datetime.now(UTC), 'replica.example.com')}"
+    alive = f"{folder}/rows/000001.zst"
+    of_the_same = f"manual/{SOURCE}/{sweeper.identifier(datetime.now(UTC), 'localhost')}/dead.zst"
+    for key in (alive, of_the_same):
+        site.s3.create_multipart_upload(Bucket=site.target.bucket, Key=key)
+    made = site.backup()
+    assert site.uploads() == [alive]
+    assert made.id[17:21] == of_the_same.split("/")[2][17:21]
 
 
 def test_a_restore_outlives_a_moment_and_stops_with_the_word_at_what_stays(

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -513,6 +514,29 @@ def test_every_table_of_a_nasty_database_is_copied_row_by_row(nasty: Site) -> No
         "indexes and constraints",
         "sequences and statistics",
     }
+
+
+def test_what_is_renamed_in_the_midst_of_a_copy_ends_it(
+    plain: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows would be those of another schema's table, or labels those that no definition has."""
+    real = table_copy._copy
+    changes = ["ALTER TYPE state RENAME VALUE 'open' TO 'done'"]
+
+    def rename_and_copy(*arguments: Any) -> Any:
+        while changes:
+            with plain.server.superuser(SOURCE) as connection:
+                connection.execute(changes.pop().encode())
+        return real(*arguments)
+
+    with plain.server.superuser(SOURCE) as connection:
+        connection.execute("CREATE TYPE state AS ENUM ('open')")
+    monkeypatch.setattr(table_copy, "_copy", rename_and_copy)
+    with pytest.raises(
+        OperationError, match=r"open was renamed to done while the copy ran, .*count"
+    ):
+        copied(plain, Selection(tables=("buyers",)))
+    copied(plain, Selection(tables=("buyers",)))
 
 
 def test_chosen_tables_come_alone_and_a_difference_is_found(plain: Site) -> None:
