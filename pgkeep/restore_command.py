@@ -28,6 +28,7 @@ from operations.restore import (
     role_grants,
     room,
 )
+from operations.restore.database_swap import UnknownOutcomeError
 from operations.restore.proof import prove
 from operations.restore.report import Report
 from pgkeep import restore_exchange as exchange
@@ -156,7 +157,6 @@ def go_back(
                 f"--back-to {aside} refused: the server has no such database.",
                 ExitCode.REFUSED,
             )
-        databases.reopen(connection, aside)
         try:
             done = exchange.run(
                 stack, connection, aside, terminate=terminate, drain_seconds=drain_seconds
@@ -229,10 +229,10 @@ def over_present(
             )
         except KeyboardInterrupt:
             raise _interrupted_exchange(stack, connection, proven) from None
+        except UnknownOutcomeError:
+            raise
         except (OperationError, BotoCoreError, ClientError) as error:
-            with databases.lasting(connection) as usable:
-                is_kept = databases.exists(usable, proven)
-            if not is_kept:
+            if not _is_kept(connection, proven):
                 raise
             raise CommandError(
                 f"{' '.join(str(error).split())}. The restored database is proven and kept as "
@@ -242,6 +242,15 @@ def over_present(
             ) from error
     exchange.show(done, progress_console)
     return made, done
+
+
+def _is_kept(connection: psycopg.Connection[Any], proven: str) -> bool:
+    """Whether the exchange has not happened; a server that is gone has not made it."""
+    try:
+        with databases.lasting(connection) as usable:
+            return databases.exists(usable, proven)
+    except psycopg.Error:
+        return True
 
 
 def _interrupted_exchange(
@@ -257,8 +266,8 @@ def _interrupted_exchange(
         )
     return CommandError(
         f"interrupted: {stack.database} is what was {coming} already, and {pause}. Owner and "
-        "grants may be missing: invoke the roles function (`pulumi up` does), or go back to the "
-        f"database before, {stack.database}_before_TIME (psql -l shows it), by pgkeep restore "
+        f"grants may be missing: {exchange.applying_roles(stack)}; or go back to the database "
+        f"before, {stack.database}_before_TIME (psql -l shows it), by pgkeep restore "
         f"--stack {stack.name} --back-to",
         ExitCode.INTERRUPTED,
     )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from operations.restore import databases, pooler_pause
+from operations.restore import database_swap, pooler_pause
 from operations.restore.pooler_pause import PoolerSite
 from pgkeep.backup.access import progress_console
 from pgkeep.deployed import DeployedStack
@@ -56,8 +57,8 @@ def run(
     """
     if terminate:
         started = time.monotonic()
-        swapped = databases.swap(connection, stack.database, replacement)
-        _apply_roles(stack)
+        swapped = database_swap.swap(connection, stack.database, replacement)
+        _apply_roles(stack, swapped.aside)
         seconds = round(time.monotonic() - started, 3)
         return Exchange(swapped.aside, seconds, swapped.ended_sessions)
     site = pooler_site(stack, drain_seconds)
@@ -66,9 +67,9 @@ def run(
         pooler_pause.held(site, status.update) as held,
     ):
         status.update("the databases change places")
-        swapped = databases.swap(connection, stack.database, replacement)
+        swapped = database_swap.swap(connection, stack.database, replacement)
         # Before clients go on: the owner and the grants are part of what they need.
-        _apply_roles(stack)
+        _apply_roles(stack, swapped.aside)
     return Exchange(
         swapped.aside, held.seconds, swapped.ended_sessions, held.hosts, held.busy, held.silent
     )
@@ -130,16 +131,28 @@ def pooler_site(
     )
 
 
-def _apply_roles(stack: DeployedStack) -> None:
+def _apply_roles(stack: DeployedStack, aside: str) -> None:
     """Owner and grants end as the role manifest says."""
-    answer = stack.client("lambda").invoke(
-        FunctionName=stack.outputs["roles_function"],
-        Payload=str(stack.outputs["roles_event"]).encode(),
-    )
-    document = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
+    try:
+        answer = stack.client("lambda").invoke(
+            FunctionName=stack.outputs["roles_function"],
+            Payload=str(stack.outputs["roles_event"]).encode(),
+        )
+        said = answer["Payload"].read().decode()
+        reason = json.loads(said).get("errorMessage", said) if "FunctionError" in answer else None
+    except (BotoCoreError, ClientError) as error:
+        reason = " ".join(str(error).split())
+    if reason is not None:
         raise CommandError(
-            f"the database was replaced, but its roles could not be applied: "
-            f"{document.get('errorMessage')}. Run `pulumi up` to apply them.",
+            f"the database was replaced, and the one before is kept as {aside}, but its roles "
+            f"could not be applied: {reason}. Once the cause is gone: {applying_roles(stack)}",
             ExitCode.REFUSED,
         )
+
+
+def applying_roles(stack: DeployedStack) -> str:
+    """How a person does it. An update does not: neither the manifest nor the instance is new."""
+    return (
+        f"aws lambda invoke --function-name {stack.outputs['roles_function']} --payload "
+        f"fileb://<(pulumi stack output roles_event --stack {stack.name}) /dev/stdout"
+    )

@@ -1,4 +1,4 @@
-"""Databases on the server as targets: made, emptied, swapped and taken away."""
+"""Databases on the server as targets: made, renamed and taken away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,61 +111,6 @@ def drop(connection: psycopg.Connection[Any], name: str) -> None:
     """Drop a database with its sessions; nothing happens when it is not there."""
     connection.execute(
         sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-    )
-
-
-@dataclass(frozen=True)
-class Swapped:
-    """The name that the database before now has, and how many of its sessions were ended."""
-
-    aside: str
-    ended_sessions: int
-
-
-def swap(connection: psycopg.Connection[Any], present: str, replacement: str) -> Swapped:
-    """Put `replacement` in the place of `present`.
-
-    New sessions are refused and those that are there ended, for the moment that the renames take.
-    Clients of the pooler wait instead where it holds them back (`pooler_pause`).
-
-    Raises:
-        OperationError: the present database could not be freed; nothing was changed.
-    """
-    aside = name_beside(present, BEFORE)
-    closed = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
-    ended: list[tuple[bool, bool]] = []
-    try:
-        connection.execute(closed.format(sql.Identifier(present), sql.SQL("false")))
-        ended = connection.execute(
-            "SELECT backend_type = 'client backend', pg_catalog.pg_terminate_backend(pid, 5000) "
-            "FROM pg_catalog.pg_stat_activity "
-            "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()",
-            (present,),
-        ).fetchall()
-        with connection.transaction():
-            rename(connection, present, aside)
-            rename(connection, replacement, present)
-    except BaseException as error:
-        # After Ctrl-C and a failover too: nobody could connect to a database that stays closed.
-        with lasting(connection) as usable:
-            if connection.closed and exists(usable, aside) and not exists(usable, replacement):
-                # Only the answer to the last COMMIT was lost.
-                return Swapped(aside, sum(bool(is_client) for is_client, _ in ended))
-            usable.execute(closed.format(sql.Identifier(present), sql.SQL("true")))
-        if not isinstance(error, psycopg.Error):
-            raise
-        reason = " ".join(str(error).split())
-        raise OperationError(
-            f"database {present} could not be replaced: {reason}; it is unchanged and open again, "
-            f"the restored one is {replacement}"
-        ) from error
-    return Swapped(aside, sum(bool(is_client) for is_client, _ in ended))
-
-
-def reopen(connection: psycopg.Connection[Any], name: str) -> None:
-    """Accept sessions again."""
-    connection.execute(
-        sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true").format(sql.Identifier(name))
     )
 
 

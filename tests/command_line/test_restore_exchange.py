@@ -10,11 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console
 from typer.testing import CliRunner
 
 from operations.errors import OperationError
 from operations.restore import databases
+from operations.restore.database_swap import Swapped
 from pgkeep import restore_command, restore_exchange
 from pgkeep.app import app
 from pgkeep.deployed import DeployedStack
@@ -109,7 +111,10 @@ def test_a_proven_database_that_could_not_take_its_place_is_kept_and_named(
     ("changed_places", "says"),
     [
         (False, f"node_pass is unchanged, .*{BEFORE} is kept; to go on: .* --back-to {BEFORE}"),
-        (True, f"node_pass is what was {BEFORE} already, .*invoke the roles function"),
+        (
+            True,
+            f"node_pass is what was {BEFORE} already, .*aws lambda invoke --function-name the-roles ",
+        ),
     ],
 )
 def test_ctrl_c_on_the_way_back_says_which_database_is_the_present_one(
@@ -126,11 +131,11 @@ def test_ctrl_c_on_the_way_back_says_which_database_is_the_present_one(
             there.remove(BEFORE)
         raise KeyboardInterrupt
 
-    stack = SimpleNamespace(name="dev", database="node_pass", outputs={}, reach=opened)
+    outputs = {"roles_function": "the-roles"}
+    stack = SimpleNamespace(name="dev", database="node_pass", outputs=outputs, reach=opened)
     monkeypatch.setattr(restore_command.DeployedStack, "find", lambda *_: stack)
     monkeypatch.setattr(restore_command, "maintenance", opened)
     monkeypatch.setattr(databases, "exists", lambda _, name: name in there)
-    monkeypatch.setattr(databases, "reopen", lambda *_: None)
     monkeypatch.setattr(restore_exchange, "run", interrupted)
     with pytest.raises(CommandError, match=says) as refused:
         restore_command.go_back("dev", BEFORE, "node_pass", None, terminate=False)
@@ -148,7 +153,6 @@ def test_the_way_back_is_one_json_document(
     monkeypatch.setattr(restore_command.DeployedStack, "find", lambda *_: stack)
     monkeypatch.setattr(restore_command, "maintenance", opened)
     monkeypatch.setattr(databases, "exists", lambda *_: True)
-    monkeypatch.setattr(databases, "reopen", lambda *_: None)
     monkeypatch.setattr(restore_exchange, "run", lambda *_, **__: Exchange("aside", 1.5, 2))
     typed = ["restore", "--stack", "dev", "--back-to", BEFORE, "--confirm", "node_pass", "--json"]
     assert CliRunner().invoke(app, typed).exit_code == 0
@@ -159,3 +163,42 @@ def test_the_way_back_is_one_json_document(
     refused = CliRunner().invoke(app, [*typed, "--table", "buyers"])
     assert isinstance(refused.exception, CommandError)
     assert str(refused.exception).startswith(f"--table refused with --back-to {BEFORE}")
+
+
+NO_ROLE = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Invoke")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"FunctionError": "Unhandled", "Payload": b'{"errorMessage": "no such role"}'}, "no such"),
+        (NO_ROLE, "An error occurred"),
+    ],
+)
+def test_roles_that_could_not_be_applied_name_the_database_before_and_the_command(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, reason: str
+) -> None:
+    def invoke(**asked: Any) -> Any:
+        assert asked == {"FunctionName": "the-roles", "Payload": b"{}"}
+        if isinstance(answer, Exception):
+            raise answer
+        return {**answer, "Payload": io.BytesIO(answer["Payload"])}
+
+    outputs = {"database_name": "node_pass", "roles_function": "the-roles", "roles_event": "{}"}
+    stack = DeployedStack("dev", outputs)
+    monkeypatch.setattr(DeployedStack, "client", lambda *_: SimpleNamespace(invoke=invoke))
+    swapped = Swapped("before", 0)
+    monkeypatch.setattr(restore_exchange.database_swap, "swap", lambda *_: swapped)
+    nothing: Any = None
+    with pytest.raises(CommandError) as refused:
+        restore_exchange.run(stack, nothing, "coming", terminate=True)
+    assert refused.value.code == ExitCode.REFUSED
+    said = str(refused.value)
+    assert said.startswith(
+        "the database was replaced, and the one before is kept as before, but its roles could not "
+        f"be applied: {reason}"
+    )
+    assert said.endswith(
+        "Once the cause is gone: aws lambda invoke --function-name the-roles --payload "
+        "fileb://<(pulumi stack output roles_event --stack dev) /dev/stdout"
+    )
