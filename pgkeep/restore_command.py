@@ -328,9 +328,11 @@ def _into_other(
                 stack, proof, connect, only_some_tables=not request.selection.everything
             )
             # After the proof: they are for the database's users, and not for what proves it.
-            proof.left_out += database_settings.apply(
-                connection, name, restored.described, roles=not request.no_owner
-            )
+            with connect() as inside:
+                inside.autocommit = True
+                proof.left_out += database_settings.apply(
+                    inside, restored.described, roles=not request.no_owner
+                )
         made = report.make(
             backup,
             restored,

@@ -29,16 +29,20 @@ _NAMES = re.compile(r'\s*("(?:[^"]|"")*"|[^,]*)\s*(?:,|$)')
 
 
 def apply(
-    connection: psycopg.Connection[Any], name: str, described: Mapping[str, Any], *, roles: bool
+    connection: psycopg.Connection[Any], described: Mapping[str, Any], *, roles: bool
 ) -> list[str]:
-    """Give the database `name` what the backup's database had; returns what was refused.
+    """Give the session's database what the backup's database had; returns what was refused.
+
+    It is a session of the restored database itself: what all databases share has no encoding of its
+    own, so that letters which ASCII lacks are stored, and read, as the session's database has them
+    (PostgreSQL's manual, 23.3.2).
 
     Args:
         connection: of a role that may alter the database, in autocommit.
-        name: of the restored database.
         described: the backup's `globals.json`; of an older version it says less.
         roles: also what a role has set in this database only.
     """
+    name = connection.info.dbname
     database = described.get("database") or {}
     of_database = sql.SQL("ALTER DATABASE {}").format(sql.Identifier(name))
     wanted = [(of_database, one) for one in database.get("settings") or ()]

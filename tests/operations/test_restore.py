@@ -183,13 +183,15 @@ def test_what_pg_dump_cannot_know_of_comes_back_too(site: Site) -> None:
     with site.server.superuser() as connection:
         connection.autocommit = True
         described = restored.described
-        assert database_settings.apply(connection, RESTORED, described, roles=True) == []
+        with site.server.superuser(RESTORED) as inside:
+            assert database_settings.apply(inside, described, roles=True) == []
         beside = connection.execute(BESIDE_ITS_CONTENT, (RESTORED,)).fetchone()
         assert beside == connection.execute(BESIDE_ITS_CONTENT, (SOURCE,)).fetchone()
         assert beside is not None
         assert (beside[0], "work_mem=7MB" in beside[2]) == (77, True)
         described["database"]["settings"] = ["no_such=1", "work_mem=8MB"]
-        (refused,) = database_settings.apply(connection, RESTORED, described, roles=False)
+        with site.server.superuser(RESTORED) as inside:
+            (refused,) = database_settings.apply(inside, described, roles=False)
         assert refused.startswith("setting no_such=1 of the database, which the server refuses")
         connection.execute(f"ALTER DATABASE {RESTORED} RESET ALL".encode())
         connection.execute(f"ALTER ROLE {USER} IN DATABASE {RESTORED} RESET ALL".encode())

@@ -17,7 +17,8 @@ from psycopg import sql
 from operations.backup import BackupTarget, object_writer, segments
 from operations.backup.manifest import Collation
 from operations.errors import OperationError
-from tests.operations.postgres_server import PostgresServer
+from operations.restore import database_settings
+from tests.operations.postgres_server import MASTER, PostgresServer
 from tests.operations.random_databases import RandomTable, tables
 from tests.operations.site import PASSWORD, RESTORED, SOURCE, USER, Site, unpack_client_layer
 
@@ -109,10 +110,17 @@ def test_tables_are_cut_grouped_and_read_in_parts(
     assert site.prove(backup).proven
 
 
-@pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP"])
+WORDS = {
+    "LATIN1": "caf\u00e9",
+    "EUC_JP": "\u8868",
+    "WIN1251": "\u042f\u044f\u044c",
+}
+
+
+@pytest.mark.parametrize("encoding", WORDS)
 def test_names_and_rows_of_another_encoding(site: Site, encoding: str) -> None:
     """A table cut into pieces and a small one, named by letters that ASCII lacks."""
-    word = {"LATIN1": "caf\u00e9", "EUC_JP": "\u8868"}[encoding]
+    word = WORDS[encoding]
     with site.server.superuser() as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {SOURCE} WITH (FORCE)".encode())
         connection.execute(
@@ -127,11 +135,32 @@ def test_names_and_rows_of_another_encoding(site: Site, encoding: str) -> None:
                     table, sql.Literal(word), rows
                 )
             )
+        schema, guest = sql.Identifier(f'{word} "'), sql.Identifier(f'{word} "', word)
+        path = sql.SQL("ALTER DATABASE {} SET search_path = {}, public")
+        comment = sql.SQL("COMMENT ON DATABASE {} IS {}")
+        for statement in (
+            # Somebody else's, so that the restore lets its owner in.
+            sql.SQL("CREATE SCHEMA {}").format(schema),
+            sql.SQL("CREATE TABLE {} ()").format(guest),
+            sql.SQL("ALTER TABLE {} OWNER TO {}").format(guest, sql.Identifier(MASTER)),
+            path.format(sql.Identifier(SOURCE), schema),
+            comment.format(sql.Identifier(SOURCE), sql.Literal(word)),
+        ):
+            connection.execute(statement)
     backup = site.backup()
-    assert sorted(table.rows for table in backup.tables) == [3, 5_000]
+    assert sorted(table.rows for table in backup.tables) == [0, 3, 5_000]
     assert max(len(table.segments) for table in backup.tables) > 1
-    site.restore(backup)
+    described = site.restore(backup).described
     assert site.prove(backup).proven
+    with site.server.superuser(RESTORED) as connection:
+        assert database_settings.apply(connection, described, roles=False) == []
+    query = (
+        "SELECT current_setting('search_path'), shobj_description(oid, 'pg_database') "
+        "FROM pg_database WHERE datname = current_database()"
+    )
+    with site.connect() as connection:
+        found = connection.execute(query).fetchone()
+    assert found == (f'"{word} """, public', word)
 
 
 def test_bytes_without_an_encoding_are_refused(site: Site) -> None:
