@@ -78,6 +78,8 @@ def exports(
         "role_secret_names": roles.workload.secret_names,
         "roles_function": roles.workload.operation.function.name,
         "roles_event": roles.workload.applied.input,
+        "migrations_function": roles.migrations.operation.function.name,
+        "migrations_event": roles.migrations.applied.input,
         "master_secret_name": roles.master.secret_name,
         "alarm_topic_arn": foundation.alarm_topic.topic.arn,
         "regional_alarm_topic_arns": {

@@ -20,6 +20,7 @@ class PlatformRoles:
 
     master: MasterAccess
     workload: WorkloadRoles
+    migrations: Migrations
     operations: list[OperationFunction]
 
 
@@ -70,5 +71,6 @@ def make_roles(foundation: Foundation, database: Database) -> PlatformRoles:
     return PlatformRoles(
         master,
         roles,
+        migrations,
         [*master.operations, roles.operation, rotation.operation, migrations.operation],
     )

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pgkeep.apply_apps import migrations, roles
 from pgkeep.backup.app import app as backup
 from pgkeep.failures import CommandError
 from pgkeep.restore_app import restore
@@ -24,6 +25,8 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 app.add_typer(backup, name="backup")
+app.add_typer(roles, name="roles")
+app.add_typer(migrations, name="migrations")
 
 
 @app.callback()

@@ -57,14 +57,20 @@ class DeployedStack:
             environment = local_environment() if name == LOCAL_STACK else None
         except RefusedError as refused:
             raise CommandError(str(refused)) from None
-        ended = subprocess.run(
-            ["pulumi", "--non-interactive", "stack", "output", "--json", "--stack", name],
-            cwd=REPOSITORY,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            ended = subprocess.run(
+                ["pulumi", "--non-interactive", "stack", "output", "--json", "--stack", name],
+                cwd=REPOSITORY,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise CommandError(
+                f"stack {name} cannot be read: the program pulumi is not on PATH. Install it "
+                "(https://www.pulumi.com/docs/install/), or add its folder to PATH."
+            ) from None
         outputs: dict[str, Any] = json.loads(ended.stdout or "{}") if ended.returncode == 0 else {}
         if "database_endpoint" not in outputs:
             hint = "run `make up` first" if name == LOCAL_STACK else "run `pulumi up` first"

@@ -152,7 +152,4 @@ def _apply_roles(stack: DeployedStack, aside: str) -> None:
 
 def applying_roles(stack: DeployedStack) -> str:
     """How a person does it. An update does not: neither the manifest nor the instance is new."""
-    return (
-        f"aws lambda invoke --function-name {stack.outputs['roles_function']} --payload "
-        f"fileb://<(pulumi stack output roles_event --stack {stack.name}) /dev/stdout"
-    )
+    return f"pgkeep roles apply --stack {stack.name}"

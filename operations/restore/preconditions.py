@@ -48,6 +48,6 @@ def refuse_missing_roles(
     if missing:
         raise OperationError(
             f"roles of the backup are missing on {endpoint.host}: "
-            f"{', '.join(missing)}; apply the role manifest first (the roles function), or "
+            f"{', '.join(missing)}; `pgkeep roles apply` makes them, or "
             "restore with --no-owner and apply it afterwards"
         )

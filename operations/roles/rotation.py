@@ -99,8 +99,8 @@ def _set(rotation: Rotation) -> str:
         ledger.lock_roles()
         if not ledger.rows("SELECT FROM pg_roles WHERE rolname = %s", one.username):
             raise OperationError(
-                f"user {one.username} does not exist; deploy the stack, whose roles function "
-                "makes both users of each role"
+                f"user {one.username} does not exist; `pgkeep roles apply` makes both users of "
+                "each role"
             )
         refused = role_credentials.refused(ledger, rotation.endpoint, [one])
         role_credentials.set_passwords(ledger, [one], refused)
@@ -134,8 +134,8 @@ def _test(rotation: Rotation) -> str:
         raise OperationError(f"{one.username} cannot log in: {reason}") from error
     if row is None or not row[0]:
         raise OperationError(
-            f"{one.username} is no member of {rotation.role.name}; deploy the stack, whose roles "
-            "function makes it one"
+            f"{one.username} is no member of {rotation.role.name}; `pgkeep roles apply` makes it "
+            "one"
         )
     if rotation.role.kind in POOLED_KINDS:
         _wait_for_poolers(rotation, one)

@@ -113,7 +113,7 @@ def test_a_proven_database_that_could_not_take_its_place_is_kept_and_named(
         (False, f"node_pass is unchanged, .*{BEFORE} is kept; to go on: .* --back-to {BEFORE}"),
         (
             True,
-            f"node_pass is what was {BEFORE} already, .*aws lambda invoke --function-name the-roles ",
+            f"node_pass is what was {BEFORE} already, .*pgkeep roles apply --stack dev",
         ),
     ],
 )
@@ -198,7 +198,4 @@ def test_roles_that_could_not_be_applied_name_the_database_before_and_the_comman
         "the database was replaced, and the one before is kept as before, but its roles could not "
         f"be applied: {reason}"
     )
-    assert said.endswith(
-        "Once the cause is gone: aws lambda invoke --function-name the-roles --payload "
-        "fileb://<(pulumi stack output roles_event --stack dev) /dev/stdout"
-    )
+    assert said.endswith("Once the cause is gone: pgkeep roles apply --stack dev")

@@ -118,3 +118,20 @@ def test_passwords_are_within_their_schedule(stack: LocalStack) -> None:
     overdue = json.loads(answer["Payload"].read())["overdue_days"]
     assert {"master", "node_pass_app"} < set(overdue)
     assert max(overdue.values()) < -29
+
+
+def test_what_was_changed_by_hand_is_undone_by_one_command(stack: LocalStack) -> None:
+    """An update finds nothing new to apply; the command does."""
+    grant = "GRANT DELETE ON node_pass.buyers TO node_pass_app"
+    direct, group = stack.direct("migrator"), "migration_security_group_id"
+    assert "error" not in stack.query(group, direct, [grant])["results"][0]
+    delete, app = ["DELETE FROM buyers WHERE false"], stack.through_pooler()
+    assert stack.query(GROUP, app, delete)["results"][0]["count"] == 0
+
+    result = json.loads(stack.pgkeep("roles", "apply", "--json"))
+
+    assert result["changes"] == ["revoke DELETE on table node_pass.buyers from node_pass_app"]
+    assert "permission denied" in stack.query(GROUP, app, delete)["results"][0]["error"]
+    assert json.loads(stack.pgkeep("roles", "apply", "--json"))["status"] == "unchanged"
+    applied = json.loads(stack.pgkeep("migrations", "apply", "--json"))
+    assert applied == {"applied": [], "already": ["0001_buyers.sql"]}

@@ -278,7 +278,7 @@ def test_without_the_roles_function_there_is_nothing_to_rotate(deployment: Deplo
     deployment.secrets.put_secret_value(SecretId=f"pgkeep/{APP}", SecretString=json.dumps(user))
     one = rotation_of(deployment)
     rotation.run("createSecret", one)
-    with pytest.raises(OperationError, match=f"user {APP}_2 does not exist; deploy the stack"):
+    with pytest.raises(OperationError, match=f"user {APP}_2 does not exist; `pgkeep roles apply`"):
         rotation.run("setSecret", one)
 
 

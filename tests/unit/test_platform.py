@@ -68,6 +68,8 @@ def test_exports_are_endpoints_and_names(deployed: Deployed) -> None:
         },
         "roles_function": "pgkeep-local-roles",
         "roles_event": recorder.inputs("roles-apply")["input"],
+        "migrations_function": "pgkeep-local-migrations",
+        "migrations_event": recorder.inputs("migrations-apply")["input"],
         "master_secret_name": "pgkeep-local/master",
         "alarm_topic_arn": "arn:aws:sns/topic:Topic/alarms-topic",
         "regional_alarm_topic_arns": {},
