@@ -69,7 +69,11 @@ def _build(image: Path, report: Report) -> None:
 def _run(command: list[str], report: Report, started: float) -> None:
     with tempfile.TemporaryFile(mode="w+") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            command,
+            env=recipe.environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         try:
             while True:

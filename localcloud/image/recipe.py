@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 SUITE = "trixie"
 
@@ -68,8 +69,21 @@ DPKG_OPTIONS = (
     "path-include=/usr/share/locale/locale.alias",
 )
 
+# Of the builder's environment only what finds programs and mirrors: packages are compiled for
+# Python as they are installed, and its variables would say where to and whether.
+VARIABLES = ("APT_CONFIG", "PATH", "TMPDIR")
+
+
+def environment(present: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the build, so that every machine makes the same image."""
+    return {
+        name: value
+        for name, value in present.items()
+        if name in VARIABLES or name.lower().endswith("_proxy")
+    }
+
 
 def digest() -> str:
     """Name of the image that this recipe makes: 12 hex digits."""
-    recipe = [SUITE, PACKAGES, ESSENTIAL_HOOK, CUSTOMIZE_HOOK, DPKG_OPTIONS]
+    recipe = [SUITE, PACKAGES, ESSENTIAL_HOOK, CUSTOMIZE_HOOK, DPKG_OPTIONS, VARIABLES]
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]

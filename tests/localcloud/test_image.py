@@ -68,13 +68,27 @@ def test_leftover_of_a_killed_build_is_removed(
     fake_mmdebstrap(monkeypatch, tmp_path / "bin", 'mkdir "$t"')
     (cache / "0123.building" / "usr").mkdir(parents=True)
     base_image(lambda _: None)
-    assert sorted(entry.name for entry in cache.iterdir()) == [recipe.digest(), "build.lock"]
+    assert {entry.name for entry in cache.iterdir()} == {recipe.digest(), "build.lock"}
 
 
 def test_another_recipe_is_another_image(monkeypatch: pytest.MonkeyPatch) -> None:
     before = image_path()
     monkeypatch.setattr(recipe, "PACKAGES", (*recipe.PACKAGES, "hello"))
     assert image_path() != before
+
+
+def test_the_builders_environment_changes_nothing_in_the_image(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
+) -> None:
+    """Python's variables would put compiled modules of the hosts elsewhere, or nowhere."""
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "/elsewhere")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid")
+    fake_mmdebstrap(monkeypatch, tmp_path / "bin", 'mkdir "$t"; env > "$t/environment"')
+    image = base_image(lambda _: None)
+    names = {line.split("=")[0] for line in (image / "environment").read_text().splitlines()}
+    # The last ones are the shell's own.
+    assert names - {"APT_CONFIG", "TMPDIR", "PWD", "SHLVL", "_"} == {"PATH", "https_proxy"}
 
 
 def test_long_build_reports_that_it_goes_on(
@@ -148,6 +162,9 @@ def test_image_has_what_hosts_and_databases_need() -> None:
     assert "Python 3.13" in inside("python3", "--version")
     assert inside("python3", "-c", "import boto3; print('boto3')") == "boto3\n"
     assert (image / "usr/lib/postgresql/17/lib/pgaudit.so").exists()
+    # Compiled where Python looks for it, so that hosts need not at every start.
+    assert list((image / "usr/lib/python3/dist-packages/boto3/__pycache__").glob("*.pyc"))
+    assert not (image / "root/.cache").exists()
     # Each host's own: no host keys, no machine id, and no cluster of the package.
     assert not list((image / "etc/ssh").glob("ssh_host_*"))
     assert (image / "etc/machine-id").read_bytes() == b""
