@@ -22,6 +22,8 @@ CONNECT_TIMEOUT_SECONDS = 10
 #: kernel's own settings it takes two hours where an answer is awaited, and 15 minutes where rows
 #: are sent. PostgreSQL's manual: 32.1.2, parameter key words.
 ALIVE = "keepalives_idle=60 keepalives_interval=10 keepalives_count=3 tcp_user_timeout=120000"
+#: The policy of a table with row-level security by which backups read every row of it.
+BACKUP_POLICY = "pgkeep_backup"
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
 

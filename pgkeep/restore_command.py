@@ -27,6 +27,7 @@ from operations.restore import (
     restore,
     role_grants,
     room,
+    row_readers,
 )
 from operations.restore.database_swap import UnknownOutcomeError
 from operations.restore.proof import prove
@@ -311,22 +312,24 @@ def _into_other(
                 restored = _restore(request, stack, backup, Login(target, *login), connect)
             if not request.no_owner:
                 restored.steps[role_grants.NAME] = role_grants.apply(roles(stack), connect=connect)
-            with restore_progress.shown("Proving", "Compared with the backup") as progress:
-                proof = prove(
-                    backup,
-                    connect=connect,
-                    tables=None if request.selection.everything else restored.tables,
-                    workers=request.workers,
-                    progress=progress,
+            with row_readers.assumed(connection, connect):
+                with restore_progress.shown("Proving", "Compared with the backup") as progress:
+                    proof = prove(
+                        backup,
+                        connect=connect,
+                        tables=None if request.selection.everything else restored.tables,
+                        workers=request.workers,
+                        progress=progress,
+                    )
+                workload_checks(
+                    stack, proof, connect, only_some_tables=not request.selection.everything
                 )
             prove_grants(stack, proof, connect, no_owner=request.no_owner)
             if request.unsigned:
                 proof.left_out.append(
                     "who wrote the backup: no signature was asked for (--unsigned)"
                 )
-            workload_checks(
-                stack, proof, connect, only_some_tables=not request.selection.everything
-            )
+            proof.left_out += restored.left_out
             # After the proof: they are for the database's users, and not for what proves it.
             with connect() as inside:
                 inside.autocommit = True

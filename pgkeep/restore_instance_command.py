@@ -19,7 +19,7 @@ from rich.status import Status
 from operations.backup.manifest import Manifest
 from operations.database import Endpoint, password_refused
 from operations.errors import OperationError
-from operations.restore import instances, report, role_grants
+from operations.restore import instances, report, role_grants, row_readers
 from operations.restore.instances import Target, Window
 from operations.restore.proof import prove_without_manifest
 from operations.restore.report import Kind, Report
@@ -29,7 +29,7 @@ from pgkeep.deployed import DeployedStack, connector
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_checks import objectives, roles, workload_checks
 from pgkeep.restore_output import show
-from pgkeep.restore_target import keep
+from pgkeep.restore_target import beside, keep
 
 LATEST = "latest"
 SNAPSHOT = "snapshot:"
@@ -241,12 +241,19 @@ def _prove(
         login_ = login(stack, rds, asked.identifier, endpoint)
         steps["login"] = round(time.monotonic() - started, 3)
         connect = connector(endpoint, login_, APPLICATION)
-        with restore_progress.shown("Proving", "Read whole") as progress:
-            proof, counts = prove_without_manifest(
-                begun.source_id, connect=connect, progress=progress, before=_newest_backup(stack)
-            )
+        with (
+            beside(endpoint, login_) as connection,
+            row_readers.assumed(connection, connect),
+        ):
+            with restore_progress.shown("Proving", "Read whole") as progress:
+                proof, counts = prove_without_manifest(
+                    begun.source_id,
+                    connect=connect,
+                    progress=progress,
+                    before=_newest_backup(stack),
+                )
+            workload_checks(stack, proof, connect)
         role_grants.prove(proof, roles(stack), connect=connect, as_of_its_day=True)
-        workload_checks(stack, proof, connect)
     made = report.of_instance(
         begun.kind,
         proof,

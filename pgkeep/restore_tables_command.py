@@ -20,6 +20,7 @@ from operations.restore import (
     instances,
     report,
     role_grants,
+    row_readers,
     table_copy,
 )
 from operations.restore.preconditions import refuse_unless_empty
@@ -34,7 +35,7 @@ from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_checks import objectives, prove_grants, roles, workload_checks
 from pgkeep.restore_instance_command import APPLICATION, Asked, InstanceRequest
 from pgkeep.restore_output import show
-from pgkeep.restore_target import finished_or_dropped, keep, maintenance, server_roles
+from pgkeep.restore_target import beside, finished_or_dropped, keep, maintenance, server_roles
 
 # RDS API reference, RestoreDBInstanceToPointInTime: TargetDBInstanceIdentifier.
 _LONGEST_IDENTIFIER = 63
@@ -178,6 +179,8 @@ def _copied(
         options = Options(asked.workers, asked.selection, asked.no_owner, progress)
         source = Side(Login(endpoint, *login), connector(endpoint, login, APPLICATION))
         with (
+            beside(endpoint, login) as at_source,
+            row_readers.assumed(at_source, source.connect),
             table_copy.prepared(scratch.begun.source_id, source, options) as copy,
             maintenance(stack, present) as connection,
         ):
@@ -192,7 +195,10 @@ def _copied(
                     restored.steps[role_grants.NAME] = role_grants.apply(
                         roles(stack), connect=target.connect
                     )
-                with restore_progress.shown("Proving", "Compared with the instance") as progress:
+                with (
+                    row_readers.assumed(connection, target.connect),
+                    restore_progress.shown("Proving", "Compared with the instance") as progress,
+                ):
                     proof = prove(
                         described,
                         connect=target.connect,
@@ -202,6 +208,7 @@ def _copied(
                     )
                 prove_grants(stack, proof, target.connect, no_owner=asked.no_owner)
                 workload_checks(stack, proof, target.connect, only_some_tables=True)
+                proof.left_out += restored.left_out
             if asked.drop_afterwards and is_new:
                 databases.drop(connection, asked.target)
     return report.of_instance(

@@ -83,7 +83,14 @@ def server_roles(connection: psycopg.Connection[Any]) -> list[str]:
 @contextmanager
 def maintenance(stack: DeployedStack, endpoint: Endpoint) -> Generator[psycopg.Connection[Any]]:
     """A session of the master beside the databases that it makes and renames."""
+    with beside(endpoint, stack.login("master")) as connection:
+        yield connection
+
+
+@contextmanager
+def beside(endpoint: Endpoint, login: tuple[str, str]) -> Generator[psycopg.Connection[Any]]:
+    """A session in autocommit in a database that every server has."""
     elsewhere = replace(endpoint, database=_MAINTENANCE_DATABASE)
-    with connector(elsewhere, stack.login("master"), "pgkeep restore")() as connection:
+    with connector(elsewhere, login, "pgkeep restore")() as connection:
         connection.autocommit = True
         yield connection

@@ -20,7 +20,6 @@ from operations.backup import (
     catalog,
     cluster_globals,
     definitions,
-    hidden_rows,
     manifest,
     owned_sequences,
     records,
@@ -177,7 +176,6 @@ class _Run:
                 names = renames.read(connection)
                 if found.large_object_count:
                     refuse_unreadable(connection)
-                hidden_rows.refuse(connection)
                 estimate = self._check_budget(found, prepared.speed(found.size_bytes))
                 limit.check()
                 swept.result()
@@ -187,6 +185,7 @@ class _Run:
                 except OutOfMemoryError as error:
                     most = self.options.program_memory_bytes or 0
                     raise time_budget.OverMemoryError(str(error), most, estimate) from None
+                session.refuse_hidden_rows(connection)
                 # Raises when its session, and with it the tables' locks, did not last to the end.
                 connection.execute("COMMIT")
                 renames.refuse(connection, names, "backup", "no backup was made")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
@@ -30,6 +30,8 @@ _HASHED_DIRECTLY = frozenset(
 
 _TRANSACTION_TIMEOUT_FROM = 170_000
 
+RowSecurity = Literal["off", "on"]
+
 
 @dataclass(frozen=True)
 class Fingerprint:
@@ -44,10 +46,14 @@ class Fingerprint:
         return Fingerprint(self.rows + other.rows, both)
 
 
-def session_settings(encoding: str, server_version: int) -> tuple[str, ...]:
+def session_settings(
+    encoding: str, server_version: int, *, row_security: RowSecurity = "off"
+) -> tuple[str, ...]:
     """What makes text and hashes the same in every session, as in pg_dump's own.
 
     Limits of the role or the database end no session; `server_version` as PostgreSQL counts it.
+    With `row_security` off, PostgreSQL refuses to read a table whose policies concern the user; on
+    is for who knows that they hide nothing (`operations.backup.row_security`).
     """
     newer = ("SET transaction_timeout = 0",) if server_version >= _TRANSACTION_TIMEOUT_FROM else ()
     return (
@@ -59,7 +65,7 @@ def session_settings(encoding: str, server_version: int) -> tuple[str, ...]:
         "SET extra_float_digits = 3",
         "SET bytea_output = 'hex'",
         "SET search_path = ''",
-        "SET row_security = off",
+        f"SET row_security = {row_security}",
         "SET statement_timeout = 0",
         "SET lock_timeout = 0",
         "SET idle_in_transaction_session_timeout = 0",

@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from operations.backup import catalog
-from operations.backup.fingerprints import session_settings
+from operations.backup import catalog, row_security
+from operations.backup.fingerprints import RowSecurity, session_settings
 from operations.errors import OperationError
 
 #: Connects as the backup role; pg_dump and psql then log in with the same user and password.
@@ -58,6 +58,8 @@ class Snapshot:
     #: Python's name of the encoding.
     codec: str
     on_standby: bool
+    #: "on" where policies show the user every row of tables that have some.
+    row_security: RowSecurity
 
 
 def export(
@@ -76,7 +78,7 @@ def export(
 
     Raises:
         OperationError: the database has no encoding, another backup of it is running, a table is
-            being changed, or tables come and go too fast.
+            being changed, tables come and go too fast, or rows of one are hidden from the user.
     """
     connection.autocommit = True
     # In bytes: the session begins in the database's encoding, which Python may not know.
@@ -130,13 +132,37 @@ def export(
         name, taken_at, lsn = row
         if _has_locked(connection, catalog.names(connection) - tables):
             version = connection.info.server_version
-            return Snapshot(name, taken_at, lsn, version, encoding, codec, standby)
+            policies = _row_security(connection)
+            return Snapshot(name, taken_at, lsn, version, encoding, codec, standby, policies)
         connection.execute("ROLLBACK")
         tries += 1
     raise OperationError(
         f"tables were made and dropped during each of {_TRIES} tries to lock them all; no backup "
         "was made. Start it again when no migration is running"
     )
+
+
+def refuse_hidden_rows(connection: psycopg.Connection[Any]) -> list[row_security.Table]:
+    """Asked again at the end: locks keep policies as they are, but not who is in which role.
+
+    Raises:
+        OperationError: there are tables whose rows the session sees in part only.
+    """
+    # Of extensions' own tables a backup reads nothing.
+    read = catalog.names(connection)
+    met = [
+        table
+        for table in row_security.tables(connection)
+        if table.partitioned or (table.schema, table.name) in read
+    ]
+    row_security.refuse(connection, met)
+    return met
+
+
+def _row_security(connection: psycopg.Connection[Any]) -> RowSecurity:
+    setting = row_security.setting(refuse_hidden_rows(connection))
+    connection.execute(f"SET row_security = {setting}".encode())
+    return setting
 
 
 def _has_locked(connection: psycopg.Connection[Any], late: set[tuple[str, str]]) -> bool:
@@ -190,7 +216,9 @@ def import_statements(snapshot: Snapshot) -> list[str]:
     """What a session says to see the snapshot; without its reader it ends by itself."""
     return [
         *_NOTICE_CLOSED_CLIENT[: snapshot.server_version >= _NOTICE_FROM],
-        *session_settings(snapshot.encoding, snapshot.server_version),
+        *session_settings(
+            snapshot.encoding, snapshot.server_version, row_security=snapshot.row_security
+        ),
         _patience(),
         _NO_HELPERS,
         *begin_statements(snapshot),

@@ -118,7 +118,8 @@ def drop(connection: psycopg.Connection[Any], name: str) -> None:
 def owners_assumed(connection: psycopg.Connection[Any], backup_roles: list[str]) -> Generator[None]:
     """Lets the session's user give objects to their owners, for as long as the block runs.
 
-    A master of RDS may administer the roles that it made and is not a member of them.
+    A master of RDS may administer the roles that it made and is not a member of them. It is then,
+    and has what they may do; for those only that nobody logs in as.
     """
     rows = connection.execute(
         """SELECT r.rolname, coalesce(bool_or(m.inherit_option), false)

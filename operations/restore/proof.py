@@ -16,9 +16,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from operations.backup import catalog
+from operations.backup import catalog, row_security
 from operations.backup.catalog import Column, Table
-from operations.backup.fingerprints import ALGORITHM, Fingerprint, fingerprint, session_settings
+from operations.backup.fingerprints import (
+    ALGORITHM,
+    Fingerprint,
+    RowSecurity,
+    fingerprint,
+    session_settings,
+)
 from operations.backup.manifest import Manifest, TableRecord
 from operations.backup.session import Connect
 from operations.errors import OperationError
@@ -104,15 +110,31 @@ def prove(
     chosen = backup.tables if tables is None else tuple(tables)
     with connect() as connection:
         connection.autocommit = True
-        _prepare(connection, backup)
+        met = row_security.tables(connection)
+        policies = row_security.setting(met)
+        _prepare(connection, backup.encoding, policies)
         found = catalog.read(connection, on_standby=False)
         with _check(proof, "rows", len(chosen)) as findings:
-            routes = partition_routes.read(connection)
-            alone = [one for one in chosen if (one.schema, one.name) not in routes]
-            share = _Share("rows", sum(record.rows + 1 for record in alone), progress)
-            findings.extend(
-                _compare_rows(backup, alone, found.tables, connect, workers=workers, done=share)
+            labels = {one.label for one in chosen}
+            hidden = _hidden(
+                connection, [one for one in met if tables is None or one.label in labels]
             )
+            findings.extend(hidden.values())
+            routes = partition_routes.read(connection)
+            alone = [
+                one
+                for one in chosen
+                if (one.schema, one.name) not in routes and one.label not in hidden
+            ]
+            share = _Share("rows", sum(record.rows + 1 for record in alone), progress)
+
+            def opened() -> psycopg.Connection[Any]:
+                session = connect()
+                session.autocommit = True
+                _prepare(session, backup.encoding, policies)
+                return session
+
+            findings.extend(_compare_rows(alone, found.tables, opened, workers=workers, done=share))
             findings.extend(partition_routes.compare(connection, chosen, found.tables, routes))
         counted = [one.label for one in chosen if one.hash is None and one.columns]
         if counted:
@@ -164,11 +186,11 @@ def prove_without_manifest(
     with connect() as connection:
         connection.autocommit = True
         row = connection.execute("SHOW server_encoding").fetchone()
-        encoding = str(row[0]) if row else "UTF8"
-        for setting in session_settings(encoding, connection.info.server_version):
-            connection.execute(setting.encode())
+        met = row_security.tables(connection)
+        _prepare(connection, str(row[0]) if row else "UTF8", row_security.setting(met))
         found = catalog.read(connection, on_standby=False)
         with _check(proof, "every row can be read", len(found.tables)) as findings:
+            findings.extend(_hidden(connection, met).values())
             share = _Share("rows", sum(table.size_bytes + 1 for table in found.tables), progress)
             for table in found.tables:
                 try:
@@ -218,16 +240,29 @@ def _examined(proof: Proof, count: int) -> None:
     proof.checks[-1] = Check(last.name, count, last.findings, last.seconds)
 
 
-def _prepare(connection: psycopg.Connection[Any], backup: Manifest) -> None:
-    for setting in session_settings(backup.encoding, connection.info.server_version):
+def _prepare(
+    connection: psycopg.Connection[Any], encoding: str, policies: RowSecurity = "off"
+) -> None:
+    version = connection.info.server_version
+    for setting in session_settings(encoding, version, row_security=policies):
         connection.execute(setting.encode())
 
 
+def _hidden(
+    connection: psycopg.Connection[Any], met: Sequence[row_security.Table]
+) -> dict[str, str]:
+    """Findings by table: what is not seen whole is not proven."""
+    return {
+        table.label: f"{table.label}: row-level security hides rows from {connection.info.user}"
+        for table in met
+        if table.is_hidden
+    }
+
+
 def _compare_rows(
-    backup: Manifest,
     wanted: Sequence[TableRecord],
     found: Sequence[Table],
-    connect: Connect,
+    opened: Connect,
     *,
     workers: int,
     done: _Share,
@@ -236,10 +271,8 @@ def _compare_rows(
     sessions: list[psycopg.Connection[Any]] = []
 
     def compare(share: Sequence[TableRecord]) -> list[str]:
-        connection = connect()
+        connection = opened()
         sessions.append(connection)
-        connection.autocommit = True
-        _prepare(connection, backup)
         differences: list[str] = []
         for record in share:
             table = there.get((record.schema, record.name))
@@ -321,8 +354,7 @@ def _check_indexes(
         findings: list[str] = []
         with connect() as session:
             session.autocommit = True
-            for setting in session_settings(encoding, session.info.server_version):
-                session.execute(setting.encode())
+            _prepare(session, encoding)
             for oid, name, pages in share:
                 try:
                     session.execute(check, (oid,))

@@ -52,6 +52,8 @@ class Restored:
     steps: dict[str, float] = field(default_factory=dict[str, float])
     #: The backup's `globals.json`.
     described: dict[str, Any] = field(default_factory=dict[str, Any])
+    #: What could not be restored here, and why.
+    left_out: list[str] = field(default_factory=list[str])
 
     @property
     def duration_seconds(self) -> float:
@@ -125,6 +127,7 @@ class _Restore:
                     schema.restore_large_objects(self.backup, self.reader, self.login)
             with self._step(result, "indexes and constraints"):
                 around.close()
+        result.left_out += archive.left_out
 
     def _load(self, tables: list[TableRecord]) -> None:
         total = sum(rows.length_bytes for table in tables for rows in table.segments) or 1

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from operations.backup.children import Login
 from operations.backup.manifest import Manifest
-from operations.restore import databases, marker, report, role_grants, workload_checks
+from operations.restore import (
+    databases,
+    marker,
+    report,
+    role_grants,
+    row_readers,
+    workload_checks,
+)
 from operations.restore.marker import Marked
 from operations.restore.proof import Check, prove, prove_without_manifest
 from operations.restore.report import Kind, Report
@@ -39,24 +46,21 @@ def point_in_time(
     behind_seconds: float,
 ) -> Report:
     """Does the instance at `endpoint` end exactly at the marker, and is its database sound?"""
-    with site.open(replace(endpoint, database=marker.DATABASE), _APPLICATION) as connection:
-        found = tuple(marker.findings(connection, marked))
+
+    def connect() -> psycopg.Connection[Any]:
+        return site.open(endpoint, _APPLICATION)
+
     backups = site.store.find(site.database).backups
-    proof, counts = prove_without_manifest(
-        report.POINT_IN_TIME,
-        connect=lambda: site.open(endpoint, _APPLICATION),
-        before=backups[0] if backups else None,
-    )
+    with site.open(replace(endpoint, database=marker.DATABASE), _APPLICATION) as connection:
+        connection.autocommit = True
+        found = tuple(marker.findings(connection, marked))
+        with row_readers.assumed(connection, connect):
+            proof, counts = prove_without_manifest(
+                report.POINT_IN_TIME, connect=connect, before=backups[0] if backups else None
+            )
+            workload_checks.run(proof, site.checks, schema=site.schema, connect=connect)
     if site.roles is not None:
-        role_grants.prove(
-            proof,
-            site.roles,
-            connect=lambda: site.open(endpoint, _APPLICATION),
-            as_of_its_day=True,
-        )
-    workload_checks.run(
-        proof, site.checks, schema=site.schema, connect=lambda: site.open(endpoint, _APPLICATION)
-    )
+        role_grants.prove(proof, site.roles, connect=connect, as_of_its_day=True)
     proof.checks.insert(0, Check("ends at the marker", 2, found, 0.0))
     proof.checks.append(_plausible(backups, counts))
     made = report.of_instance(
@@ -101,10 +105,11 @@ def dump(site: Site, endpoint: Endpoint, backup: Manifest) -> Report:
             )
         if site.roles is not None:
             restored.steps[role_grants.NAME] = role_grants.apply(site.roles, connect=connect)
-        proof = prove(backup, connect=connect, workers=site.workers)
+        with row_readers.assumed(connection, connect):
+            proof = prove(backup, connect=connect, workers=site.workers)
+            workload_checks.run(proof, site.checks, schema=site.schema, connect=connect)
         if site.roles is not None:
             role_grants.prove(proof, site.roles, connect=connect)
-        workload_checks.run(proof, site.checks, schema=site.schema, connect=connect)
         databases.drop(connection, name)
     made = report.make(
         backup,

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,11 @@ _IGNORED = b"pg_restore: warning: errors ignored on restore: "
 # Types of entries in pg_restore's list; owner and names follow them.
 _FOREIGN_KEY = re.compile(rb"^\d+; \d+ \d+ FK CONSTRAINT ")
 _MATERIALIZED = re.compile(rb"^\d+; \d+ \d+ MATERIALIZED VIEW DATA ")
+# With what is said of policies (COMMENT).
+_ROW_SECURITY = re.compile(rb"^\d+; \d+ \d+ (POLICY|ROW SECURITY|COMMENT .*POLICY) ")
+_NO_ROLE = re.compile(
+    r'ERROR:  (role ".*" does not exist|policy ".*" for table ".*" does not exist)'
+)
 _SCHEMA = re.compile(rb"^\d+; \d+ \d+ (SCHEMA - |ACL - SCHEMA )")
 _POPULATED = "SELECT count(*) FROM pg_catalog.pg_matviews WHERE ispopulated"
 
@@ -44,6 +49,8 @@ class SchemaArchive:
     no_owner: bool
     #: Some tables stay empty, so that foreign keys to them could not hold.
     without_foreign_keys: bool
+    #: What could not be restored here, and why, once the block of `around` ended.
+    left_out: list[str] = field(default_factory=list[str])
 
     @contextmanager
     def around(self, connect: Connect) -> Generator[None]:
@@ -63,7 +70,13 @@ class SchemaArchive:
                 "pre-data", self._chosen(lambda line: not (guests and _SCHEMA.match(line)))
             )
             yield
-            self._restore("post-data", self._chosen(lambda line: not _MATERIALIZED.match(line)))
+            self._restore(
+                "post-data",
+                self._chosen(
+                    lambda line: not _MATERIALIZED.match(line) and not _ROW_SECURITY.match(line)
+                ),
+            )
+            self._secure_rows()
             self._refresh(connect)
 
     @cached_property
@@ -79,13 +92,16 @@ class SchemaArchive:
     def _chosen(self, wanted: Callable[[bytes], bool]) -> list[bytes]:
         return [line for line in self._entries if wanted(line)]
 
-    def _restore(self, section: Section, entries: list[bytes], *, to_the_end: bool = False) -> str:
+    def _restore(
+        self, section: Section, entries: list[bytes], *more: str, to_the_end: bool = False
+    ) -> str:
         """pg_restore of these entries; what it said, which is an error unless `to_the_end`."""
         words = [
             *command("pg_restore"),
             f"--section={section}",
             "--no-password",
             self.login.option,
+            *more,
         ]
         if not to_the_end:
             words.append(_EXIT_ON_ERROR)
@@ -98,20 +114,44 @@ class SchemaArchive:
             chosen.flush()
             words.append(f"--use-list={chosen.name}")
             if to_the_end:
-                return _reason(self._start(words))
+                return self._start(words).stderr.decode(errors="replace")
             self._run(words, section)
             return ""
+
+    def _secure_rows(self) -> None:
+        """Row-level security, after the foreign keys: they are checked by who owns the tables, whom
+        a forced policy would hide rows from.
+        """
+        entries = self._chosen(lambda line: bool(_ROW_SECURITY.match(line)))
+        if not entries:
+            return
+        if not self.no_owner:
+            self._restore("post-data", entries)
+            return
+        said = self._restore("post-data", entries, to_the_end=True)
+        missing = len(_NO_ROLE.findall(said))
+        if missing < said.count(_ERROR.decode()):
+            raise OperationError(
+                f"pg_restore of row-level security failed: {_shortened(said)}; the target is "
+                "incomplete"
+            )
+        if missing:
+            self.left_out.append(
+                f"{missing} policies and comments for roles that are not on this server: tables "
+                "with row-level security show them nothing"
+            )
 
     def _refresh(self, connect: Connect) -> None:
         """Materialized views, as often as one more of them comes.
 
         One that reads another through a function does not depend on it for PostgreSQL, and comes
-        before it by name or by chance.
+        before it by name or by chance. Each is filled as its owner, with the rows that policies
+        show them.
         """
         entries = self._chosen(lambda line: bool(_MATERIALIZED.match(line)))
         before = -1
         while entries:
-            said = self._restore("post-data", entries, to_the_end=True)
+            said = self._restore("post-data", entries, "--enable-row-security", to_the_end=True)
             with connect() as connection:
                 row = connection.execute(_POPULATED).fetchone()
             populated = int(row[0]) if row else 0
@@ -120,7 +160,7 @@ class SchemaArchive:
             if populated <= before:
                 raise OperationError(
                     f"{len(entries) - populated} of {len(entries)} materialized views could not be "
-                    f"filled: {said}; the target is incomplete"
+                    f"filled: {_shortened(said)}; the target is incomplete"
                 )
             before = populated
 
@@ -147,7 +187,11 @@ class SchemaArchive:
 
 
 def _reason(ended: subprocess.CompletedProcess[bytes]) -> str:
-    return " ".join(ended.stderr.decode(errors="replace").split())[:_LONGEST_REASON]
+    return _shortened(ended.stderr.decode(errors="replace"))
+
+
+def _shortened(said: str) -> str:
+    return " ".join(said.split())[:_LONGEST_REASON]
 
 
 def only_unknown_parameter(errors: bytes) -> bool:

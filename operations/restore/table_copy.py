@@ -102,8 +102,8 @@ class TableCopy:
         may not be there.
 
         Raises:
-            OperationError: the target is not empty, pg_dump or pg_restore failed, or something was
-                renamed in the source meanwhile.
+            OperationError: the target is not empty, pg_dump or pg_restore failed, or in the source
+                something was renamed or rows were hidden meanwhile.
             psycopg.Error: the rows could not be copied. The target is then incomplete.
         """
         with target.connect() as connection:
@@ -127,7 +127,7 @@ class TableCopy:
                 around.enter_context(archive.around(target.connect))
             with self._step("rows"):
                 records = self._copy_all(target)
-                self._refuse_renames()
+                self._refuse_changes()
             with self._step("indexes and constraints"):
                 around.close()
         with self._step("sequences and statistics"):
@@ -135,7 +135,7 @@ class TableCopy:
                 connection.autocommit = True
                 set_sequences(connection, self.sequences)
             statistics.analyze(target.connect, self.options.workers)
-        return Restored(self.source_id, tuple(records), self.steps)
+        return Restored(self.source_id, tuple(records), self.steps, left_out=archive.left_out)
 
     def _dump_definitions(self, path: Path) -> None:
         words = ["--format=custom", "--no-password", f"--snapshot={self.snapshot.name}"]
@@ -168,11 +168,12 @@ class TableCopy:
             with ThreadPoolExecutor(self.options.workers, thread_name_prefix="copy") as pool:
                 return list(pool.map(copy, by_size))
 
-    def _refuse_renames(self) -> None:
+    def _refuse_changes(self) -> None:
         """A session of its own: those of the snapshot are in transactions to the end."""
         with self.source.connect() as connection:
             connection.autocommit = True
             renames.refuse(connection, self.names, "copy", "what was copied does not count")
+            session.refuse_hidden_rows(connection)
 
     def _pair(
         self, sessions: ExitStack, target: Side
@@ -206,7 +207,7 @@ def prepared(source_id: str, source: Side, options: Options) -> Generator[TableC
         options: with the selection.
 
     Raises:
-        OperationError: the source has no table or schema of a chosen name.
+        OperationError: the source has no table or schema of a chosen name, or hides rows of one.
     """
     with source.connect() as connection:
         snapshot = session.export(connection)

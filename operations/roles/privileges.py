@@ -8,6 +8,7 @@ from typing import Any, LiteralString, cast
 from psycopg import sql
 
 from operations.errors import OperationError
+from operations.roles import row_security
 from operations.roles.ledger import Ledger, names
 from workloads.contract import Grant, ObjectType, Role, RoleSet
 
@@ -99,6 +100,7 @@ def reconcile_objects(ledger: Ledger, roles: RoleSet) -> list[str]:
     missing += _reconcile_relations(ledger, roles, "sequence", "S")
     _revoke_column_privileges(ledger, roles)
     _revoke_function_privileges(ledger, roles)
+    row_security.reconcile(ledger, roles)
     return missing
 
 

@@ -139,18 +139,6 @@ def test_a_large_object_that_the_backup_may_not_read_is_told_with_what_grants_it
     assert backup(filled, target, s3).large_object_count == 1
 
 
-def test_a_table_with_policies_is_told_before_anything_is_written(
-    filled: Deployment, target: BackupTarget, s3: Any
-) -> None:
-    with filled.connect("node_pass_migrator") as migrator:
-        migrator.execute("ALTER TABLE buyers ENABLE ROW LEVEL SECURITY")
-        migrator.execute("CREATE POLICY all_of_them ON buyers USING (true)")
-    said = r"hides rows of 1 table from node_pass_backup_1 \(node_pass.buyers\), .* snapshots"
-    with pytest.raises(OperationError, match=said):
-        backup(filled, target, s3)
-    assert objects(s3) == []
-
-
 def test_every_object_is_of_one_moment(
     filled: Deployment, target: BackupTarget, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
