@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -27,6 +28,15 @@ class KeyPair:
     def x509(self) -> x509.Certificate:
         """The parsed certificate."""
         return x509.load_pem_x509_certificate(self.certificate.encode())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether both can be read, and the key is the certificate's own."""
+        try:
+            key = serialization.load_pem_private_key(self.private_key.encode(), password=None)
+            return key.public_key() == self.x509.public_key()
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            return False
 
 
 def authority(common_name: str, valid_days: int, now: datetime) -> KeyPair:

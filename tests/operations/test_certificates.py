@@ -128,9 +128,69 @@ def test_renewed_authority_is_trusted_together_with_the_old_one(secrets: Any, ss
     assert after.ca_certificate.count("BEGIN CERTIFICATE") == 1
 
 
+def test_clients_have_the_next_authority_before_it_signs(secrets: Any, ssm: Any) -> None:
+    """For 90 days here: as long as the server's certificates are valid."""
+    first = ensure(secrets, ssm)
+    announcing = NOW + timedelta(days=3650 - 175)
+    announced = ensure(secrets, ssm, now=announcing)
+    assert announced.ca_certificate.startswith(first.ca_certificate)
+    assert announced.ca_certificate.count("BEGIN CERTIFICATE") == 2
+    server(secrets).verify_directly_issued_by(
+        x509.load_pem_x509_certificate(first.ca_certificate.encode())
+    )
+    assert ensure(secrets, ssm, now=announcing).status == "unchanged"
+
+    second = ensure(secrets, ssm, now=NOW + timedelta(days=3650 - 80))
+    following = announced.ca_certificate.removeprefix(first.ca_certificate)
+    assert second.ca_certificate == following + first.ca_certificate
+    server(secrets).verify_directly_issued_by(x509.load_pem_x509_certificate(following.encode()))
+    # The authority after that one is announced in its own time.
+    last = ensure(secrets, ssm, now=NOW + timedelta(days=3650))
+    assert last.ca_certificate == following
+
+
+PEM = "-----BEGIN {0}-----\nAAAA\n-----END {0}-----\n"
+
+
+def another_key() -> str:
+    return issue.authority("another", 90, NOW).private_key
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"certificate": PEM.format("CERTIFICATE")},
+        {"private_key": PEM.format("PRIVATE KEY")},
+        {"private_key": another_key()},
+        {"certificate": ""},
+    ],
+    ids=["certificate", "key", "another's key", "empty"],
+)
+def test_a_damaged_server_certificate_is_made_again_and_a_damaged_authority_is_named(
+    secrets: Any, ssm: Any, damage: dict[str, str]
+) -> None:
+    first = ensure(secrets, ssm)
+    whole = secret_store.read(secrets, "server") or {}
+    secret_store.write(secrets, "server", {**whole, **damage})
+    again = ensure(secrets, ssm)
+    assert (again.status, again.ca_certificate) == ("changed", first.ca_certificate)
+    made = secret_store.read(secrets, "server") or {}
+    assert issue.KeyPair(made["certificate"], made["private_key"]).is_whole
+
+    authority = secret_store.read(secrets, "authority") or {}
+    secret_store.write(secrets, "authority", {**authority, **damage})
+    with pytest.raises(OperationError, match="secret authority has a certificate and a private"):
+        ensure(secrets, ssm)
+    assert secret_store.read(secrets, "server") == made
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"dns_names": ["ü.example"]}, "dns_names has 'ü.example', which is no DNS name"),
+        ({"dns_names": ["a b"]}, "which is no DNS name"),
+        ({"dns_names": ["a" * 300]}, "which is no DNS name"),
+        ({"server_valid_days": 10**9, "authority_valid_days": 10**10}, "at most 36500"),
         ({"dns_names": []}, "dns_names is empty"),
         ({"server_valid_days": 30}, "server_valid_days is 30; at least 31"),
         ({"authority_valid_days": 180}, "authority_valid_days is 180; more than 180"),
@@ -151,5 +211,6 @@ def test_handler(secrets: Any, ssm: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     answer = function.handler({"dns_names": [NAME]}, None)
     assert answer["ca_certificate"].startswith("-----BEGIN CERTIFICATE-----")
     assert datetime.fromisoformat(answer["not_after"]) == server(secrets).not_valid_after_utc
-    with pytest.raises(OperationError, match=r"event must be \{dns_names"):
-        function.handler({"names": [NAME]}, None)
+    for event in ({"names": [NAME]}, {"dns_names": NAME}):
+        with pytest.raises(OperationError, match=r"event must be \{dns_names"):
+            function.handler(event, None)
