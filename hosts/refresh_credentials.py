@@ -9,7 +9,10 @@ import contextlib
 import json
 import os
 import re
+import ssl
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +25,36 @@ VERIFIER = re.compile(r"SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[
 
 
 def main() -> int:
-    """Fetch, write what differs, reload when something did."""
+    """Fetch, write what differs, reload when something did.
+
+    What cannot be had or used leaves its file as it is, and does not keep the others back.
+    """
     os.umask(0o077)
-    try:
-        # One for all: to make a client costs the host more than to use it.
-        secrets = services.client("secretsmanager")
-        files = {
-            "listen.ini": f"listen_addr = {own_address()}\n",
-            "userlist.txt": user_list(secret(secrets, os.environ["USERS_SECRET_ARN"])),
-            "server.pem": server_pem(secret(secrets, os.environ["SERVER_TLS_SECRET_ARN"])),
-            PASSWORD_FILE: password_file(secret(secrets, os.environ["HEALTH_SECRET_ARN"])),
-        }
-    except Exception as error:  # one line in the journal for whatever went wrong; systemd retries
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        print(f"refresh failed, nothing changed: {reason}", file=sys.stderr)
-        return 1
-    changed = [name for name, text in files.items() if replace(RUN_FOLDER / name, text)]
+    # One for all: to make a client costs the host more than to use it.
+    secrets = services.client("secretsmanager")
+
+    def read(name: str) -> dict[str, object]:
+        return secret(secrets, os.environ[name])
+
+    files: dict[str, Callable[[], str]] = {
+        "listen.ini": lambda: f"listen_addr = {own_address()}\n",
+        "userlist.txt": lambda: user_list(read("USERS_SECRET_ARN")),
+        "server.pem": lambda: server_pem(read("SERVER_TLS_SECRET_ARN")),
+        PASSWORD_FILE: lambda: password_file(read("HEALTH_SECRET_ARN")),
+    }
+    changed: list[str] = []
+    problems: list[str] = []
+    for name, text in files.items():
+        try:
+            if replace(RUN_FOLDER / name, text()):
+                changed.append(name)
+        except Exception as error:  # one line in the journal for whatever went wrong
+            problems.append(f"{name}: {type(error).__name__}: {error}".splitlines()[0])
     if changed:
         print(f"changed: {', '.join(changed)}; PgBouncer {'reloaded' if reload() else 'is down'}")
-    return 0
+    if problems:
+        print(f"refresh failed, these stay as they are: {'; '.join(problems)}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 def secret(secrets: Any, arn: str) -> dict[str, object]:
@@ -67,7 +81,19 @@ def server_pem(document: dict[str, object]) -> str:
     parts = [str(document.get(name, "")).strip() for name in ("private_key", "certificate")]
     if not all(part.startswith("-----BEGIN ") for part in parts):
         raise ValueError("the certificate secret holds no private_key and certificate yet")
-    return "\n".join(parts) + "\n"
+    return _whole("\n".join(parts) + "\n")
+
+
+def _whole(pem: str) -> str:
+    """With a key that is not the certificate's PgBouncer would not start again."""
+    with tempfile.NamedTemporaryFile("w", dir=RUN_FOLDER) as file:
+        file.write(pem)
+        file.flush()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file.name)
+        except ssl.SSLError as error:
+            raise ValueError(f"private_key and certificate are no pair ({error.reason})") from None
+    return pem
 
 
 def password_file(document: dict[str, object]) -> str:

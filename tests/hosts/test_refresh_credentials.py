@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from moto import mock_aws
 
 from hosts import metadata, pooler, refresh_credentials
 from operations import scram
+from operations.certificates import issue
 
 USERS, CERTIFICATE, HEALTH = "pooler/users", "pooler/server-tls", "node_pass/health"
-KEY_PEM = "-----BEGIN PRIVATE KEY-----\nTUlJ\n-----END PRIVATE KEY-----"
-CERTIFICATE_PEM = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----"
+PAIR, OTHER_PAIR = (issue.authority(name, 30, datetime.now(UTC)) for name in ("a", "b"))
+KEY_PEM, CERTIFICATE_PEM = PAIR.private_key.strip(), PAIR.certificate.strip()
+NO_KEY_PEM = "-----BEGIN PRIVATE KEY-----\nTUlJ\n-----END PRIVATE KEY-----"
 
 
 class _Metadata(http.server.BaseHTTPRequestHandler):
@@ -136,6 +139,16 @@ def test_pgbouncer_is_reloaded_only_when_something_changed(
         (USERS, {"status": "waiting"}, "lists no users yet"),
         (USERS, ["a"], "holds no JSON object"),
         (CERTIFICATE, {"certificate": CERTIFICATE_PEM}, "holds no private_key and certificate"),
+        (
+            CERTIFICATE,
+            {"private_key": OTHER_PAIR.private_key, "certificate": CERTIFICATE_PEM},
+            "are no pair (KEY_VALUES_MISMATCH)",
+        ),
+        (
+            CERTIFICATE,
+            {"private_key": NO_KEY_PEM, "certificate": CERTIFICATE_PEM},
+            "private_key and certificate are no pair",
+        ),
         (HEALTH, {"username": "node_pass_health_1"}, "holds no username and password yet"),
         (HEALTH, {"username": "a", "password": "a\nb"}, "has a line break"),
     ],
@@ -163,15 +176,46 @@ def test_what_cannot_be_used_leaves_the_files_as_they_are(
     assert "a password" not in error
 
 
+@pytest.mark.parametrize("damaged", [CERTIFICATE, HEALTH])
+def test_a_damaged_secret_keeps_no_rotation_from_the_host(
+    run_folder: Path, reloads: list[int], damaged: str
+) -> None:
+    put_both()
+    refresh_credentials.main()
+    put(damaged, {})
+    put(USERS, {"users": {"new_1": scram.verifier("new_1", "pw")}})
+    assert refresh_credentials.main() == 1
+    assert (run_folder / "userlist.txt").read_text().startswith('"new_1" ')
+    assert len(reloads) == 2
+
+
+def test_a_damaged_list_of_users_keeps_no_certificate_from_the_host(
+    run_folder: Path, reloads: list[int]
+) -> None:
+    put_both()
+    refresh_credentials.main()
+    put(USERS, {})
+    put(
+        CERTIFICATE,
+        {"private_key": OTHER_PAIR.private_key, "certificate": OTHER_PAIR.certificate},
+    )
+    assert refresh_credentials.main() == 1
+    assert OTHER_PAIR.certificate in (run_folder / "server.pem").read_text()
+    assert len(reloads) == 2
+
+
 def test_absent_secret_and_strange_metadata_are_one_line_each(
-    run_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    run_folder: Path,
+    reloads: list[int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert refresh_credentials.main() == 1
     assert "ResourceNotFoundException" in capsys.readouterr().err
     monkeypatch.setattr(_Metadata, "address", "<html>\n")
     assert refresh_credentials.main() == 1
     assert capsys.readouterr().err.count("\n") == 1
-    assert list(run_folder.iterdir()) == []
+    assert [path.name for path in run_folder.iterdir()] == ["listen.ini"]
 
 
 @pytest.mark.parametrize(("looks", "seconds"), [(0, 0.0), (3, 0.15), (1_000, 5.0)])
