@@ -102,8 +102,8 @@ def refuse(connection: psycopg.Connection[Any], met: Collection[Table]) -> None:
     shown += ", ..." if len(hidden) > _SHOWN else ""
     raise OperationError(
         f"row-level security hides rows of {len(hidden)} table{'' if len(hidden) == 1 else 's'} "
-        f"from {connection.info.user} ({shown}), and without them the backup would not be whole; "
-        f"no backup was made. {_remedy(connection, hidden[0])}; see docs/backups.md, Row-level "
+        f"from {connection.info.user} ({shown}), and without them the backup would not be whole. "
+        f"{_remedy(connection, hidden[0])}; see docs/backups.md, Row-level "
         "security"
     )
 
@@ -114,8 +114,8 @@ def _remedy(connection: psycopg.Connection[Any], table: Table) -> str:
     name = f"{quoted(table.schema)}.{quoted(table.name)}"
     if not table.shown:
         return (
-            "The roles function (`pulumi up`) lets the backup's role read the tables of the "
-            "workload's schema; for another, say as its owner: "
+            "`pgkeep roles apply` lets the backup's role read the tables of the workload's schema; "
+            "for another, say as its owner: "
             f"CREATE POLICY {BACKUP_POLICY} ON {name} FOR SELECT TO {role} USING (true)"
         )
     return (
