@@ -48,7 +48,7 @@ class Pause:
 
     def follow(self, wish: dict[str, Any] | None) -> float:
         """Do what the wish asks now; None: it is not known. Seconds until the next look."""
-        left = float(wish.get("until", 0)) - time.time() if wish else 0.0
+        left = _until(wish) - time.time() if wish else 0.0
         state = str(wish.get("state")) if wish and left > 0 else ""
         name = str(wish.get("id")) if wish else ""
         if self._deadline is not None:
@@ -148,7 +148,7 @@ def follow_for_ever(health: Health, secrets: Any, logs: Any, instance_id: str) -
 
 
 def wish_in(secrets: Any) -> dict[str, Any] | None:
-    """The newest wish; empty when nobody ever had one, None when it cannot be read."""
+    """The newest wish; empty when there is none in the secret, None when it cannot be read."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -158,4 +158,18 @@ def wish_in(secrets: Any) -> dict[str, Any] | None:
         return {} if missing else None
     except BotoCoreError:
         return None
-    return json.loads(text)
+    except KeyError:
+        return {}
+    try:
+        wish = json.loads(text)
+    except ValueError:
+        return {}
+    # Whatever else somebody wrote: clients do not wait for it to be mended.
+    return wish if isinstance(wish, dict) else {}
+
+
+def _until(wish: dict[str, Any]) -> float:
+    try:
+        return float(wish.get("until", 0))
+    except (TypeError, ValueError):
+        return 0.0

@@ -170,6 +170,14 @@ def test_a_wish_that_was_taken_away_ends_the_pause(pausing: Host) -> None:
     assert not pausing.holding
 
 
+@pytest.mark.parametrize("until", [None, "soon", [1], {}, float("nan")])
+def test_a_wish_without_an_end_is_none_and_ends_the_pause(pausing: Host, until: Any) -> None:
+    pausing.wish("ready")
+    pausing.wish("pause")
+    pausing.pause.follow({"id": "one", "state": "pause", "until": until})
+    assert not pausing.holding
+
+
 def test_another_restores_wish_ends_the_pause_of_the_first(pausing: Host) -> None:
     pausing.wish("ready")
     pausing.wish("pause")
@@ -250,3 +258,6 @@ def test_an_empty_secret_is_no_wish_and_an_unreadable_one_is_not_known(
         assert pause.wish_in(Secrets(error)) == expected
     assert pause.wish_in(Secrets(EndpointConnectionError(endpoint_url="x"))) is None
     assert pause.wish_in(Secrets('{"id": "one"}')) == {"id": "one"}
+    for garbage in ("hello", "", "[]", '"pause"', "null", "7", "{"):
+        assert pause.wish_in(Secrets(garbage)) == {}
+    assert pause.wish_in(Secrets(KeyError("SecretString"))) == {}
