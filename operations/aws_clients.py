@@ -21,6 +21,15 @@ _READ_TIMEOUT_SECONDS = 60
 _CONNECTIONS = 64
 
 
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+
+
+def what_to_do(error: Exception) -> str | None:
+    """Where AWS's own word does not say it: credentials that were good when the run began."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code")
+    return "get new credentials and start again" if code in _EXPIRED else None
+
+
 def quick_session() -> BotocoreSession:
     """A session (for `boto3.Session`) whose clients are made without a look at what else there is.
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from operations.database import Endpoint
 from operations.restore import databases, report
+from operations.restore.preconditions import UnfitTargetError
 from operations.restore.report import Report
 from pgkeep.backup.access import progress_console
 from pgkeep.deployed import DeployedStack, connector
@@ -42,10 +43,10 @@ def finished_or_dropped(connection: psycopg.Connection[Any], name: str) -> Gener
     is_new = not databases.exists(connection, name)
     try:
         yield is_new
-    except BaseException:
+    except BaseException as error:
         if is_new:
             drop_incomplete(connection, name)
-        else:
+        elif not isinstance(error, UnfitTargetError):
             progress_console.print(
                 f"[yellow]Database {escape(name)} was there before and is incomplete: nothing can "
                 "be restored into it until it is dropped or empty.[/yellow]",

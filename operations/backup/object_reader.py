@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from operations import aws_clients
 from operations.backup.manifest import Manifest, RowsInObject
 from operations.backup.object_writer import StoredObject, StoredPart
 from operations.errors import OperationError
@@ -135,4 +136,5 @@ def _unreadable(key: str, error: Any) -> OperationError:
         return OperationError(f"{key} is gone from the bucket; use another backup")
     if code in ("InvalidRange", "416"):
         return OperationError(f"{key} is shorter than the manifest says; use another backup")
-    return OperationError(f"{key} cannot be read: {error}; check the permissions of this role")
+    advice = aws_clients.what_to_do(error) or "check the permissions of this role"
+    return OperationError(f"{key} cannot be read: {error}; {advice}")

@@ -11,11 +11,11 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.errors import OperationError
 
@@ -82,14 +82,19 @@ def held(site: PoolerSite, tell: Callable[[str], None] = _silently) -> Generator
         wish.wait(hosts, {"paused", "drained"}, _ANSWER_SECONDS, "holds its clients back")
         result.busy = wish.missing(hosts, {"drained"}, site.drain_seconds)
     except BaseException:
-        wish.utter("resume", LONGEST_SECONDS)
+        # What failed is what has to be told; hosts that are not asked go on at the deadline.
+        with suppress(BotoCoreError, ClientError):
+            wish.utter("resume", LONGEST_SECONDS)
         raise
     try:
         yield result
     finally:
-        wish.utter("resume", LONGEST_SECONDS)
-        tell(f"clients go on (up to {_ANSWER_SECONDS:.0f} s)")
-        result.silent = wish.missing(hosts, {"resumed"}, _ANSWER_SECONDS)
+        result.silent = hosts
+        # Credentials that end just then undo no exchange of databases.
+        with suppress(BotoCoreError, ClientError):
+            wish.utter("resume", LONGEST_SECONDS)
+            tell(f"clients go on (up to {_ANSWER_SECONDS:.0f} s)")
+            result.silent = wish.missing(hosts, {"resumed"}, _ANSWER_SECONDS)
         result.seconds = round(time.monotonic() - began, 3)
 
 

@@ -11,11 +11,15 @@ from operations.database import Endpoint
 from operations.errors import OperationError
 
 
+class UnfitTargetError(OperationError):
+    """A target that nothing may be restored into; nothing was written."""
+
+
 def refuse_unless_empty(connection: psycopg.Connection[Any], endpoint: Endpoint) -> None:
     """A restore never mixes with what is there.
 
     Raises:
-        OperationError: the database has tables, views or sequences of a user.
+        UnfitTargetError: the database has tables, views or sequences of a user.
     """
     found = connection.execute(
         """SELECT n.nspname || '.' || c.relname
@@ -29,7 +33,7 @@ def refuse_unless_empty(connection: psycopg.Connection[Any], endpoint: Endpoint)
     ).fetchall()
     if found:
         names = ", ".join(name for (name,) in found[:3]) + (", ..." if len(found) > 3 else "")
-        raise OperationError(
+        raise UnfitTargetError(
             f"database {endpoint.database} is not empty ({names}); a restore never "
             "mixes with what is there. Restore into a new database"
         )
@@ -41,12 +45,12 @@ def refuse_missing_roles(
     """`description` is that of `operations.backup.cluster_globals`.
 
     Raises:
-        OperationError: roles that own things, or have rights, are not on the server.
+        UnfitTargetError: roles that own things, or have rights, are not on the server.
     """
     there = {name for (name,) in connection.execute("SELECT rolname FROM pg_catalog.pg_roles")}
     missing = [role["name"] for role in description["roles"] if role["name"] not in there]
     if missing:
-        raise OperationError(
+        raise UnfitTargetError(
             f"roles of the backup are missing on {endpoint.host}: "
             f"{', '.join(missing)}; `pgkeep roles apply` makes them, or "
             "restore with --no-owner and apply it afterwards"

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from operations import aws_clients
 from operations.backup.store import Store
 from operations.errors import OperationError
 from pgkeep.deployed import DeployedStack
@@ -37,8 +38,9 @@ def refusals_as_lines(interrupted: str = "nothing was changed") -> Generator[Non
     except OperationError as error:
         raise CommandError(str(error), ExitCode.REFUSED) from error
     except (BotoCoreError, ClientError, psycopg.Error) as error:
-        reason = " ".join(str(error).split())
-        raise CommandError(reason, ExitCode.REFUSED) from error
+        reason, advice = " ".join(str(error).split()), aws_clients.what_to_do(error)
+        text = f"{reason.rstrip('.')}; {advice}" if advice else reason
+        raise CommandError(text, ExitCode.REFUSED) from error
     except KeyboardInterrupt:
         raise CommandError(f"interrupted: {interrupted}", ExitCode.INTERRUPTED) from None
 

@@ -19,6 +19,7 @@ from operations.restore import databases
 from operations.restore.database_swap import Swapped
 from pgkeep import restore_command, restore_exchange
 from pgkeep.app import app
+from pgkeep.backup.access import refusals_as_lines
 from pgkeep.deployed import DeployedStack
 from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_exchange import Exchange
@@ -199,3 +200,11 @@ def test_roles_that_could_not_be_applied_name_the_database_before_and_the_comman
         f"be applied: {reason}"
     )
     assert said.endswith("Once the cause is gone: pgkeep roles apply --stack dev")
+
+
+def test_credentials_that_are_over_are_told_with_what_to_do() -> None:
+    said = {"Error": {"Code": "ExpiredToken", "Message": "The provided token has expired."}}
+    refusal = r"\(ExpiredToken\) .* has expired; get new credentials and start again$"
+    with pytest.raises(CommandError, match=refusal) as refused, refusals_as_lines():
+        raise ClientError(said, "ListObjectsV2")
+    assert refused.value.code == ExitCode.REFUSED

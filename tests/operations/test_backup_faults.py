@@ -131,9 +131,12 @@ def test_a_restore_outlives_a_moment_and_stops_with_the_word_at_what_stays(
         cloud.fail(("GetObject",), fault, fault)
     site.restore(backup)
     assert site.prove(backup).proven
-    for fault, word in ((WRONG_KEY, "AccessDenied"), (EXPIRED, "ExpiredToken")):
+    for fault, word, advice in (
+        (WRONG_KEY, "AccessDenied", "check the permissions"),
+        (EXPIRED, "ExpiredToken", "get new credentials"),
+    ):
         cloud.always_fail(("GetObject",), fault)
-        with pytest.raises(OperationError, match=rf"cannot be read: .*{word}.*check the permiss"):
+        with pytest.raises(OperationError, match=rf"cannot be read: .*{word}.*; {advice}"):
             site.restore(backup)
         cloud.heal()
         assert not site.prove(backup).proven

@@ -140,6 +140,29 @@ def test_clients_go_on_when_the_swap_fails_too() -> None:
     assert cloud.states == ["ready", "pause", "resume"]
 
 
+@pytest.mark.parametrize("refused", ["resume", "pause"])
+def test_credentials_that_end_meanwhile_hide_nothing(
+    monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """What was done counts; hosts that nobody can ask end the pause by themselves."""
+    cloud, put = Cloud("i-1"), Cloud.put_secret_value
+
+    def expired(self: Cloud, SecretId: str, SecretString: str) -> None:
+        if json.loads(SecretString)["state"] in (refused, "resume"):
+            said = {"Error": {"Code": "ExpiredTokenException", "Message": refused}}
+            raise ClientError(said, "PutSecretValue")
+        put(self, SecretId, SecretString)
+
+    monkeypatch.setattr(Cloud, "put_secret_value", expired)
+    if refused == "resume":
+        with held(cloud.site) as result:
+            pass
+        assert result.silent == ("i-1",)
+    else:
+        with pytest.raises(ClientError, match=r"PutSecretValue.*: pause"), held(cloud.site):
+            pytest.fail("nothing may be replaced")
+
+
 def test_a_host_that_does_not_say_that_clients_go_on_is_named() -> None:
     cloud = Cloud("i-1", "i-2")
     cloud.silent_to = {"i-1": "resume"}

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from operations.errors import OperationError
-from operations.restore import database_swap, databases
+from operations.restore import database_swap, databases, preconditions
 from pgkeep.deployed import connector
 from pgkeep.restore_target import finished_or_dropped
 from tests.operations.postgres_server import MASTER, MASTER_PASSWORD, PostgresServer
@@ -342,7 +342,16 @@ def test_what_a_restore_did_not_finish_is_dropped_by_another_session(
             assert not is_new
             raise ValueError("again")
         assert databases.exists(connection, PRESENT)
-    assert f"Database {PRESENT} was there before and is incomplete" in capsys.readouterr().err
+        assert f"Database {PRESENT} was there before and is incomplete" in capsys.readouterr().err
+        # Refused before anything was written into it: it is as whole as it was.
+        with (
+            master(server, PRESENT) as present,
+            pytest.raises(OperationError, match="is not empty"),
+            finished_or_dropped(connection, PRESENT),
+        ):
+            present.execute("CREATE TABLE somebodys ()")
+            preconditions.refuse_unless_empty(present, server.endpoint)
+        assert capsys.readouterr().err == ""
 
 
 def test_a_lost_session_is_told_once(server: PostgresServer) -> None:
