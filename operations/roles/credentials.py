@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _BACK = (
     "Make the version before current again (aws secretsmanager update-secret-version-stage), or "
-    "take AWSPENDING from this one"
+    "take AWSPENDING from this one; where the role was renamed, write {} for a new password"
 )
 
 
@@ -63,7 +63,7 @@ def _stage_role(
     secret = role.secret_arn or ""
     pending = secret_store.read(client, secret, "AWSPENDING")
     document = pending or secret_store.read(client, secret)
-    if document is None:
+    if not document:
         username, password = role.users[0], scram.generate_password()
     else:
         username, password = credentials(document, secret)

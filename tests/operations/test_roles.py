@@ -238,6 +238,25 @@ def test_a_forged_secret_changes_nobodys_password(
     assert deployment.secret("pooler-users") == poolers
 
 
+def test_a_renamed_role_gets_a_password_once_its_secret_is_empty(deployment: Deployment) -> None:
+    deployment.apply()
+    create_buyers(deployment)
+    before = deployment.secret("node_pass_app")
+    renamed = edited(deployment.manifest, "node_pass_app", name="node_pass_web")
+    with pytest.raises(OperationError, match=r"names node_pass_app_1.*renamed, write \{\} for"):
+        deployment.apply(renamed)
+    deployment.server.endpoint.connect(before["username"], before["password"]).close()
+    secret_store.write(deployment.secrets, "pgkeep/node_pass_app", {})
+
+    assert "retire role node_pass_app_1 (no login)" in deployment.apply(renamed).changes
+
+    assert deployment.secret("node_pass_app")["username"] == "node_pass_web_1"
+    with deployment.connect("node_pass_app") as web:
+        assert web.execute("SELECT count(*) FROM buyers").fetchall() == [(0,)]
+    assert "node_pass_web_1" in deployment.secret("pooler-users")["users"]
+    assert deployment.apply(renamed).changes == []
+
+
 @pytest.mark.parametrize(
     "answer",
     ["FATAL:  sorry, too many clients already", "FATAL:  the database system is starting up"],
