@@ -34,6 +34,7 @@ def reconcile(ledger: Ledger, manifest: RoleManifest) -> None:
     _retire(ledger, manifest)
     _reconcile_memberships(ledger, manifest)
     _let_master_act_as_owner(ledger, manifest.owner.name)
+    _let_master_inherit_nothing(ledger, manifest)
 
 
 def managed_names(manifest: RoleManifest) -> list[str]:
@@ -199,6 +200,25 @@ def _let_master_act_as_owner(ledger: Ledger, owner: str) -> None:
             sql.SQL("GRANT {} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE").format(
                 sql.Identifier(owner)
             ),
+        )
+
+
+def _let_master_inherit_nothing(ledger: Ledger, manifest: RoleManifest) -> None:
+    """A restore has the master inherit from the roles while it works, and a killed one for good."""
+    rows = ledger.rows(
+        """SELECT g.rolname
+             FROM pg_auth_members a JOIN pg_roles g ON g.oid = a.roleid
+            WHERE g.rolname = ANY(%s) AND a.inherit_option
+              AND a.member = current_user::regrole AND a.grantor = a.member
+              AND NOT EXISTS (SELECT FROM pg_stat_activity
+                               WHERE application_name LIKE 'pgkeep restore%%')
+            ORDER BY g.rolname""",
+        managed_names(manifest),
+    )
+    for (name,) in rows:
+        ledger.change(
+            f"let the master user inherit nothing from {name}",
+            sql.SQL("GRANT {} TO CURRENT_USER WITH INHERIT FALSE").format(sql.Identifier(name)),
         )
 
 

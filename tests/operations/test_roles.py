@@ -17,7 +17,7 @@ from operations.database import Endpoint
 from operations.errors import OperationError
 from operations.functions import roles as roles_function
 from tests.operations.conftest import Deployment
-from tests.operations.postgres_server import MASTER
+from tests.operations.postgres_server import MASTER, MASTER_PASSWORD
 from workloads import RoleManifest
 
 pytestmark = pytest.mark.root
@@ -338,6 +338,34 @@ def test_crash_between_secret_and_database_is_repaired(
 
 def _crash(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_what_a_killed_restore_let_the_master_inherit_is_taken_back(
+    deployment: Deployment,
+) -> None:
+    """But for a restore that is at work: pg_restore gives objects to their owners by it."""
+    deployment.apply()
+    endpoint, password = deployment.server.endpoint, MASTER_PASSWORD
+    with endpoint.connect(MASTER, password, application_name="pgkeep restore") as restore:
+        for role in ("node_pass_owner", "node_pass_backup"):
+            restore.execute(f"GRANT {role} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE".encode())
+        restore.commit()
+        assert deployment.apply().changes == []
+    wait_until_gone(deployment, "pgkeep restore")
+    assert deployment.apply().changes == [
+        "let the master user inherit nothing from node_pass_backup",
+        "let the master user inherit nothing from node_pass_owner",
+    ]
+    assert deployment.apply().changes == []
+    with endpoint.connect(MASTER, password) as master:
+        master.execute("SET ROLE node_pass_owner")
+
+
+def wait_until_gone(deployment: Deployment, application_name: str) -> None:
+    with deployment.server.superuser() as superuser:
+        query = "SELECT FROM pg_stat_activity WHERE application_name = %s"
+        while superuser.execute(query, (application_name,)).fetchone():
+            pass
 
 
 def test_role_that_left_the_manifest_cannot_log_in_any_more(deployment: Deployment) -> None:
