@@ -19,8 +19,8 @@ def tables(found: Catalog, pieces: Sequence[DumpedPiece]) -> tuple[TableRecord, 
     made: list[TableRecord] = []
     for table in found.tables:
         parts = dumped[table.schema, table.name]
-        whole = Fingerprint(0, 0)
-        for _, fingerprint in parts:
+        (_, whole), *others = parts
+        for _, fingerprint in others:
             whole += fingerprint
         made.append(
             TableRecord(

@@ -148,13 +148,12 @@ def refuse_hidden_rows(connection: psycopg.Connection[Any]) -> list[row_security
     Raises:
         OperationError: there are tables whose rows the session sees in part only.
     """
+    secured = row_security.tables(connection)
+    if not secured:
+        return []
     # Of extensions' own tables a backup reads nothing.
     read = catalog.names(connection)
-    met = [
-        table
-        for table in row_security.tables(connection)
-        if table.partitioned or (table.schema, table.name) in read
-    ]
+    met = [table for table in secured if table.partitioned or (table.schema, table.name) in read]
     row_security.refuse(connection, met)
     return met
 

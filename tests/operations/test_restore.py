@@ -435,7 +435,7 @@ def test_without_a_whole_manifest_there_is_no_backup(plain: Site) -> None:
     body = _body(plain, backup.key)
     for spoiled, reason in (
         (body[: len(body) // 2], "no manifest of a whole backup"),
-        (body.replace(b'"rows": 2000', b'"rows": 1999'), "was altered after it was written"),
+        (body.replace(b'"rows":2000', b'"rows":1999'), "was altered after it was written"),
         (body.replace(b'"format": 2', b'"format": 9'), "has format 9, this version reads 2"),
         (b"[]", "no manifest of a whole backup"),
         (b"", "no manifest of a whole backup"),
