@@ -83,9 +83,20 @@ class Children:
 
     @contextmanager
     def output(
-        self, program: str, arguments: Sequence[str], *, script: bytes = b""
+        self,
+        program: str,
+        arguments: Sequence[str],
+        *,
+        script: bytes = b"",
+        server_options: str = "",
     ) -> Generator[IO[bytes]]:
-        """The program's standard output; `script` is what it reads from its standard input.
+        """The program's standard output.
+
+        Args:
+            program: pg_dump or psql.
+            arguments: its words but for the database.
+            script: what it reads from its standard input.
+            server_options: of its session, as libpq's PGOPTIONS has them (`-c NAME=VALUE`).
 
         Raises:
             OutOfMemoryError: the program needed more than `memory_bytes`.
@@ -97,7 +108,7 @@ class Children:
         with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as entrance:
             entrance.write(script)
             entrance.seek(0)
-            process = self._start(program, arguments, errors, entrance)
+            process = self._start(program, arguments, errors, entrance, server_options)
             if process.stdout is None:
                 raise AssertionError("stdout is a pipe")
             ended = threading.Event()
@@ -136,14 +147,19 @@ class Children:
         return self._stopped
 
     def _start(
-        self, program: str, arguments: Sequence[str], errors: IO[bytes], entrance: IO[bytes]
+        self,
+        program: str,
+        arguments: Sequence[str],
+        errors: IO[bytes],
+        entrance: IO[bytes],
+        server_options: str,
     ) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._stopped:
                 raise OperationError(_STOPPED)
             process = subprocess.Popen(
                 [*command(program), *arguments, self.login.option],
-                env=self.login.environment(),
+                env=self.login.environment(PGOPTIONS=server_options),
                 stdin=entrance,
                 stdout=subprocess.PIPE,
                 stderr=errors,

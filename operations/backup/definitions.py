@@ -12,6 +12,9 @@ from operations.backup.children import Children
 SCHEMA = ("--section=pre-data", "--section=post-data")
 LARGE_OBJECTS = ("--section=data", "--exclude-table-data=*.*")
 _READ_BYTES = 1024 * 1024
+#: For its session. From about 3,000 tables PostgreSQL would compile the query that reads the types
+#: (its estimate passes jit_above_cost), which takes as long as the query itself.
+NO_COMPILATION = "-c jit=off"
 
 
 #: What has become of a stream in the bucket.
@@ -54,7 +57,9 @@ def dump(
     ]
     writer: Writer[StoredT] | None = None
     try:
-        with children.output("pg_dump", [*everything, *words]) as output:
+        with children.output(
+            "pg_dump", [*everything, *words], server_options=NO_COMPILATION
+        ) as output:
             while block := output.read(_READ_BYTES):
                 writer = writer or opened()
                 writer.write(block)

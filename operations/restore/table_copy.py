@@ -141,7 +141,11 @@ class TableCopy:
         words = ["--format=custom", "--no-password", f"--snapshot={self.snapshot.name}"]
         children = Children(self.source.login)
         with (
-            children.output("pg_dump", [*words, *definitions.SCHEMA]) as output,
+            children.output(
+                "pg_dump",
+                [*words, *definitions.SCHEMA],
+                server_options=definitions.NO_COMPILATION,
+            ) as output,
             path.open("wb") as file,
         ):
             while block := output.read(_READ_BYTES):

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from operations.backup import BackupTarget, Options, catalog, fingerprints, rows, run, segments
+from operations.backup import (
+    BackupTarget,
+    Options,
+    catalog,
+    fingerprints,
+    manifest,
+    rows,
+    run,
+    segments,
+)
 from operations.backup.catalog import Table
+from operations.backup.children import Children
 from operations.backup.fingerprints import Fingerprint, fingerprint
+from operations.backup.manifest import RowsInObject, TableRecord
+from operations.backup.object_writer import StoredObject, StoredPart
 from operations.errors import OperationError
-from tests.operations import test_backup
+from tests.operations import stored_backups, test_backup
 from tests.operations.conftest import Deployment
 
 pytestmark = pytest.mark.root
@@ -80,6 +94,11 @@ def test_small_tables_are_counted_and_hashed_together_as_alone(
     # Backups of such a size tell no speed.
     assert set(asked) == {"ListMultipartUploads", "PutObject"}
     assert log.count("AS summed") >= 5
+    # Before the rows of each table that was counted with others, and at the end of each script.
+    assert log.count("EXECUTE pgkeep_mark") > 23
+    assert log.count("statement: PREPARE pgkeep_mark") == len(
+        {one.segments[0].key for one in made.tables}
+    )
     assert log.count("COMMIT;") >= 2
     recorded = {table.name: Fingerprint(table.rows, table.hash) for table in made.tables}
     with filled.connect("node_pass_backup") as connection:
@@ -118,3 +137,33 @@ def test_a_client_that_cannot_be_made_leaves_no_backup(
     assert test_backup.objects(s3) == []
     # Nothing of it is at work, so that the next one begins at once.
     assert test_backup.backup(filled, target, s3).row_counts
+
+
+def test_pg_dump_reads_the_catalog_uncompiled(
+    filled: Deployment, target: BackupTarget, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: dict[str, str] = {}
+    output = Children.output
+
+    def see(children: Children, program: str, words: Sequence[str], **more: Any) -> Any:
+        if "--version" not in words:
+            with output(children, "psql", ["--command=SHOW jit", "--tuples-only"], **more) as shown:
+                started[program] = shown.read().decode().strip()
+        return output(children, program, words, **more)
+
+    monkeypatch.setattr(Children, "output", see)
+    assert test_backup.backup(filled, target, s3).row_counts
+    assert started == {"pg_dump": "off", "psql": "on"}
+
+
+def test_a_manifest_is_one_text_for_its_hash_and_its_lines() -> None:
+    table = TableRecord("s", 'ä"\n', ("id",), 1, 2**64, (RowsInObject("k", 0, 9, "all", 1),))
+    stored = StoredObject("k", 9, "00", (StoredPart(9, "00"),))
+    made = replace(
+        stored_backups.made(1), tables=(table, table), objects=(stored,), extensions=(("a", "1"),)
+    )
+    body = manifest.encode(made)
+    assert manifest.decode(body, "here") == made
+    assert body.count(b'\n  {"columns":["id"],') == 2
+    assert b'"extensions": [\n  ["a","1"]\n ]' in body
+    assert b'"skipped": []' in body
