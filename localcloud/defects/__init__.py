@@ -13,6 +13,7 @@ def install(cloud: Cloud) -> None:
         embedded_events,
         errors,
         inventories,
+        key_states,
         log_groups,
         object_locks,
         objects,
@@ -30,6 +31,7 @@ def install(cloud: Cloud) -> None:
     object_locks.install()
     access_logs.install()
     inventories.install()
+    key_states.install()
     log_groups.install()
     replication.install()
     replica_keys.install()

@@ -130,6 +130,20 @@ def test_a_role_uploads_in_parts_with_the_key_it_named(planes):
         client.abort_multipart_upload(**again)
 
 
+def test_a_key_is_switched_by_its_arn_too(planes):
+    kms = planes.client("kms")
+    made = kms.create_key()["KeyMetadata"]
+    for name in (made["Arn"], made["KeyId"]):
+        for change, state in (
+            (kms.disable_key, "Disabled"),
+            (kms.enable_key, "Enabled"),
+            (kms.schedule_key_deletion, "PendingDeletion"),
+            (kms.cancel_key_deletion, "Disabled"),
+        ):
+            change(KeyId=name)
+            assert kms.describe_key(KeyId=name)["KeyMetadata"]["KeyState"] == state
+
+
 def test_kms_permissions_are_needed_for_an_encrypted_bucket(planes):
     key = planes.client("kms").create_key()["KeyMetadata"]["Arn"]
     name = bucket(planes, "with-key")
