@@ -57,8 +57,9 @@ def initialize(target: MasterTarget, rds: RDSClient, secrets: SecretsManagerClie
     of_another = False
     if current and (of := current.get(_INSTANCE)):
         of_another = of != _describe(rds, target.instance_identifier)["DbiResourceId"]
-    if current and "password" in current and pending is None and not of_another:
-        return Outcome("unchanged", str(current.get("username", "")))
+    is_whole = current is not None and {"username", "password"} <= current.keys()
+    if current and is_whole and pending is None and not of_another:
+        return Outcome("unchanged", str(current["username"]))
     if current is None:
         # The first version of a secret becomes current by itself; a password must not, before the
         # instance has it.

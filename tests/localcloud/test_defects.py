@@ -231,6 +231,13 @@ def test_a_secret_read_without_a_version_follows_the_label_awscurrent(planes: Pl
         RemoveFromVersionId=first,
     )
     assert client.get_secret_value(SecretId="rotated")["SecretString"] == "two"
+    # And so does a value that is put by hand.
+    third = client.put_secret_value(SecretId="rotated", SecretString="three")["VersionId"]
+    assert client.get_secret_value(SecretId="rotated")["SecretString"] == "three"
+    stages = client.describe_secret(SecretId="rotated")["VersionIdsToStages"]
+    assert stages[third] == ["AWSCURRENT"]
+    assert stages[second] == ["AWSPREVIOUS"]
+    assert "AWSCURRENT" not in stages.get(first, [])
 
 
 def test_a_protected_log_group_is_not_deleted(planes):

@@ -83,6 +83,20 @@ def test_initialize_sets_a_new_password_once(secrets: Any, rds: Any, passwords: 
     assert len(passwords) == 1
 
 
+@pytest.mark.parametrize("lost", ["username", "password"])
+def test_a_secret_that_lost_a_part_gets_a_new_password(
+    secrets: Any, rds: Any, passwords: list[str], lost: str
+) -> None:
+    function.handler({"action": "initialize"}, None)
+    whole = current(secrets)
+    damaged = {name: value for name, value in whole.items() if name != lost}
+    secret_store.write(secrets, "master", damaged, "AWSPENDING")
+    secret_store.promote(secrets, "master")
+    assert function.handler({"action": "initialize"}, None)["status"] == "initialized"
+    assert current(secrets) == {**whole, "password": passwords[-1]}
+    assert len(passwords) == 2
+
+
 def test_an_instance_that_took_the_place_of_another_gets_a_password(
     secrets: Any, rds: Any, passwords: list[str]
 ) -> None:
