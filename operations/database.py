@@ -134,6 +134,8 @@ _AFTER_THE_PASSWORD = (
     "too many connections for ",
     "remaining connection slots are reserved",
     "is not currently accepting connections",
+    # Who waited while a restore exchanged the database.
+    "It seems to have just been dropped or renamed",
 )
 
 

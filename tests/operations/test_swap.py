@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from operations.database import password_accepted
 from operations.errors import OperationError
 from operations.restore import database_swap, databases, preconditions
 from pgkeep.deployed import connector
@@ -74,6 +75,7 @@ def test_the_restored_one_comes_and_the_one_before_stays_closed(coming: Postgres
 def test_clients_that_come_again_at_once_keep_nobody_from_it(coming: PostgresServer) -> None:
     """Neither from the exchange, nor do they get into what it puts aside."""
     over, refusals = threading.Event(), set[str]()
+    renamed = list[bool]()
 
     def come_again() -> None:
         while not over.is_set():
@@ -82,6 +84,9 @@ def test_clients_that_come_again_at_once_keep_nobody_from_it(coming: PostgresSer
                     client.execute("SELECT pg_sleep(0.01)")
             except psycopg.OperationalError as error:
                 refusals.add(str(error).split("FATAL: ")[-1].strip())
+                if "does not exist" in str(error):
+                    # A rotation must not take it for a wrong password.
+                    renamed.append(password_accepted(error))
 
     with master(coming) as connection, ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(come_again) for _ in range(8)]
@@ -101,6 +106,8 @@ def test_clients_that_come_again_at_once_keep_nobody_from_it(coming: PostgresSer
             client.result()
         assert open_to_sessions(connection) == {PRESENT: True, COMING: False}
     assert not any("not currently accepting" in refusal for refusal in refusals), refusals
+    assert renamed
+    assert all(renamed)
 
 
 def test_a_session_that_the_master_may_not_end_is_waited_for(coming: PostgresServer) -> None:
