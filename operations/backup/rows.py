@@ -43,8 +43,6 @@ _TABLES_A_MESSAGE = 25
 # PostgreSQL works longer than for so many rows.
 _TOGETHER_BYTES = 64 * 1024
 _TABLES_TOGETHER = 50
-# Says the mark: a prepared statement, for which PostgreSQL plans nothing each time.
-_MARK = "EXECUTE pgkeep_mark"
 # Then a transaction gives back its locks, an index's for each table too: a server has room for 64 a
 # connection (max_locks_per_transaction). The run's own session keeps every table locked.
 _TABLES_A_TRANSACTION = 500
@@ -144,7 +142,6 @@ class RowDumper:
         # it here, rows would hold by a chance of 1 in 2^128.
         mark = rf"E'\x0b{token}'"
         lines = [f"{statement};" for statement in import_statements(self.snapshot)]
-        lines.append(f"PREPARE pgkeep_mark AS SELECT {mark};")
         in_transaction = 0
         for batch in batches:
             in_transaction += len(batch.segments)
@@ -159,12 +156,12 @@ class RowDumper:
                 # `\;` ends a statement and does not send it yet.
                 statements = [self._statements(one, mark, batch.together) for one in some]
                 lines.append("\\;\n".join(statements) + ";")
-        lines.append(f"{_MARK};")
+        lines.append(f"SELECT {mark};")
         return "\n".join(lines).encode(self.snapshot.codec)
 
     def _statements(self, segment: Segment, mark: str, counted: bool) -> str:
         table, rows = segment.table, _rows(segment)
-        first = _MARK
+        first = f"SELECT {mark}"
         if not counted:
             with_hash = self._is_hashed(table)
             first = fingerprints.query(table, rows, with_hash=with_hash, label=mark)
