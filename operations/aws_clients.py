@@ -27,7 +27,9 @@ _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 
 def what_to_do(error: Exception) -> str | None:
     """Where AWS's own word does not say it: credentials that were good when the run began."""
-    code = getattr(error, "response", {}).get("Error", {}).get("Code")
+    # None where no answer came (botocore's HTTPClientError).
+    response = getattr(error, "response", None) or {}
+    code = response.get("Error", {}).get("Code")
     return "get new credentials and start again" if code in _EXPIRED else None
 
 
