@@ -6,6 +6,7 @@ the official installer, given a short time; a build of its Go module, pinned by 
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from toolchain.cache import cache_folder
-from toolchain.steps import RefusedError, console, step
+from toolchain.steps import RefusedError, progress, step
 
 MODULE = Path(__file__).parent / "pulumi_module"
 # The engine and the SDK speak one protocol; the SDK's own version is what pgkeep is tested with.
@@ -29,6 +30,8 @@ BUILD_TIMEOUT_SECONDS = 1800
 def ensure_pulumi() -> Path:
     """The path of a usable `pulumi`; installs or builds it when there is none.
 
+    Two callers never build it twice: the second waits.
+
     Raises:
         RefusedError: nothing worked; the message says what was tried and what to install.
     """
@@ -40,14 +43,17 @@ def ensure_pulumi() -> Path:
     if binary.exists():
         return binary
     cached.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cached.parent, prefix="pulumi-") as work:
-        made = _install(Path(work)) or _build(Path(work))
-        # Renamed as a whole: a cut-off download or build is never taken for a CLI.
+    with (cached.parent / "pulumi.lock").open("w") as lock:
         try:
-            made.rename(cached)
-        except OSError:
-            if not binary.exists():  # Another run was faster: its result serves as well.
-                raise
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.print(f"Pulumi CLI {VERSION}: another run is getting it, waiting ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not binary.exists():
+            with tempfile.TemporaryDirectory(dir=cached.parent, prefix="pulumi-") as work:
+                made = _install(Path(work)) or _build(Path(work))
+                # Renamed as a whole: a cut-off download or build is never taken for a CLI.
+                made.rename(cached)
     return binary
 
 
@@ -90,7 +96,7 @@ def _install(work: Path) -> Path | None:
                 timeout=INSTALL_TIMEOUT_SECONDS,
             )
     except subprocess.SubprocessError:
-        console.print("  not reachable from here: it is built instead")
+        progress.print("  not reachable from here: it is built instead")
         return None
     return root / "bin" if (root / "bin" / "pulumi").exists() else None
 

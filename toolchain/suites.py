@@ -34,8 +34,8 @@ SUITES = {
     "facts": 1,
     "unit": 2,
     "workloads": 1,
-    "toolchain": 1,
     "hosts": 2,
+    "toolchain": 1,
     "command_line": 2,
     "policies": 2,
     "operations": 2,
@@ -53,7 +53,7 @@ ROOT_SUITES = ("e2e",)
 # Suites that use the base image.
 IMAGE_SUITES = ("operations", "localcloud", "e2e")
 # Suites that run the engine.
-ENGINE_SUITES = ("command_line", "policies", "e2e")
+ENGINE_SUITES = ("toolchain", "command_line", "policies", "e2e")
 
 
 @dataclass

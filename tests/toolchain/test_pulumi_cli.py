@@ -1,5 +1,6 @@
 """Which Pulumi CLI is taken: PATH if new enough, then the cache; never a half-made one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_without_installer_and_go_it_says_what_to_install_and_leaves_nothing(
 ) -> None:
     with pytest.raises(RefusedError, match=r"install the Pulumi CLI .* or Go"):
         pulumi_cli.ensure_pulumi()
-    assert list((machine / "cache/pgkeep").iterdir()) == []
+    assert [one.name for one in (machine / "cache/pgkeep").iterdir()] == ["pulumi.lock"]
 
 
 def test_a_failed_build_leaves_nothing_in_the_cache(machine: Path) -> None:
@@ -54,7 +55,31 @@ def test_a_failed_build_leaves_nothing_in_the_cache(machine: Path) -> None:
     go.chmod(0o755)
     with pytest.raises(RefusedError, match="no space left on device"):
         pulumi_cli.ensure_pulumi()
-    assert list((machine / "cache/pgkeep").iterdir()) == []
+    assert [one.name for one in (machine / "cache/pgkeep").iterdir()] == ["pulumi.lock"]
+
+
+def test_two_runs_build_once_and_say_so_beside_the_output(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The output of `preview --json` is one document, on a machine that has no CLI yet too."""
+    monkeypatch.setenv("PATH", f"{machine / 'bin'}:/usr/bin:/bin")
+    for name, body in {
+        "curl": "exit 7",
+        "go": f"""echo built >> {machine}/runs
+                  sleep 0.5
+                  for word; do [ "$before" = -o ] && echo > "$word"; before=$word; done""",
+    }.items():
+        (machine / "bin" / name).write_text(f"#!/bin/bash\n{body}\n")
+        (machine / "bin" / name).chmod(0o755)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(pulumi_cli.ensure_pulumi) for _ in range(2)]
+        assert {run.result() for run in runs} == {
+            machine / f"cache/pgkeep/pulumi-{pulumi_cli.VERSION}/pulumi"
+        }
+    assert (machine / "runs").read_text() == "built\n"
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "it is built instead" in said.err and "another run is getting it" in said.err
 
 
 def test_the_pinned_module_is_the_version_of_the_sdk() -> None:
