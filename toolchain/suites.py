@@ -44,7 +44,8 @@ SUITES = {
 }
 # Two lanes run side by side: these suites mostly wait for boots, health checks and servers, the
 # others mostly compute. What stands in which lane is to make both end together.
-WAITING_LANE = ("e2e", "localcloud", "operations")
+# The engine takes minutes on a machine that never had it: what needs none goes before it.
+WAITING_LANE = ("operations", "e2e", "localcloud")
 COMPUTING_LANE = ("types", *(name for name in SUITES if name not in WAITING_LANE))
 # Hosts that boot keep their pace: what computes beside them gives way.
 COMPUTING_NICENESS = 5
@@ -85,7 +86,8 @@ def run_all(selected: list[str]) -> int:
             wanted.append(names)
     arguments = [] if can_run_hosts else ["-m", "not root"]
     if len(wanted) == 1:
-        results += _prepare(wanted[0], can_run_hosts=can_run_hosts)
+        results += _image(wanted[0], can_run_hosts=can_run_hosts)
+        _engine(wanted[0])
         results += [_run(name, arguments) for name in wanted[0]]
     elif wanted:
         results += _side_by_side(wanted, arguments, can_run_hosts=can_run_hosts)
@@ -93,14 +95,17 @@ def run_all(selected: list[str]) -> int:
     return 1 if any(result.failed for result in results) else 0
 
 
-def _prepare(names: list[str], *, can_run_hosts: bool) -> list[Result]:
-    """Makes what the suites run on; on a machine that never had it, this takes minutes."""
-    results: list[Result] = []
-    if can_run_hosts and set(names) & set(IMAGE_SUITES):
-        results.append(_check("prepare", ["-m", "localcloud", "prepare"]))
+def _image(names: list[str], *, can_run_hosts: bool) -> list[Result]:
+    """Makes what hosts and databases run from; on a machine that never had it, takes a minute."""
+    if not can_run_hosts or not set(names) & set(IMAGE_SUITES):
+        return []
+    return [_check("prepare", ["-m", "localcloud", "prepare"])]
+
+
+def _engine(names: list[str]) -> None:
+    """Gets the engine; on a machine that never had it, this takes minutes."""
     if set(names) & set(ENGINE_SUITES):
         ensure_pulumi()
-    return results
 
 
 def _side_by_side(
@@ -113,8 +118,10 @@ def _side_by_side(
     def run_lane(names: list[str]) -> list[Result]:
         results: list[Result] = []
         for name in names:
-            if name in (*IMAGE_SUITES, *ENGINE_SUITES):
-                preparation.result()
+            if name in IMAGE_SUITES:
+                image.result()
+            if name in ENGINE_SUITES:
+                engine.result()
             if interrupted.is_set():
                 break
             with showing:
@@ -128,12 +135,13 @@ def _side_by_side(
                     sys.stdout.flush()
         return results
 
-    with ThreadPoolExecutor(len(lanes) + 1) as executor:
+    with ThreadPoolExecutor(len(lanes) + 2) as executor:
         every = [name for names in lanes for name in names]
-        preparation = executor.submit(_prepare, every, can_run_hosts=can_run_hosts)
+        image = executor.submit(_image, every, can_run_hosts=can_run_hosts)
+        engine = executor.submit(_engine, every)
         running = [executor.submit(run_lane, names) for names in lanes]
         try:
-            return [result for task in (preparation, *running) for result in task.result()]
+            return [result for task in (image, *running) for result in task.result()]
         except KeyboardInterrupt:
             # Ctrl-C reaches the suites too, which clean up; no further one is begun.
             interrupted.set()
