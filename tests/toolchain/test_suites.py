@@ -54,7 +54,7 @@ def test_two_lanes_run_side_by_side_and_hosts_wait_for_what_they_boot(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     order: list[str] = []
-    others_begun, image_made = threading.Event(), threading.Event()
+    others_begun, image_made, hosts_ran = (threading.Event() for _ in range(3))
 
     def run(command: list[str], **options: object) -> subprocess.CompletedProcess:
         if "localcloud" in command:
@@ -67,19 +67,27 @@ def test_two_lanes_run_side_by_side_and_hosts_wait_for_what_they_boot(
             others_begun.set()
             assert image_made.wait(20)
         order.append(name)
-        assert (command[0] == "nice") == (name != "e2e")
+        if name == "operations":
+            hosts_ran.set()
+        assert (command[0] == "nice") == (name not in ("operations", "e2e"))
         (report,) = [part.split("=")[1] for part in command if part.startswith("--junit-xml=")]
         Path(report).write_text('<testsuites><testsuite tests="3" /></testsuites>')
         options["stdout"].write(f"all of {name}\n")
         return subprocess.CompletedProcess(command, 0)
 
+    def engine() -> None:
+        assert hosts_ran.wait(20), "what needs no engine waited for it"
+        order.append("engine")
+
     monkeypatch.setattr(suites.subprocess, "run", run)
-    monkeypatch.setattr(suites, "ensure_pulumi", lambda: order.append("engine"))
+    monkeypatch.setattr(suites, "ensure_pulumi", engine)
     monkeypatch.setattr(suites.platform, "system", lambda: "Linux")
     monkeypatch.setattr(suites.os, "geteuid", lambda: 0)
-    assert suites.run_all(["facts", "policies", "e2e"]) == 0
-    assert order.index("image") < order.index("engine") < order.index("policies")
-    assert order.index("engine") < order.index("e2e")
+    assert suites.run_all(["facts", "policies", "operations", "e2e"]) == 0
+    assert order.index("image") < order.index("operations") < order.index("engine")
+    assert order.index("engine") < min(order.index("policies"), order.index("e2e"))
     printed = capfd.readouterr().out
-    assert {f"all of {name}" for name in ("facts", "policies", "e2e")} <= set(printed.splitlines())
-    assert printed.splitlines()[-1] == "10 passed, 0 failed, 0 skipped"
+    assert {f"all of {name}" for name in ("facts", "operations", "e2e")} <= set(
+        printed.splitlines()
+    )
+    assert printed.splitlines()[-1] == "13 passed, 0 failed, 0 skipped"
