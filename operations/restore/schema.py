@@ -82,12 +82,16 @@ class SchemaArchive:
     @cached_property
     def _entries(self) -> list[bytes]:
         lines = self._run([*command("pg_restore"), "--list"], "the list").splitlines(keepends=True)
-        return [
-            line
-            for line in lines
-            if not line.startswith(b";")
-            and not (self.without_foreign_keys and _FOREIGN_KEY.match(line))
-        ]
+        entries = [line for line in lines if not line.startswith(b";")]
+        if not self.without_foreign_keys:
+            return entries
+        kept = [line for line in entries if not _FOREIGN_KEY.match(line)]
+        if without := len(entries) - len(kept):
+            self.left_out.append(
+                f"foreign keys ({without}): they are not here, and neither are the rows of the "
+                "tables that were not chosen"
+            )
+        return kept
 
     def _chosen(self, wanted: Callable[[bytes], bool]) -> list[bytes]:
         return [line for line in self._entries if wanted(line)]

@@ -149,6 +149,7 @@ COMMENT ON DATABASE node_pass IS 'it''s the database';
 ALTER ROLE stranger_admin IN DATABASE node_pass SET search_path = ''
 """
 BEFORE = ", which was so when it was backed up"
+NO_FOREIGN_KEYS = "foreign keys (1): they are not here, and neither are the rows of the tables that were not chosen"
 BESIDE_ITS_CONTENT = """
 SELECT datconnlimit, shobj_description(d.oid, 'pg_database'),
        (SELECT array_agg((setrole::regrole::text, setconfig) ORDER BY setrole)::text
@@ -335,6 +336,7 @@ def test_selected_tables_come_back_alone(plain: Site) -> None:
         (buyers,) = connection.execute("SELECT count(*) FROM buyers").fetchone() or ()
         (orders,) = connection.execute("SELECT count(*) FROM orders").fetchone() or ()
     assert (buyers, orders) == (2000, 0)
+    assert restored.left_out == [NO_FOREIGN_KEYS]
     assert plain.prove(backup, tables=restored.tables).proven
     with pytest.raises(OperationError, match=r"no table called 'byers': public.buyers, public.ord"):
         plain.restore(backup, selection=Selection(tables=("byers",)))
@@ -553,6 +555,7 @@ def test_chosen_tables_come_alone_and_a_difference_is_found(plain: Site) -> None
                       nextval('buyers_id_seq')"""
         ).fetchone()
     assert row == (2000, 0, 0, 2001)
+    assert restored.left_out == [NO_FOREIGN_KEYS]
     assert prove(described, connect=plain.connect, tables=restored.tables).proven
     with plain.connect() as connection:
         connection.execute("UPDATE buyers SET wallet = 'forged' WHERE id = 7")
