@@ -15,6 +15,7 @@ def install(cloud: Cloud) -> None:
         inventories,
         key_states,
         log_groups,
+        object_encryption,
         object_locks,
         objects,
         replica_keys,
@@ -33,6 +34,7 @@ def install(cloud: Cloud) -> None:
     inventories.install()
     key_states.install()
     log_groups.install()
+    object_encryption.install()
     replication.install()
     replica_keys.install()
     secrets.install()

@@ -18,7 +18,7 @@ from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeKey, S3Backend, s3_backends
 
 from localcloud.errors import LocalCloudError
-from localcloud.permissions import accounts, roles
+from localcloud.permissions import accounts, encryption, roles
 from localcloud.permissions.callers import Caller
 from localcloud.permissions.enforcement import decide
 from localcloud.permissions.policies import Decision, Principal, Request
@@ -102,6 +102,8 @@ def _copy(bucket: Any, key: Any, rule: dict[str, Any]) -> None:
             raise LocalCloudError("the rule does not select objects under a customer key.")
         role.require("kms:Decrypt", bucket, key.kms_key_id)
         role.require("kms:Encrypt", destination, replica_key)
+        _require_usable(key.kms_key_id, "Decrypt")
+        _require_usable(replica_key, "Encrypt")
     replica = _originals["put"](
         s3_backends[destination.account_id]["aws"],
         destination.name,
@@ -120,6 +122,15 @@ def _copy(bucket: Any, key: Any, rule: dict[str, Any]) -> None:
     replica.replication_status = "REPLICA"
     given_up = override or _owner_enforced(destination)
     replica.owner_account = (destination if given_up else bucket).account_id
+
+
+def _require_usable(key_arn: str, operation: str) -> None:
+    key = encryption.find(key_arn)
+    if key is None:
+        raise LocalCloudError(f"key {key_arn} does not exist.")
+    refused = encryption.refusal(key, operation, encryption.ENCRYPTION)
+    if refused is not None:
+        raise LocalCloudError(": ".join(refused))
 
 
 def _destination(bucket: Any, wanted: dict[str, Any]) -> Any:

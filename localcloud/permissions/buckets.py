@@ -15,7 +15,7 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
-from localcloud.permissions import accounts, callers, encryption, enforcement
+from localcloud.permissions import accounts, callers, enforcement, object_keys
 from localcloud.permissions.callers import Caller
 from localcloud.permissions.policies import Decision, Request, evaluate
 
@@ -227,27 +227,10 @@ def _require(caller: Caller, request: Request) -> None:
 
 
 def _check_encryption(response: Any, caller: Caller, request: Request) -> None:
-    if caller.role is None:
-        return
-    account, region = response.current_account, response.region
-    headers = response.headers
-    key = headers.get("x-amz-server-side-encryption-aws-kms-key-id")
-    algorithm = headers.get("x-amz-server-side-encryption", "")
-    if request.action == "s3:PutObject" and algorithm:
-        if not algorithm.startswith("aws:kms") or not key:
-            return
-        uses = encryption.uses(("kms:GenerateDataKey",), key, "s3", account, region)
-    else:
-        uses = encryption.needed(request.action, request.resource, account, region)
-    if uses and request.action == "s3:PutObject" and _is_multipart(response):
-        # The parts are read again when they are put together.
-        uses += encryption.uses(("kms:Decrypt",), uses[0].key_arn, "s3", account, region)
+    """The key's policies for the caller, then its state."""
+    uses = object_keys.uses(response, request.action, str(request.resource))
     enforcement.check_keys(caller, uses, request.context)
-
-
-def _is_multipart(response: Any) -> bool:
-    query: Any = response.normalized_request.args
-    return "uploads" in query or "uploadId" in query
+    object_keys.require_usable(uses)
 
 
 def _hide_missing(caller: Caller, bucket_name: str, key_name: str, values: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""The KMS permissions that a call to another service needs as well.
+"""The KMS permissions that a call to another service needs as well, and the state of its key.
 
 A role that may read a secret but not use its key fails on AWS: so it does here. Keys that AWS
-manages (`alias/aws/…`) need no permission of the caller.
+manages (`alias/aws/…`) need no permission of the caller. S3's own rules: `object_keys`.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,11 @@ from moto.sqs.models import sqs_backends
 
 from localcloud.permissions import accounts, resources
 
+# The key that AWS manages for S3, where none is named.
+MANAGED = "alias/aws/s3"
+# The usage of a key that encrypts.
+ENCRYPTION = "ENCRYPT_DECRYPT"
+
 _WRITE = ("kms:GenerateDataKey",)
 _READ = ("kms:Decrypt",)
 _BOTH = _WRITE + _READ
@@ -27,7 +32,6 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = {
     "sqs:ReceiveMessage": _READ,
     "sns:Publish": _BOTH,
     "s3:GetObject": _READ,
-    "s3:GetObjectVersion": _READ,
     "s3:PutObject": _WRITE,
 }
 
@@ -58,11 +62,33 @@ def uses(
 ) -> list[KeyUse]:
     """The key uses of `actions` through a service."""
     arn = resources.key_arn(key_id, account, region)
-    place, owner = arn.split(":")[3:5]
-    key: Any = kms_backends[owner][place].keys.get(arn.rpartition("/")[2])
+    key = find(arn)
     if key is not None and any(alias.startswith("alias/aws/") for alias in key.aliases):
         return []
     return [KeyUse(action, arn, f"{service}.{region}.amazonaws.com") for action in actions]
+
+
+def find(arn: str) -> Any | None:
+    """moto's key with this ARN, None without one."""
+    place, owner = arn.split(":")[3:5]
+    return kms_backends[owner][place].keys.get(arn.rpartition("/")[2])
+
+
+def refusal(key: Any, operation: str, usage: str | None) -> tuple[str, str] | None:
+    """KMS's error and its text where the key is of no use for the operation; None where it is.
+
+    Source: AWS KMS developer guide, "Key states of AWS KMS keys", table details 1 and 3.
+    """
+    if key.key_state == "PendingDeletion":
+        return "KMSInvalidStateException", f"{key.arn} is pending deletion."
+    if not key.enabled:
+        return "DisabledException", f"{key.arn} is disabled."
+    # moto keeps None where CreateKey names no usage.
+    found = key.key_usage or ENCRYPTION
+    if usage not in (None, found):
+        text = f"{key.arn} key usage is {found} which is not valid for {operation}."
+        return "InvalidKeyUsageException", text
+    return None
 
 
 def _of_secret(arn: str, account: str, region: str) -> str | None:
@@ -80,25 +106,25 @@ def _of_topic(arn: str, account: str, region: str) -> str | None:
     return topic.kms_master_key_id if topic else None
 
 
-def bucket_key(bucket: Any) -> str | None:
-    """Key of a bucket's default encryption, None without one."""
+def bucket_default(bucket: Any) -> tuple[str | None, str | None]:
+    """Algorithm and key of a bucket's default encryption; the key as it was given."""
     rule: Any = (bucket.encryption or {}).get("Rule") if bucket else None
     if isinstance(rule, list):
         rule = rule[0]
     default: dict[str, str] = (rule or {}).get("ApplyServerSideEncryptionByDefault") or {}
-    if not default.get("SSEAlgorithm", "").startswith("aws:kms"):
-        return None
-    return default.get("KMSMasterKeyID") or "alias/aws/s3"
+    return default.get("SSEAlgorithm"), default.get("KMSMasterKeyID")
 
 
 def _of_object(arn: str, account: str, region: str) -> str | None:
+    """The key of the object that is there, or of one that is to come."""
     del account, region
     name, _, key = arn.removeprefix("arn:aws:s3:::").partition("/")
     bucket = accounts.find_bucket(name)
     stored: Any = bucket.keys.get(key) if bucket else None
     if stored is not None and getattr(stored, "kms_key_id", None):
         return stored.kms_key_id
-    return bucket_key(bucket)
+    algorithm, key_id = bucket_default(bucket)
+    return (key_id or MANAGED) if str(algorithm).startswith("aws:kms") else None
 
 
 _KEYS = {"secretsmanager": _of_secret, "sqs": _of_queue, "sns": _of_topic, "s3": _of_object}

@@ -1,7 +1,8 @@
 """Checks every request of a role against its policies, the resource's and the endpoint's.
 
 A mistake in a least-privilege role then fails here as it fails on AWS. The administrator (any key
-that STS has not given out) is exempt, except from what a bucket policy denies to everybody.
+that STS has not given out) is exempt, except from what the policy of a bucket, or of a key that is
+used, denies to everybody.
 """
 
 import datetime
@@ -34,6 +35,13 @@ _log = logging.getLogger(__name__)
 _MODE_VARIABLE = "PGKEEP_LOCALCLOUD_PERMISSIONS"
 _NOBODY = '{"Statement": []}'
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
+_KEY_USES = frozenset(
+    f"kms:{use}"
+    for use in (
+        *("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"),
+        *("Sign", "Verify", "GenerateMac", "VerifyMac"),
+    )
+)
 _UNAUTHORIZED = {"ec2": "UnauthorizedOperation", "s3": "AccessDenied"}
 _QUERY_SERVICES = frozenset({"sns", "iam", "sts", "rds", "autoscaling", "elasticloadbalancing"})
 
@@ -169,7 +177,8 @@ def refuse(caller: Caller, request: Request, reason: str) -> None:
     _log.warning("denied: %s", message)
     if os.environ.get(_MODE_VARIABLE) == "observe":
         return
-    service = request.action.partition(":")[0]
+    # The service that was called answers, also where the key that it uses is what refuses.
+    service = caller.service or request.action.partition(":")[0]
     default = "AccessDenied" if service in _QUERY_SERVICES else "AccessDeniedException"
     raise AccessDeniedError(_UNAUTHORIZED.get(service, default), message)
 
@@ -191,14 +200,31 @@ def check_keys(caller: Caller, key_uses: Sequence[encryption.KeyUse], values: An
     for use in key_uses:
         via = {**values, "kms:viaservice": use.via_service}
         via["kms:calleraccount"] = caller.principal.account_id
-        require(caller, Request(use.action, use.key_arn, caller.principal, via))
+        request = Request(use.action, use.key_arn, caller.principal, via)
+        if caller.role is None:
+            check_key_policy(caller, request)
+        else:
+            require(caller, request)
+
+
+def check_key_policy(caller: Caller, request: Request) -> None:
+    """Refuse an administrator what a key's policy denies, or does not allow another account."""
+    document = resource_policies.find(str(request.resource)) or _NOBODY
+    decision = evaluate([document], request, delegated=True)
+    if decision is Decision.DENY:
+        refuse(caller, request, "with an explicit deny in a resource-based policy")
+    if decision is not Decision.ALLOW and foreign(caller, str(request.resource)):
+        refuse(
+            caller, request, f"because no resource-based policy allows the {request.action} action"
+        )
 
 
 def _check(response: Any, resource: str = "*") -> None:
     """Take the place of moto's own check, which every action calls first."""
     del resource
     caller = callers.identify(response)
-    if caller.role is None and not response.headers.get("X-Localcloud-Vpce"):
+    behind_endpoint = response.headers.get("X-Localcloud-Vpce")
+    if caller.role is None and not behind_endpoint and caller.service != "kms":
         return
     operation = response._get_action()
     if not operation:
@@ -217,6 +243,9 @@ def _check(response: Any, resource: str = "*") -> None:
         request = Request(name, arn, caller.principal, values)
         check_endpoint(caller, request, response)
         if caller.role is None:
+            # A policy that shuts everybody out can still be changed.
+            if name in _KEY_USES:
+                check_key_policy(caller, request)
             continue
         require(caller, request)
         check_keys(caller, encryption.needed(name, arn, account, region), values)

@@ -147,6 +147,20 @@ def test_what_the_owner_does_not_permit_has_failed(
     assert planes.metric_sum("AWS/S3", "OperationsFailedReplication", **names) == 1
 
 
+@pytest.mark.parametrize("change", ["disable_key", "schedule_key_deletion"])
+def test_a_copy_under_a_key_that_is_off_has_failed(planes: Planes, change: str) -> None:
+    site = Site(planes, change.replace("_", "-"))
+    keys = other(planes, "kms")
+    getattr(keys, change)(KeyId=site.key)
+    assert site.put() == "FAILED"
+    assert "Versions" not in site.owner.list_object_versions(Bucket=site.copies)
+    if change == "schedule_key_deletion":
+        keys.cancel_key_deletion(KeyId=site.key)
+    keys.enable_key(KeyId=site.key)
+    assert site.put() == "COMPLETED"
+    assert site.read() == b"1"
+
+
 def test_without_the_override_the_bucket_s_setting_says_whose_a_copy_is(planes: Planes) -> None:
     enforced = Site(planes, "enforced", destination={}, actions=["s3:ReplicateObject"])
     assert enforced.put() == "COMPLETED"
