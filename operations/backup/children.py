@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
+from operations.backup.conversation import Conversation
 from operations.database import ALIVE, Endpoint
 from operations.errors import OperationError
 from operations.postgresql_client import command
@@ -83,19 +84,13 @@ class Children:
 
     @contextmanager
     def output(
-        self,
-        program: str,
-        arguments: Sequence[str],
-        *,
-        script: bytes = b"",
-        server_options: str = "",
+        self, program: str, arguments: Sequence[str], *, server_options: str = ""
     ) -> Generator[IO[bytes]]:
         """The program's standard output.
 
         Args:
             program: pg_dump or psql.
             arguments: its words but for the database.
-            script: what it reads from its standard input.
             server_options: of its session, as libpq's PGOPTIONS has them (`-c NAME=VALUE`).
 
         Raises:
@@ -103,23 +98,38 @@ class Children:
             OperationError: on leaving the block, unless the program ended with 0; or when the
                 run was stopped.
         """
-        # stderr goes to a file: a full pipe that nobody reads would stop the program.
-        # The script too: writing into a pipe would wait for a program that waits for its reader.
-        with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as entrance:
-            entrance.write(script)
-            entrance.seek(0)
+        with self._run(program, arguments, subprocess.DEVNULL, server_options) as process:
+            yield _pipe(process.stdout)
+
+    @contextmanager
+    def conversation(self, program: str, arguments: Sequence[str]) -> Generator[Conversation]:
+        """What a program is told on its standard input, and what it answers.
+
+        On leaving the block the program is told that nothing more comes. Raises as `output`.
+        """
+        with (
+            self._run(program, arguments, subprocess.PIPE, "") as process,
+            _pipe(process.stdin) as entrance,
+        ):
+            yield Conversation(entrance.fileno(), _pipe(process.stdout).fileno())
+
+    @contextmanager
+    def _run(
+        self, program: str, arguments: Sequence[str], entrance: int, server_options: str
+    ) -> Generator[subprocess.Popen[bytes]]:
+        # A file: a full pipe that nobody reads would stop the program.
+        with tempfile.TemporaryFile() as errors:
             process = self._start(program, arguments, errors, entrance, server_options)
-            if process.stdout is None:
-                raise AssertionError("stdout is a pipe")
+            output = _pipe(process.stdout)
             ended = threading.Event()
             watcher = threading.Thread(target=_end_without_memory, args=(process, errors, ended))
             if self.memory_bytes is not None:
                 watcher.start()
             try:
                 with contextlib.suppress(OSError):
-                    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-                yield process.stdout
-                process.stdout.close()
+                    fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+                yield process
+                output.close()
                 status = process.wait()
             except BaseException:
                 process.kill()
@@ -151,7 +161,7 @@ class Children:
         program: str,
         arguments: Sequence[str],
         errors: IO[bytes],
-        entrance: IO[bytes],
+        entrance: int,
         server_options: str,
     ) -> subprocess.Popen[bytes]:
         with self._lock:
@@ -198,6 +208,12 @@ class Children:
             said = re.sub(r"^(psql:<stdin>:\d+: )?(.*error: )?", "", own[0])
             return OutOfMemoryError(f"{program}: {said}")
         return OperationError(f"{program} {end}: {reason}; no backup was made")
+
+
+def _pipe(end: IO[bytes] | None) -> IO[bytes]:
+    if end is None:
+        raise AssertionError("it was started with a pipe")
+    return end
 
 
 def _end_without_memory(

@@ -36,9 +36,10 @@ from operations.backup.large_objects import refuse_unreadable
 from operations.backup.manifest import Manifest
 from operations.backup.object_series import SeriesWriter
 from operations.backup.object_writer import StoredObject, Uploads
-from operations.backup.options import CLASSES, MOST_WORKERS, BackupTarget, Options, Progress
+from operations.backup.options import CLASSES, MOST_WORKERS, BackupTarget, Options
 from operations.backup.preparation import Preparation
-from operations.backup.rows import DumpedPiece, RowDumper
+from operations.backup.row_objects import RowObjects
+from operations.backup.rows import DumpedObject, RowDumper
 from operations.backup.session import Connect, Snapshot
 from operations.backup.shared import Shared
 from operations.backup.time_limit import TimeLimit
@@ -126,7 +127,7 @@ class _Dumped:
     globals: StoredObject
     schema: StoredObject
     large_objects: tuple[StoredObject, ...]
-    pieces: tuple[DumpedPiece, ...]
+    rows: tuple[DumpedObject, ...]
     not_validated: tuple[tuple[str, str, str], ...]
     sequences_behind: tuple[tuple[str, str], ...]
 
@@ -144,7 +145,6 @@ class _Run:
     options: Options
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
-    done_bytes: int = 0
     shared: Shared | None = None
 
     def run(self, connection: psycopg.Connection[Any]) -> Manifest:
@@ -251,16 +251,15 @@ class _Run:
             self.options.compression_level,
             self.options.largest_hashed_table_bytes,
         )
-        pieces = segments.plan(found.tables, self.options.workers)
-        total = sum(piece.size_bytes for piece in pieces)
+        plan = segments.plan(found.tables, self.options.workers)
+        objects = RowObjects(dumper, shared.folder, plan.size_bytes, self.options.progress)
+        small = dumper.batches(plan.small, self.options.workers)
         large_objects = (
             shared.pool.submit(self._large_objects, shared) if found.large_object_count else None
         )
         rows = [
-            shared.pool.submit(
-                self._piece, dumper, piece, f"{shared.folder}/rows/{number:06}.zst", total
-            )
-            for number, piece in enumerate(pieces, start=1)
+            *(shared.pool.submit(objects.whole, one) for one in plan.large),
+            *(shared.pool.submit(objects.shared, small) for _ in range(self.options.workers)),
         ]
         stored_globals = self._globals(connection, shared)
         not_validated = cluster_globals.not_validated(connection)
@@ -277,7 +276,7 @@ class _Run:
             stored_globals,
             schema.result(),
             large_objects.result() if large_objects else (),
-            tuple(one.result() for one in rows),
+            tuple(one for dumped in rows for one in dumped.result()),
             not_validated,
             tuple((one.schema, one.name) for one in behind),
         )
@@ -304,15 +303,6 @@ class _Run:
             [*words, f"--snapshot={shared.snapshot.name}"],
             self.options.compression_level,
         )
-
-    def _piece(
-        self, dumper: RowDumper, piece: segments.Piece, key: str, total_bytes: int
-    ) -> DumpedPiece:
-        dumped = dumper.dump(piece, key)
-        self.done_bytes += piece.size_bytes
-        if self.options.progress is not None:
-            self.options.progress(Progress(self.done_bytes, total_bytes))
-        return dumped
 
     def _globals(self, connection: psycopg.Connection[Any], shared: Shared) -> StoredObject:
         on_standby = shared.snapshot.on_standby
@@ -354,12 +344,12 @@ class _Run:
             large_objects_key=large_objects[0].key if large_objects else None,
             large_object_count=found.large_object_count,
             extensions=found.extensions,
-            tables=records.tables(found, dumped.pieces),
+            tables=records.tables(found, dumped.rows),
             objects=(
                 dumped.schema,
                 *large_objects,
                 dumped.globals,
-                *(piece.stored for piece in dumped.pieces),
+                *(one.stored for one in dumped.rows),
             ),
             skipped=tuple((one.name, one.reason) for one in found.skipped),
             source_bytes=found.size_bytes,

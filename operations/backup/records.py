@@ -1,4 +1,4 @@
-"""Puts together what the pieces of a backup say about each table."""
+"""Puts together what the objects of a backup say about each table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from operations.backup.catalog import Catalog
 from operations.backup.fingerprints import Fingerprint
 from operations.backup.manifest import RowsInObject, TableRecord
-from operations.backup.rows import DumpedPiece
+from operations.backup.rows import DumpedObject
 
 
-def tables(found: Catalog, pieces: Sequence[DumpedPiece]) -> tuple[TableRecord, ...]:
-    """One record for each table: its pieces together."""
+def tables(found: Catalog, objects: Sequence[DumpedObject]) -> tuple[TableRecord, ...]:
+    """One record for each table: its segments together."""
     dumped: dict[tuple[str, str], list[tuple[RowsInObject, Fingerprint]]] = {}
-    for piece in pieces:
-        for table, where, fingerprint in piece.segments:
+    for one in objects:
+        for table, where, fingerprint in one.segments:
             dumped.setdefault((table.schema, table.name), []).append((where, fingerprint))
     made: list[TableRecord] = []
     for table in found.tables:

@@ -1,34 +1,34 @@
-"""The rows of a piece: counted and hashed by the server, copied, compressed and uploaded.
+"""The rows of an object: counted and hashed by the server, copied, compressed and uploaded.
 
-One `psql` a piece reads a script: for each of its tables a line that begins with a mark and tells
-count and hash, and COPY; a line with the mark alone is the end. Count and hash of small tables come
-together, in a line before the first of them. Python only cuts the output at the marks and
-compresses it in large blocks: a loop over rows or a process for each table would be the slowest
+One `psql` an object is told for each of its tables to write a line that begins with a mark and
+tells count and hash, and COPY; a line with the mark alone is the end. Count and hash of small
+tables come together, in a line before the first of them. Python only cuts the output at the marks
+and compresses it in large blocks: a loop over rows or a process for each table would be the slowest
 part.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import zstandard
 
 from operations.backup import fingerprints
+from operations.backup.batches import Batch, Batches, cut
 from operations.backup.catalog import Table
 from operations.backup.children import Children, OutOfMemoryError
+from operations.backup.conversation import Conversation
 from operations.backup.fingerprints import Fingerprint
 from operations.backup.manifest import RowsInObject
 from operations.backup.marked_output import EndedError, MarkedOutput
 from operations.backup.object_writer import ObjectWriter, StoredObject, Uploads
-from operations.backup.segments import Piece, Segment
+from operations.backup.segments import Segment
 from operations.backup.session import Snapshot, begin_statements, import_statements
 from operations.errors import OperationError
-
-if TYPE_CHECKING:
-    from io import RawIOBase
 
 # Bare values, one line for the one row: `100 -1234`.
 _PSQL = (
@@ -42,24 +42,16 @@ _TABLES_A_MESSAGE = 25
 # Tables up to so many bytes are counted and hashed by one statement: for a statement of its own,
 # PostgreSQL works longer than for so many rows.
 _TOGETHER_BYTES = 64 * 1024
-_TABLES_TOGETHER = 50
+# So that psql never waits for Python, and a session that ends later than others has few of them.
+_BATCHES_AHEAD = 2
 # Then a transaction gives back its locks, an index's for each table too: a server has room for 64 a
 # connection (max_locks_per_transaction). The run's own session keeps every table locked.
 _TABLES_A_TRANSACTION = 500
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Tables of a piece that are asked for at once."""
-
-    segments: Sequence[Segment]
-    #: Whether one statement counts and hashes all of them, or one each.
-    together: bool
-
-
-@dataclass(frozen=True)
-class DumpedPiece:
-    """A piece that is in the bucket."""
+class DumpedObject:
+    """Rows that are in the bucket."""
 
     stored: StoredObject
     segments: tuple[tuple[Table, RowsInObject, Fingerprint], ...]
@@ -67,7 +59,7 @@ class DumpedPiece:
 
 @dataclass(frozen=True)
 class RowDumper:
-    """Dumps pieces with what all workers of a run share."""
+    """Dumps rows with what all workers of a run share."""
 
     snapshot: Snapshot
     children: Children
@@ -76,53 +68,89 @@ class RowDumper:
     #: Tables above it are counted and not hashed; None: all are hashed.
     largest_hashed_table_bytes: int | None
 
-    def dump(self, piece: Piece, key: str) -> DumpedPiece:
-        """Put one piece into one object.
+    def batches(self, small: Sequence[Segment], sessions: int) -> Batches:
+        """Of tables that share objects, for so many `sessions` side by side."""
+        alone = [segment for segment in small if not self._is_counted_together(segment)]
+        together = [segment for segment in small if self._is_counted_together(segment)]
+        return Batches(
+            (*cut(alone, sessions, together=False), *cut(together, sessions, together=True))
+        )
+
+    def dump(self, batches: Iterator[Batch], key: str, done: Callable[[int], None]) -> DumpedObject:
+        """Put what `batches` gives, until it gives no more, into one object.
+
+        Args:
+            batches: asked for the next one while those before are at work.
+            key: of the object.
+            done: told the bytes on the server's disk of what was read.
 
         Raises:
             OutOfMemoryError: a row is too wide for the memory of one program.
             OperationError: psql failed, or the rows copied are not as many as the server counted.
         """
         writer = self.uploads.open(key)
-        batches = self._batches(piece)
-        token = secrets.token_hex(16)
+        asked: list[Table] = []
         dumped: list[tuple[Table, RowsInObject, Fingerprint]] = []
+        complete = False
         try:
-            script = self._script(batches, token)
-            with self.children.output("psql", _PSQL, script=script) as output:
-                mark = b"\v" + token.encode()
-                marked = MarkedOutput(cast("RawIOBase", output), mark)
+            with self.children.conversation("psql", _PSQL) as psql:
+                mark = secrets.token_hex(16)
+                marked = MarkedOutput(psql, b"\v" + mark.encode())
                 compressor = zstandard.ZstdCompressor(self.compression_level, write_checksum=True)
                 try:
-                    _up_to_mark(marked)
-                    for batch in batches:
+                    for batch in self._ask(batches, psql, mark, asked):
+                        if not dumped:
+                            _up_to_mark(marked)
                         for one in _expected(batch, marked):
                             dumped.append(_segment(one, marked, compressor, writer, key))
+                        done(batch.size_bytes)
+                    complete = True
                 except EndedError:
                     # Leaving the block says why psql ended.
                     pass
-            if len(dumped) < len(piece.segments):
+            if not complete:
                 raise OperationError("psql ended before its script did; no backup was made")
-            return DumpedPiece(writer.close(), tuple(dumped))
+            return DumpedObject(writer.close(), tuple(dumped))
         except OutOfMemoryError as error:
             writer.abort()
-            table = [one.table for batch in batches for one in batch.segments][len(dumped)]
+            table = asked[len(dumped)]
             raise OutOfMemoryError(f"a row of {table.label} is too wide: {error}") from None
         except BaseException:
             writer.abort()
             raise
 
-    def _batches(self, piece: Piece) -> list[_Batch]:
-        alone: list[Segment] = []
-        small: list[Segment] = []
-        for segment in piece.segments:
-            (small if self._is_small(segment) else alone).append(segment)
-        return [
-            *(_Batch(some, together=False) for some in _cut(alone, _TABLES_A_MESSAGE)),
-            *(_Batch(some, together=True) for some in _cut(small, _TABLES_TOGETHER)),
-        ]
+    def _ask(
+        self, batches: Iterator[Batch], psql: Conversation, mark: str, asked: list[Table]
+    ) -> Iterator[Batch]:
+        """Gives each batch when its answer is to be read; the next ones are asked for by then."""
+        # COPY writes no vertical tab, in no encoding of a server: in a value it is \v. What follows
+        # it here, rows would hold by a chance of 1 in 2^128.
+        label = rf"E'\x0b{mark}'"
+        self._say(psql, import_statements(self.snapshot))
+        ahead: deque[Batch] = deque()
+        in_transaction = 0
+        more = True
+        while more or ahead:
+            while more and len(ahead) <= _BATCHES_AHEAD:
+                batch = next(batches, None)
+                if batch is None:
+                    self._say(psql, [f"SELECT {label}"])
+                    more = False
+                    break
+                in_transaction += len(batch.segments)
+                if in_transaction > _TABLES_A_TRANSACTION:
+                    self._say(psql, ["COMMIT", *begin_statements(self.snapshot)])
+                    in_transaction = len(batch.segments)
+                asked += [segment.table for segment in batch.segments]
+                self._say(psql, self._messages(batch, label))
+                ahead.append(batch)
+            if ahead:
+                yield ahead.popleft()
 
-    def _is_small(self, segment: Segment) -> bool:
+    def _say(self, psql: Conversation, messages: Iterable[str]) -> None:
+        psql.say("".join(f"{message};\n" for message in messages).encode(self.snapshot.codec))
+
+    def _is_counted_together(self, segment: Segment) -> bool:
         table = segment.table
         return (
             segment.whole
@@ -137,27 +165,15 @@ class RowDumper:
         limit = self.largest_hashed_table_bytes
         return limit is None or table.size_bytes <= limit
 
-    def _script(self, batches: Sequence[_Batch], token: str) -> bytes:
-        # COPY writes no vertical tab, in no encoding of a server: in a value it is \v. What follows
-        # it here, rows would hold by a chance of 1 in 2^128.
-        mark = rf"E'\x0b{token}'"
-        lines = [f"{statement};" for statement in import_statements(self.snapshot)]
-        in_transaction = 0
-        for batch in batches:
-            in_transaction += len(batch.segments)
-            if in_transaction > _TABLES_A_TRANSACTION:
-                lines += ["COMMIT;", *(f"{one};" for one in begin_statements(self.snapshot))]
-                in_transaction = len(batch.segments)
-            # First the hash: it brings the pages into the cache that COPY reads right after.
-            if batch.together:
-                tables = [segment.table for segment in batch.segments]
-                lines.append(f"{fingerprints.query_together(tables, label=mark)};")
-            for some in _cut(batch.segments, _TABLES_A_MESSAGE):
-                # `\;` ends a statement and does not send it yet.
-                statements = [self._statements(one, mark, batch.together) for one in some]
-                lines.append("\\;\n".join(statements) + ";")
-        lines.append(f"SELECT {mark};")
-        return "\n".join(lines).encode(self.snapshot.codec)
+    def _messages(self, batch: Batch, mark: str) -> Iterator[str]:
+        # First the hash: it brings the pages into the cache that COPY reads right after.
+        if batch.together:
+            tables = [segment.table for segment in batch.segments]
+            yield fingerprints.query_together(tables, label=mark)
+        for first in range(0, len(batch.segments), _TABLES_A_MESSAGE):
+            some = batch.segments[first : first + _TABLES_A_MESSAGE]
+            # `\;` ends a statement and does not send it yet.
+            yield "\\;\n".join(self._statements(one, mark, batch.together) for one in some)
 
     def _statements(self, segment: Segment, mark: str, counted: bool) -> str:
         table, rows = segment.table, _rows(segment)
@@ -168,12 +184,7 @@ class RowDumper:
         return f"{first}\\;\n{_copy_statement(segment, rows)}"
 
 
-def _cut(segments: Sequence[Segment], count: int) -> Iterator[Sequence[Segment]]:
-    for first in range(0, len(segments), count):
-        yield segments[first : first + count]
-
-
-def _expected(batch: _Batch, marked: MarkedOutput) -> Iterator[tuple[Segment, Fingerprint]]:
+def _expected(batch: Batch, marked: MarkedOutput) -> Iterator[tuple[Segment, Fingerprint]]:
     """What the server says of each segment, read just before its rows."""
     if not batch.together:
         for segment in batch.segments:

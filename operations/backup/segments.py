@@ -1,8 +1,8 @@
-"""Divides the rows of a database into pieces that workers dump side by side. Pure arithmetic.
+"""Divides the rows of a database into segments that workers dump side by side. Pure arithmetic.
 
-A table larger than a piece is cut by ranges of its pages (`ctid`): any table, without a key, and
-each range is read once and in order. Small tables share an object, so that ten thousand of them
-are not ten thousand requests.
+A large table is cut by ranges of its pages (`ctid`): any table, without a key, and each range is
+read once and in order. Small tables share an object, so that ten thousand of them are not ten
+thousand requests.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from operations.backup.catalog import Table
 
 MIB = 1024 * 1024
-# Large enough that starting a piece costs nothing beside it; small enough that the last worker
+# Large enough that starting one costs nothing beside it; small enough that the last worker
 # is not alone for long and a lost connection repeats little.
 SMALLEST_SEGMENT_BYTES = 64 * MIB
 LARGEST_SEGMENT_BYTES = 1024 * MIB
-# Pieces that every worker gets, so that unequal ones even out.
+# Segments that every worker gets, so that unequal ones even out.
 SEGMENTS_PER_WORKER = 8
-# Tables up to this size share objects of about GROUP_BYTES.
+# Tables up to this size share objects (`operations.backup.batches`).
 SMALL_TABLE_BYTES = 16 * MIB
-GROUP_BYTES = 32 * MIB
-SMALLEST_GROUP_TABLES, LARGEST_GROUP_TABLES = 500, 1_000
 
 
 @dataclass(frozen=True)
@@ -50,43 +48,38 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """What one worker dumps into one object."""
+class Plan:
+    """Segments that cover every table once, the largest first.
 
-    segments: tuple[Segment, ...]
+    Each of `large` has an object of its own; those of `small` share some.
+    """
+
+    large: tuple[Segment, ...]
+    small: tuple[Segment, ...]
 
     @property
     def size_bytes(self) -> int:
         """On the server's disk."""
-        return sum(segment.size_bytes for segment in self.segments)
+        return sum(segment.size_bytes for segment in (*self.large, *self.small))
 
 
-def plan(tables: Sequence[Table], workers: int) -> list[Piece]:
-    """Pieces that cover every table once, the largest first."""
+def plan(tables: Sequence[Table], workers: int) -> Plan:
+    """How so many workers divide the tables."""
     total = sum(table.size_bytes for table in tables)
     target = total // (max(workers, 1) * SEGMENTS_PER_WORKER)
     target = min(max(target, SMALLEST_SEGMENT_BYTES), LARGEST_SEGMENT_BYTES)
-    # A session that begins costs what 100 tables do. One worker begins with the definitions, which
-    # take as long as a group.
-    most_tables = -(-len(tables) // (workers + 1))
-    most_tables = min(max(most_tables, SMALLEST_GROUP_TABLES), LARGEST_GROUP_TABLES)
-    pieces: list[Piece] = []
-    group: list[Segment] = []
-    group_bytes = 0
-    for table in sorted(tables, key=lambda one: -one.size_bytes):
+    large: list[Segment] = []
+    small: list[Segment] = []
+    for table in tables:
         if table.size_bytes > SMALL_TABLE_BYTES:
-            pieces.extend(Piece((segment,)) for segment in _cut(table, target))
-            continue
-        segment = Segment(table, size_bytes=table.size_bytes)
-        full = group_bytes + segment.size_bytes > GROUP_BYTES
-        if group and (full or len(group) == most_tables):
-            pieces.append(Piece(tuple(group)))
-            group, group_bytes = [], 0
-        group.append(segment)
-        group_bytes += segment.size_bytes
-    if group:
-        pieces.append(Piece(tuple(group)))
-    return sorted(pieces, key=lambda piece: -piece.size_bytes)
+            large.extend(_cut(table, target))
+        else:
+            small.append(Segment(table, size_bytes=table.size_bytes))
+    return Plan(_largest_first(large), _largest_first(small))
+
+
+def _largest_first(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    return tuple(sorted(segments, key=lambda one: -one.size_bytes))
 
 
 def _cut(table: Table, target_bytes: int) -> list[Segment]:

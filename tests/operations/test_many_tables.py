@@ -11,18 +11,20 @@ import pytest
 from operations.backup import (
     BackupTarget,
     Options,
+    batches,
     catalog,
     fingerprints,
     manifest,
     rows,
     run,
-    segments,
 )
+from operations.backup.batches import Batch, Batches
 from operations.backup.catalog import Table
 from operations.backup.children import Children
 from operations.backup.fingerprints import Fingerprint, fingerprint
 from operations.backup.manifest import RowsInObject, TableRecord
 from operations.backup.object_writer import StoredObject, StoredPart
+from operations.backup.segments import Segment
 from operations.errors import OperationError
 from tests.operations import stored_backups, test_backup
 from tests.operations.conftest import Deployment
@@ -46,16 +48,75 @@ CREATE TABLE larger AS SELECT i AS id, repeat(md5(i::text), 20) AS word
 _NUMBERED = "CREATE TABLE numbered_{0} AS SELECT i AS id FROM generate_series(1, {0}) i"
 
 
-def _group(count: int, workers: int) -> list[int]:
-    tables = [Table("s", f"t{number}", (), pages=1, size_bytes=8192) for number in range(count)]
-    return sorted(len(piece.segments) for piece in segments.plan(tables, workers))
+def _small(count: int, size_bytes: int = 8192) -> list[Segment]:
+    tables = [Table("s", f"t{n}", (), pages=1, size_bytes=size_bytes) for n in range(count)]
+    return [Segment(table, size_bytes=size_bytes) for table in tables]
 
 
-def test_every_worker_has_a_group_and_none_is_too_large() -> None:
-    assert _group(600, 2) == [100, 500]
-    assert _group(2_000, 2) == [666, 667, 667]
-    assert _group(2_000, 4) == [500] * 4
-    assert _group(2_500, 1) == [500, 1_000, 1_000]
+def _cut(small: list[Segment], sessions: int) -> list[Batch]:
+    return list(batches.cut(small, sessions, together=True))
+
+
+def test_batches_hold_every_table_once_and_become_small_towards_the_end() -> None:
+    small = _small(2_000)
+    found = _cut(small, 2)
+    assert [one for batch in found for one in batch.segments] == small
+    sizes = [len(batch.segments) for batch in found]
+    assert sizes[0] == 50
+    assert max(sizes[-4:]) == 10
+    assert sorted(sizes, reverse=True) == sizes
+    assert [len(batch.segments) for batch in _cut(_small(5), 2)] == [5]
+    assert _cut([], 2) == []
+    # Nobody waits for the last session to copy many larger ones.
+    assert {len(batch.segments) for batch in _cut(_small(40, 1024**2), 2)} == {4}
+    assert {len(batch.segments) for batch in _cut(_small(4, 16 * 1024**2), 2)} == {1}
+
+
+def test_sessions_take_batches_as_they_are_through_with_them() -> None:
+    small = _small(2_000)
+    shared = Batches(_cut(small, 2))
+    first, second = shared.an_object(), shared.an_object()
+    assert first is not None
+    assert second is not None
+    # One of them is slow.
+    slow = [next(second)]
+    quick = list(first)
+    slow += second
+    assert len(slow) == 1
+    taken = [id(one) for batch in (*quick, *slow) for one in batch.segments]
+    assert sorted(taken) == sorted(map(id, small))
+    assert shared.an_object() is None
+
+
+def test_an_object_ends_at_its_size_and_the_next_one_goes_on() -> None:
+    found = _cut(_small(2_100), 1)
+    shared = Batches(found)
+    tables: list[int] = []
+    while (taken := shared.an_object()) is not None:
+        tables.append(sum(len(batch.segments) for batch in taken))
+    assert tables == [2_000, 100]
+    shared = Batches(_cut(_small(100, 1024**2), 1))
+    sizes: list[int] = []
+    while (taken := shared.an_object()) is not None:
+        sizes.append(sum(batch.size_bytes for batch in taken) // 1024**2)
+    assert sizes == [32, 32, 32, 4]
+
+
+def test_no_session_is_begun_for_little_while_another_is_at_work() -> None:
+    shared = Batches(_cut(_small(150), 2))
+    alone = shared.an_object()
+    assert alone is not None
+    assert shared.an_object() is None
+    assert sum(len(batch.segments) for batch in alone) == 150
+    # What no object at work has room for is not left behind.
+    shared = Batches(_cut(_small(2_010), 2))
+    full = shared.an_object()
+    assert full is not None
+    in_full = sum(len(batch.segments) for batch in full)
+    assert 1_950 <= in_full <= 2_000
+    rest = shared.an_object()
+    assert rest is not None
+    assert in_full + sum(len(batch.segments) for batch in rest) == 2_010
 
 
 def test_what_was_counted_together_comes_back_in_its_place() -> None:
@@ -69,7 +130,7 @@ def test_small_tables_are_counted_and_hashed_together_as_alone(
     filled: Deployment, target: BackupTarget, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "_TABLES_A_MESSAGE", 2)
-    monkeypatch.setattr(rows, "_TABLES_TOGETHER", 4)
+    monkeypatch.setattr(batches, "_TABLES_A_BATCH", 4)
     monkeypatch.setattr(rows, "_TABLES_A_TRANSACTION", 8)
     with filled.connect("node_pass_migrator") as migrator:
         migrator.execute(_TABLES.encode())
@@ -138,15 +199,17 @@ def test_pg_dump_reads_the_catalog_uncompiled(
     filled: Deployment, target: BackupTarget, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: dict[str, str] = {}
-    output = Children.output
+    run = Children._run
 
-    def see(children: Children, program: str, words: Sequence[str], **more: Any) -> Any:
+    def see(children: Children, program: str, words: Sequence[str], *more: Any) -> Any:
         if "--version" not in words:
-            with output(children, "psql", ["--command=SHOW jit", "--tuples-only"], **more) as shown:
-                started[program] = shown.read().decode().strip()
-        return output(children, program, words, **more)
+            show = ["--command=SHOW jit", "--tuples-only"]
+            with run(children, "psql", show, *more) as shown:
+                assert shown.stdout is not None
+                started[program] = shown.stdout.read().decode().strip()
+        return run(children, program, words, *more)
 
-    monkeypatch.setattr(Children, "output", see)
+    monkeypatch.setattr(Children, "_run", see)
     assert test_backup.backup(filled, target, s3).row_counts
     assert started == {"pg_dump": "off", "psql": "on"}
 

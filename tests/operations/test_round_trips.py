@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from moto.s3 import models as moto_s3
 from psycopg import sql
 
-from operations.backup import BackupTarget, object_writer, segments
+from operations.backup import BackupTarget, batches, object_writer, segments
 from operations.backup.manifest import Collation
 from operations.errors import OperationError
 from operations.restore import database_settings
@@ -36,7 +36,7 @@ def tiny_pieces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(moto_s3, "S3_UPLOAD_PART_MIN_SIZE", 1)
         patch.setattr(object_writer, "_PART_STEPS", ((3, 512), (10_000, 16 * 1024)))
         patch.setattr(segments, "SMALL_TABLE_BYTES", 32 * 1024)
-        patch.setattr(segments, "GROUP_BYTES", 24 * 1024)
+        patch.setattr(batches, "GROUP_BYTES", 24 * 1024)
         patch.setattr(segments, "SMALLEST_SEGMENT_BYTES", 64 * 1024)
         yield
 
