@@ -35,6 +35,11 @@ _PART_STEPS: Sequence[tuple[int, int]] = (
 # What S3 says to a second try of a request whose first one succeeded.
 _ALREADY_DONE = ("PreconditionFailed", "NoSuchUpload")
 _LAST_PARTS_SECONDS = 5
+_ABORT_SECONDS = 10
+_LOOK_AGAIN_SECONDS = 0.2
+_STOPPED = "the run was stopped"
+# And the question whether an object is there whose answer was lost.
+_CLEANS_UP = (".AbortMultipartUpload", ".ListObjectsV2")
 LARGEST_OBJECT_BYTES = sum(parts * size for parts, size in _PART_STEPS)
 
 
@@ -95,20 +100,19 @@ class Uploads:
         _give_memory_back()
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="upload")
         self._memory = _Memory(self.memory_bytes)
-        # botocore tries again for a minute; a run that is stopped has less.
-        self.s3.meta.events.register("before-send.s3.UploadPart", self._before_part)
+        # Once for a client, which serves further runs while a request of this one may still hang.
+        self.s3.meta.events.register("before-send.s3", _before_request, unique_id=__name__)
 
     def open(self, key: str, metadata: Mapping[str, str] | None = None) -> ObjectWriter:
         """A writer of one new object; `metadata` (ASCII) comes on top of what all of them have."""
         return ObjectWriter(self, key, metadata or {})
 
     def stop(self) -> None:
-        """Send no more bytes, not even a second try of those on their way."""
+        """Send nothing more, not even a second try of what is on its way, but what cleans up."""
         self._stopped = True
 
     def shutdown(self) -> None:
         """End the threads. After `stop` a request that hangs is left to its own timeout."""
-        self.s3.meta.events.unregister("before-send.s3.UploadPart", self._before_part)
         self._pool.shutdown(wait=not self._stopped, cancel_futures=True)
 
     def submit(self, size_bytes: int, send: Any, *arguments: Any) -> Future[Any]:
@@ -124,14 +128,37 @@ class Uploads:
         Only this run writes under its own random folder, and S3 compares the SHA-256 before it
         stores, so that name and size tell. A listing needs no right to read backups.
         """
-        found = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+        found = self.ask(self.s3.list_objects_v2, Bucket=self.bucket, Prefix=key, MaxKeys=1)
         return [(one.get("Key"), one.get("Size")) for one in found.get("Contents", [])] == [
             (key, size_bytes)
         ]
 
-    def _before_part(self, **_: object) -> None:
-        if self._stopped:
-            raise OperationError("the run was stopped")
+    def ask(
+        self, request: Any, *, seconds_after_stop: float = _LAST_PARTS_SECONDS, **parameters: Any
+    ) -> Any:
+        """S3's answer; raises what the request raised.
+
+        A request that hangs is left to its own timeout, in a thread that holds nobody up, once the
+        run was stopped and S3 had `seconds_after_stop` more.
+
+        Raises:
+            OperationError: the run was stopped.
+        """
+        answer: Future[Any] = Future()
+        threading.Thread(
+            target=_answer, args=(self, answer, request, parameters), daemon=True
+        ).start()
+        while not self._stopped and not answer.done():
+            wait([answer], timeout=_LOOK_AGAIN_SECONDS)
+        wait([answer], timeout=seconds_after_stop)
+        if not answer.done():
+            raise OperationError(_STOPPED)
+        return answer.result()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped
 
     @property
     def options(self) -> dict[str, Any]:
@@ -226,8 +253,10 @@ class ObjectWriter:
         # A part that arrives after the end of its upload would stay.
         wait(sent, timeout=_LAST_PARTS_SECONDS)
         try:
-            self._uploads.s3.abort_multipart_upload(**upload)
-        except (BotoCoreError, ClientError) as error:
+            self._uploads.ask(
+                self._uploads.s3.abort_multipart_upload, seconds_after_stop=_ABORT_SECONDS, **upload
+            )
+        except (BotoCoreError, ClientError, OperationError) as error:
             log("upload_left", key=self._key, error=f"{type(error).__name__}: {error}")
 
     def _create_object(self, request: Any, **parameters: Any) -> None:
@@ -239,7 +268,7 @@ class ObjectWriter:
         from botocore.exceptions import ClientError
 
         try:
-            request(**parameters, IfNoneMatch="*")
+            self._uploads.ask(request, **parameters, IfNoneMatch="*")
         except ClientError as error:
             answer: Any = error.response
             code = answer.get("Error", {}).get("Code")
@@ -290,8 +319,11 @@ class ObjectWriter:
         self._sent.append((part, future))
 
     def _create(self) -> dict[str, Any]:
-        answer = self._uploads.s3.create_multipart_upload(
-            **self._options, Key=self._key, ChecksumAlgorithm="SHA256"
+        answer = self._uploads.ask(
+            self._uploads.s3.create_multipart_upload,
+            **self._options,
+            Key=self._key,
+            ChecksumAlgorithm="SHA256",
         )
         return {
             "Bucket": self._uploads.bucket,
@@ -303,10 +335,34 @@ class ObjectWriter:
         self, upload: dict[str, Any], number: int, body: bytes, part: StoredPart
     ) -> str:
         # The ETag alone is kept: ten thousand whole answers would be megabytes.
-        answer = self._uploads.s3.upload_part(
-            **upload, PartNumber=number, Body=body, ChecksumSHA256=_base64(part)
+        answer = self._uploads.ask(
+            self._uploads.s3.upload_part,
+            **upload,
+            PartNumber=number,
+            Body=body,
+            ChecksumSHA256=_base64(part),
         )
         return answer["ETag"]
+
+
+_of_this_thread = threading.local()
+
+
+def _before_request(event_name: str, **_: object) -> None:
+    # botocore tries ten times; a run that is stopped has no time for it.
+    uploads: Uploads | None = getattr(_of_this_thread, "uploads", None)
+    if uploads is not None and uploads.is_stopped and not event_name.endswith(_CLEANS_UP):
+        raise OperationError(_STOPPED)
+
+
+def _answer(
+    uploads: Uploads, answer: Future[Any], request: Any, parameters: dict[str, Any]
+) -> None:
+    _of_this_thread.uploads = uploads
+    try:
+        answer.set_result(request(**parameters))
+    except BaseException as error:
+        answer.set_exception(error)
 
 
 def _give_memory_back() -> None:

@@ -1,6 +1,7 @@
 """Time limits, migrations, cut connections and a crash under a backup: as `test_backup_faults`."""
 
 import contextlib
+import threading
 import time
 from typing import Any
 
@@ -32,7 +33,7 @@ small_parts = backup_faults.small_parts
 site = backup_faults.site
 
 
-def test_the_time_limit_comes_while_s3_hangs(
+def test_the_time_limit_comes_while_s3_is_slow(
     site: Site, cloud: FaultyS3, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud.always_fail(("UploadPart",), hang(1.9))
@@ -43,6 +44,42 @@ def test_the_time_limit_comes_while_s3_hangs(
     assert time.monotonic() - started < 15
     cloud.heal()
     assert_nothing_remains(site, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        ("CreateMultipartUpload",),
+        ("UploadPart", "AbortMultipartUpload"),
+        ("CompleteMultipartUpload", "AbortMultipartUpload"),
+        ("PutObject",),
+    ],
+)
+def test_the_time_limit_comes_while_s3_gives_no_answer(
+    site: Site, cloud: FaultyS3, capsys: pytest.CaptureFixture[str], operations: tuple[str, ...]
+) -> None:
+    answers = threading.Event()
+
+    def silence(environ: dict[str, Any], start: Any, passed: Any) -> Any:
+        answers.wait(60)
+        return passed(environ, start)
+
+    cloud.always_fail(operations, silence)
+    started = time.monotonic()
+    try:
+        with pytest.raises(OperationError, match="stopped after 3 s, the limit of this run"):
+            site.backup(time_limit_seconds=3)
+        assert time.monotonic() - started < 3 + 20
+    finally:
+        cloud.heal()
+        answers.set()
+    assert '"BackupSuccess": 0' in capsys.readouterr().out
+    # What was on its way arrives now.
+    wait_for(cloud.idle, "requests go on")
+    assert site.manifests() == []
+    site.backup()
+    assert_whole(site)
+    assert site.uploads() == []
 
 
 def test_the_time_limit_comes_while_a_migration_holds_a_table(
