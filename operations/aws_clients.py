@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +23,50 @@ _READ_TIMEOUT_SECONDS = 60
 _CONNECTIONS = 64
 
 
+_SIGNING = ("GenerateMac", "VerifyMac")
+_CHANGED = (
+    "it was deleted for good, or somebody has named another one: pulumi preview --refresh shows "
+    "what was changed, and pulumi up puts it back"
+)
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 
 
+_KEY = re.compile(r"arn:[^\s:']+:kms:([^\s:']+):[0-9]+:(?:key|alias)/[^\s']*[^\s'.]")
+
+
 def what_to_do(error: Exception) -> str | None:
-    """Where AWS's own word does not say it: credentials that were good when the run began."""
+    """Where AWS's own word does not say it: credentials that were good when the run began, keys."""
+    if _code(error) in _EXPIRED:
+        return "get new credentials and start again"
+    return key_refusal(error)
+
+
+def key_refusal(error: Exception) -> str | None:
+    """What to do where KMS refuses a key, asked by S3 or for a manifest's signature; else None.
+
+    S3 answers with KMS's own error after `KMS.`, and with AccessDenied where a policy refuses.
+    """
+    name = _code(error)
+    by_s3, denied = name.startswith("KMS."), name == "AccessDenied" and " kms:" in str(error)
+    if not by_s3 and not denied and getattr(error, "operation_name", "") not in _SIGNING:
+        return None
+    found = _KEY.search(str(error))
+    key = f"--key-id {found[0]} --region {found[1]}" if found else "--key-id KEY"
+    if denied:
+        return "let this role use the key: by its own policy, and by the key's"
+    return {
+        "DisabledException": f"enable it: aws kms enable-key {key}",
+        "KMSInvalidStateException": f"keep it while that is possible: aws kms cancel-key-deletion "
+        f"{key}, then aws kms enable-key {key}",
+        "NotFoundException": _CHANGED,
+        "InvalidKeyUsageException": _CHANGED,
+    }.get(name.removeprefix("KMS."))
+
+
+def _code(error: Exception) -> str:
     # None where no answer came (botocore's HTTPClientError).
     response = getattr(error, "response", None) or {}
-    code = response.get("Error", {}).get("Code")
-    return "get new credentials and start again" if code in _EXPIRED else None
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def quick_session() -> BotocoreSession:

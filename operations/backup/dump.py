@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from operations import aws_clients
 from operations.backup import (
     catalog,
     cluster_globals,
@@ -73,7 +74,8 @@ def run(
     Raises:
         TooLargeError: it would not end in its time, or a row does not fit into its memory.
         OperationError: the class is unknown, the name has a slash, another run holds the lock, a
-            program failed, or the time limit came. What psycopg or S3 raise comes through. Then
+            program failed, KMS refuses a key, or the time limit came. What else psycopg or S3
+            raise comes through. Then
             there is no manifest, no unfinished upload, and what was uploaded is marked by retention
             after two days.
     """
@@ -94,6 +96,9 @@ def run(
     except BaseException as error:
         if options.too_large_fails or not isinstance(error, time_budget.TooLargeError):
             failed(endpoint, backup_class, error)
+        if isinstance(error, Exception) and (advice := aws_clients.key_refusal(error)):
+            text = f"no backup was made: {str(error).rstrip('.')}; {advice}"
+            raise OperationError(text) from error
         raise
     log_metrics(
         "backup",
@@ -171,7 +176,7 @@ class _Run:
                 )
                 parts.callback(prepared.close)
                 # Not before the database's lock is held.
-                swept = prepared.sweep()
+                swept, may_sign = prepared.sweep(), prepared.try_to_sign(self.kms, self.target)
                 found = catalog.read(connection, on_standby=snapshot.on_standby)
                 names = renames.read(connection)
                 if found.large_object_count:
@@ -179,6 +184,7 @@ class _Run:
                 estimate = self._check_budget(found, prepared.speed(found.size_bytes))
                 limit.check()
                 swept.result()
+                may_sign.result()
                 shared.allow(self._uploads(prepared.s3, identifier))
                 try:
                     dumped = self._dump(connection, found, shared, schema, version)

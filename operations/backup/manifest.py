@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from operations import aws_clients
 from operations.backup.object_writer import StoredObject
 from operations.errors import OperationError
 
@@ -29,6 +30,10 @@ _MOMENTS = ("started_at", "finished_at", "snapshot_at", "keep_until")
 
 class NotSignedError(OperationError):
     """A whole manifest which nothing says that the stack's own key has signed."""
+
+
+class NotVerifiedError(OperationError):
+    """KMS does not let the key be used: whose signature it is cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,13 @@ def encode(manifest: Manifest, kms: KMSClient | None = None, mac_key: str | None
     return ("{\n" + ",\n".join(lines) + "\n}").encode()
 
 
+def try_to_sign(kms: KMSClient | None, mac_key: str | None) -> None:
+    """Raise what KMS would raise at a run's end."""
+    if kms is not None and mac_key is not None:
+        # Of another length than any digest: the signature of no manifest.
+        kms.generate_mac(KeyId=mac_key, MacAlgorithm=_MAC_ALGORITHM, Message=b"may pgkeep sign?")
+
+
 def decode(
     body: bytes, source: str, kms: KMSClient | None = None, mac_key: str | None = None
 ) -> Manifest:
@@ -169,6 +181,7 @@ def decode(
 
     Raises:
         NotSignedError: whole, but with no signature, or with one that names another key.
+        NotVerifiedError: whole and signed, and KMS does not let `mac_key` be used.
         OperationError: not a whole manifest, altered, or (with `mac_key`) its signature is forged.
     """
     # A backup writes manifests and reads none; importing it takes a tenth of a second.
@@ -232,7 +245,10 @@ def _verify(kms: KMSClient, mac_key: str, digest: bytes, signature: Any, source:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code not in ("KMSInvalidMacException", "InvalidKeyUsageException"):
-            raise
+            advice = aws_clients.key_refusal(error)
+            if advice is None:
+                raise
+            raise NotVerifiedError(f"{str(error).rstrip('.')}; {advice}") from None
         if not _same_key(named, mac_key):
             raise NotSignedError(f"{source} is signed by {named} and not by {mac_key}") from None
         raise OperationError(

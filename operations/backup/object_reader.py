@@ -137,4 +137,4 @@ def _unreadable(key: str, error: Any) -> OperationError:
     if code in ("InvalidRange", "416"):
         return OperationError(f"{key} is shorter than the manifest says; use another backup")
     advice = aws_clients.what_to_do(error) or "check the permissions of this role"
-    return OperationError(f"{key} cannot be read: {error}; {advice}")
+    return OperationError(f"{key} cannot be read: {str(error).rstrip('.')}; {advice}")

@@ -1,4 +1,4 @@
-"""What S3 is asked before a backup begins, beside what PostgreSQL is asked."""
+"""What S3 and KMS are asked before a backup begins, beside what PostgreSQL is asked."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from operations.backup import sweeper, time_budget
-from operations.backup.options import CLASSES
+from operations.backup import manifest, sweeper, time_budget
+from operations.backup.options import CLASSES, BackupTarget
 
 if TYPE_CHECKING:
+    from mypy_boto3_kms.client import KMSClient
     from mypy_boto3_s3.client import S3Client
 
 
@@ -37,6 +38,10 @@ class Preparation:
                 self.s3, self._bucket, self._database, CLASSES, self._host
             )
         )
+
+    def try_to_sign(self, kms: KMSClient | None, target: BackupTarget) -> Future[None]:
+        """Ask the key of signatures now: without it all of the run's hours would be lost."""
+        return self._thread.submit(lambda: manifest.try_to_sign(kms, target.mac_key))
 
     @property
     def s3(self) -> S3Client:

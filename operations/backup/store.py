@@ -11,7 +11,7 @@ import boto3
 
 from operations import aws_clients, environment
 from operations.backup import manifest
-from operations.backup.manifest import Manifest, NotSignedError
+from operations.backup.manifest import Manifest, NotSignedError, NotVerifiedError
 from operations.backup.options import CLASSES
 from operations.errors import OperationError
 
@@ -29,6 +29,14 @@ _NOT_SIGNED = (
 )
 
 
+# After what to do with the key.
+_GONE = ". Where the key is gone for good: restore it by its id with --unsigned"
+
+
+class LockedError(OperationError):
+    """A manifest that KMS does not let be read."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """An object as the bucket's listing shows it."""
@@ -41,7 +49,9 @@ class Entry:
 class NoBackup:
     """A folder that looks like a backup and is none.
 
-    `unsigned` is what it would be, where all that is missing is a signature of the stack's key.
+    `unsigned` is what it would be, where all that is missing is a signature of the stack's key;
+    `unverified`, where KMS does not let that key be used. `locked`: KMS keeps it from being read or
+    verified, so that it may well be one.
     """
 
     folder: str
@@ -50,6 +60,13 @@ class NoBackup:
     last_modified: datetime
     has_manifest: bool
     unsigned: Manifest | None = None
+    unverified: Manifest | None = None
+    locked: bool = False
+
+    @property
+    def id(self) -> str:
+        """The run's."""
+        return self.folder.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -82,7 +99,21 @@ class Store:
 
         `brief` manifests have no tables and parts, so that a hundred of them need no memory to
         speak of: each has 20 MB for ten thousand tables.
+
+        Raises:
+            OperationError: there are manifests, and KMS lets none of them be read or verified.
         """
+        found = self._find(database, brief=brief)
+        locked = [one for one in found.others if one.locked]
+        if locked and not found.backups:
+            last = max(locked, key=lambda one: one.id)
+            raise OperationError(
+                f"no backup in bucket {self.bucket} can be read, such as {last.folder}: "
+                f"{last.reason}"
+            )
+        return found
+
+    def _find(self, database: str | None, *, brief: bool = False) -> Found:
         backups: list[Manifest] = []
         others: list[NoBackup] = []
         for folder, keys in self._folders(database):
@@ -97,19 +128,29 @@ class Store:
         return Found(tuple(backups), tuple(others))
 
     def newest(self, database: str) -> Manifest | None:
-        """The newest backup of a database; reads no older manifests than it must."""
+        """The newest backup of a database; reads no older manifests than it must.
+
+        Raises:
+            OperationError: KMS lets no manifest be read or verified.
+        """
+        locked: NoBackup | None = None
         # A folder is named after the time of its backup.
         folders = sorted(self._folders(database), key=lambda one: one[0].rsplit("/", 1)[-1])
         for folder, keys in reversed(folders):
             found = self._judge(folder, keys)
             if not isinstance(found, NoBackup):
                 return found
+            locked = locked or (found if found.locked else None)
+        if locked is not None:
+            raise OperationError(f"no backup can be read: {locked.folder}: {locked.reason}")
         return None
 
     def _judge(self, folder: str, keys: Mapping[str, Entry]) -> Manifest | NoBackup:
         """The folder's backup, or why it is none."""
         key = f"{folder}/{manifest.NAME}"
-        reason, unsigned = "it has no manifest: the run did not reach its end", None
+        reason, locked = "it has no manifest: the run did not reach its end", False
+        unsigned: Manifest | None = None
+        unverified: Manifest | None = None
         if key in keys:
             try:
                 if keys[key].size_bytes > _LARGEST_MANIFEST_BYTES:
@@ -128,19 +169,41 @@ class Store:
                     unsigned = None
                 else:
                     reason = f"{error}: {_NOT_SIGNED}"
+            except NotVerifiedError as error:
+                unverified = Store(self.s3, self.bucket).read(key)
+                reason = _incomplete(unverified, folder, keys)
+                if reason:
+                    unverified = None
+                else:
+                    reason, locked = f"its signature cannot be verified: {error}{_GONE}", True
+            except LockedError as error:
+                reason, locked = str(error), True
             except OperationError as error:
                 reason = str(error)
         written = max(one.written for one in keys.values())
-        return NoBackup(folder, reason, tuple(sorted(keys)), written, key in keys, unsigned)
+        return NoBackup(
+            folder, reason, tuple(sorted(keys)), written, key in keys, unsigned, unverified, locked
+        )
 
     def read(self, key: str) -> Manifest:
         """One manifest.
 
         Raises:
             NotSignedError: it is whole, and the stack's key has not signed it.
+            NotVerifiedError: it is whole, and KMS does not let the stack's key be used.
+            LockedError: KMS does not let it be read.
             OperationError: it is not whole, altered, or forged.
         """
-        body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        from botocore.exceptions import ClientError
+
+        try:
+            body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            advice = aws_clients.key_refusal(error)
+            if advice is None:
+                raise
+            text = f"its manifest cannot be read: {str(error).rstrip('.')}; {advice}"
+            raise LockedError(text) from None
         return manifest.decode(body, key, self.kms, self.mac_key)
 
     def get(
@@ -148,23 +211,26 @@ class Store:
     ) -> Manifest:
         """The backup of that id, or the newest for `latest`.
 
-        `unsigned` takes one that is whole and lacks a signature of the stack's key, by its id only:
-        the newest may be anybody's.
+        `unsigned` takes one that is whole and lacks a signature of the stack's key, or whose
+        signature KMS does not let verify, by its id only: the newest may be anybody's.
 
         Raises:
             OperationError: there is none; the message says which there are.
         """
-        found = self.find(database)
+        found = self._find(database) if identifier != LATEST else self.find(database)
         if identifier == LATEST and found.backups:
+            _refuse_locked_newer(found)
             return found.backups[0]
         for backup in found.backups:
             if backup.id == identifier:
                 return backup
         for other in found.others:
             if other.folder.endswith(f"/{identifier}"):
-                if unsigned and other.unsigned is not None:
-                    return other.unsigned
-                raise OperationError(f"{identifier} is no backup: {other.reason}")
+                taken = other.unsigned or other.unverified
+                if unsigned and taken is not None:
+                    return taken
+                what = "cannot be used" if other.locked else "is no backup"
+                raise OperationError(f"{identifier} {what}: {other.reason}")
         if "-export-" in identifier:
             raise OperationError(
                 f"{identifier} is no backup: RDS exported a snapshot as Parquet, which has rows "
@@ -197,12 +263,27 @@ class Store:
             yield from sorted(keys.items())
 
 
+def _refuse_locked_newer(found: Found) -> None:
+    """An older one in its place would lose rows without a word."""
+    newest = found.backups[0]
+    newer = [one for one in found.others if one.locked and one.id > newest.id]
+    if newer:
+        last = max(newer, key=lambda one: one.id)
+        raise OperationError(
+            f"the newest backup is {last.id}, and {last.reason}. The newest that can be read is "
+            f"{newest.id}: name it to have it all the same"
+        )
+
+
 def _brief(found: Manifest | NoBackup) -> Manifest | NoBackup:
-    if isinstance(found, NoBackup):
-        if found.unsigned is None:
-            return found
-        return replace(found, unsigned=_without_tables(found.unsigned))
-    return _without_tables(found)
+    if not isinstance(found, NoBackup):
+        return _without_tables(found)
+    unsigned, unverified = found.unsigned, found.unverified
+    return replace(
+        found,
+        unsigned=_without_tables(unsigned) if unsigned else None,
+        unverified=_without_tables(unverified) if unverified else None,
+    )
 
 
 def _without_tables(backup: Manifest) -> Manifest:

@@ -51,9 +51,8 @@ class Follower:
                 self._check_worker(attempt is not None)
                 time.sleep(_PAUSE_SECONDS)
         if result["status"] != "done":
-            raise CommandError(
-                f"no backup was made by the worker: {result['error']}", ExitCode.REFUSED
-            )
+            reason = str(result["error"]).removeprefix("no backup was made: ")
+            raise CommandError(f"no backup was made by the worker: {reason}", ExitCode.REFUSED)
         return {name: value for name, value in result.items() if name != "status"}
 
     def _check_worker(self, taken: bool) -> None:

@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from operations import aws_clients
 from operations.backup import exports
 from operations.backup.exports import FoundExports
 from operations.backup.store import Found, NoBackup
+from operations.errors import OperationError
 from operations.restore import report
 from pgkeep.backup import copy_jobs, recovery_points
 from pgkeep.backup.access import (
@@ -66,6 +68,7 @@ def run(
                         "folder": other.folder,
                         "reason": other.reason,
                         "unsigned": other.unsigned is not None,
+                        "locked": other.locked,
                     }
                     for other in found.others
                 ],
@@ -90,7 +93,7 @@ def _show(found: Listed, points: list[RecoveryPoint]) -> None:
     for place in found.unlisted:
         console.print(f"[yellow]not listed[/yellow] {escape(place)}", soft_wrap=True)
     for other in found.others:
-        word = "no backup" if other.unsigned is None else "not signed"
+        word = "not signed" if other.unsigned else "locked" if other.locked else "no backup"
         told = escape(f"{other.folder}: {other.reason}")
         console.print(f"[yellow]{word}[/yellow] {told}", soft_wrap=True)
 
@@ -118,9 +121,10 @@ def _of_stack(stack: DeployedStack, now: datetime, signed_by: str | None) -> Lis
         found = dumps.find(brief=True)
         proven = report.proven(stack.client("s3"), stack.bucket)
         exported = exports.find(stack.client("s3"), stack.bucket)
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, OperationError) as error:
         # On the worst day it is what is gone, and the other ways back are what is looked for.
-        lost = f"{stack.bucket}: {error}"
+        advice = aws_clients.what_to_do(error)
+        lost = f"{stack.bucket}: {str(error).rstrip('.')}" + (f"; {advice}" if advice else "")
         found, proven, exported = Found((), ()), {}, FoundExports((), ())
     rds, identifier = stack.client("rds"), str(stack.outputs["database_identifier"])
     others = [*found.others, *exported.others]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Generator
 from typing import Any
 
 from rich.markup import escape
@@ -26,6 +27,7 @@ from pgkeep.failures import CommandError, ExitCode
 
 # A function's 15 minutes, and the time to hear of its end.
 _FUNCTION_ANSWER_SECONDS = 930
+_NONE_MADE = "no backup was made"
 # In place of the worker (operations/handover/snapshot_export.py).
 _EXPORT = "snapshot_export"
 
@@ -61,7 +63,8 @@ def run(
     )
     with refusals_as_lines(left):
         if here:
-            result = _here(stack, backup_class, workers)
+            with _told_as_none(left):
+                result = _here(stack, backup_class, workers)
         else:
             result = in_function(stack, backup_class, time_limit_seconds, wait=wait)
     if as_json:
@@ -88,6 +91,22 @@ def run(
         f"Prove it: pgkeep restore --stack {stack.name} --from {result['id']} --to NAME",
         soft_wrap=True,
     )
+
+
+@contextlib.contextmanager
+def _told_as_none(left: str) -> Generator[None]:
+    """What ended the run says that there is no backup, as the function's answer does."""
+    try:
+        with refusals_as_lines(left):
+            yield
+    except CommandError as error:
+        if error.code != ExitCode.REFUSED:
+            raise
+        raise CommandError(_none_made(str(error)), ExitCode.REFUSED) from error
+
+
+def _none_made(reason: str) -> str:
+    return reason if _NONE_MADE in reason else f"{_NONE_MADE}: {reason}"
 
 
 def in_function(
@@ -129,8 +148,7 @@ def in_function(
             ) from None
         document: dict[str, Any] = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        reason = document.get("errorMessage", "no message")
-        raise CommandError(f"no backup was made: {reason}", ExitCode.REFUSED)
+        raise CommandError(_none_made(document.get("errorMessage", "no message")), ExitCode.REFUSED)
     given = document.get("handed_over")
     if given is not None and wait and given["to"] != _EXPORT:
         progress_console.print(f"Handed over to {_whom(given)}.", soft_wrap=True)
