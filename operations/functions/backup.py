@@ -11,6 +11,7 @@ from operations import environment
 from operations.backup import Options, failed
 from operations.backup.time_budget import OverMemoryError, TooLargeError
 from operations.errors import OperationError
+from operations.functions import events
 from operations.handover.backup_site import BackupSite, summary
 from operations.handover.requests import Request
 from operations.handover.snapshot_export import Exported, Exporter
@@ -30,6 +31,7 @@ class Context(Protocol):
         ...
 
 
+@events.of_objects
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """`{"class": "daily"}` -> a summary of the backup, or `{"handed_over": {...}, "reason"}`.
 

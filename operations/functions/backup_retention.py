@@ -11,6 +11,7 @@ from operations import aws_clients, environment
 from operations.backup import expiry, exports
 from operations.backup.store import Store
 from operations.errors import OperationError
+from operations.functions import events
 from operations.restore import report
 from operations.structured_log import log, log_metrics
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _ACTIONS = ("mark", "age")
 
 
+@events.of_objects
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """`{"action": "mark"}` -> `{"kept", "marked", "unmarked", "not_backups"}`; S3 removes what is
     marked. `{"action": "age"}` -> `{"newest", "age_seconds"}`, and the metric `BackupAgeSeconds`.

@@ -9,11 +9,13 @@ import boto3
 from operations import environment, secret_store
 from operations.credentials import master
 from operations.errors import OperationError
+from operations.functions import events
 from operations.structured_log import log
 
 _ACTIONS = {"initialize": master.initialize, "rotate": master.rotate}
 
 
+@events.of_objects
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """`{"action": "initialize" | "rotate"}` -> `{"status", "username"}`."""
     action = event.get("action")

@@ -10,6 +10,7 @@ import workloads
 from operations import environment, secret_store
 from operations.database import Endpoint, connect_with_secret
 from operations.errors import OperationError
+from operations.functions import events
 from operations.migrations import run
 from operations.structured_log import log
 from workloads import ContractError, Migration
@@ -22,6 +23,7 @@ class _Event(BaseModel):
     migrations: list[Migration]
 
 
+@events.of_objects
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """`{"workload", "migrations": [{"name", "sha256"}]}` -> `{"applied", "already"}`.
 

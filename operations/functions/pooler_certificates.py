@@ -9,9 +9,11 @@ import boto3
 from operations import environment, secret_store
 from operations.certificates import pooler
 from operations.errors import OperationError
+from operations.functions import events
 from operations.structured_log import log
 
 
+@events.of_objects
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """`{"dns_names", "server_valid_days", "authority_valid_days"}` -> CA certificate and end."""
     try:

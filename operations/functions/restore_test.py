@@ -12,6 +12,7 @@ from operations import environment, secret_store
 from operations.backup.store import Store
 from operations.database import Endpoint, connect_with_secret, credentials
 from operations.errors import OperationError
+from operations.functions import events
 from operations.restore import restore_test
 from operations.restore.objectives import Objectives
 from operations.restore.restore_test import Site
@@ -27,6 +28,7 @@ class Context(Protocol):
         ...
 
 
+@events.of_objects
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """`{"action": "start", "scope": "weekly"}` (or monthly) begins a test, `{"action": "continue"}`
     does what is next.

@@ -9,12 +9,14 @@ import workloads
 from operations import environment, secret_store
 from operations.database import Endpoint
 from operations.errors import OperationError
+from operations.functions import events
 from operations.roles import rotation, rotation_age
 from operations.roles.rotation_age import Scheduled
 from operations.structured_log import log
 from workloads import ContractError
 
 
+@events.of_objects
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Secrets Manager's `{"Step", "SecretId", "ClientRequestToken"}` -> `{"role", "step", "done"}`.
 

@@ -9,11 +9,13 @@ from pydantic import ValidationError
 from operations import environment, secret_store
 from operations.database import Endpoint
 from operations.errors import OperationError
+from operations.functions import events
 from operations.roles import apply
 from operations.structured_log import log
 from workloads.contract import RoleManifest
 
 
+@events.of_objects
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """`{"manifest": RoleManifest}` -> `{"status", "changes", "missing"}`."""
     try:
