@@ -17,8 +17,11 @@ def main() -> None:
         from operations.garbage import search_rarely
 
         search_rarely()
-    from pgkeep.app import main as run
-
+    try:
+        from pgkeep.app import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("pgkeep: interrupted; nothing was changed\n")
+        sys.exit(130)
     try:
         run()
     finally:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pgkeep.apply_apps import migrations, roles
 from pgkeep.backup.app import app as backup
-from pgkeep.failures import CommandError
+from pgkeep.failures import CommandError, ExitCode
 from pgkeep.restore_app import restore
 
 app = typer.Typer(
@@ -184,3 +184,8 @@ def main() -> None:
     except CommandError as error:
         errors.print(f"pgkeep: {error}", style="red", markup=False)
         sys.exit(error.code)
+    except SystemExit as ended:
+        # Ctrl-C where no command says what it leaves: Typer ends without a word.
+        if ended.code == ExitCode.INTERRUPTED:
+            errors.print("pgkeep: interrupted", style="red")
+        raise

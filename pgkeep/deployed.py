@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from operations import aws_clients
 from operations.database import Endpoint
-from pgkeep.failures import CommandError
+from pgkeep.failures import CommandError, ExitCode
 from toolchain.environment import (
     LOCAL_STACK,
     REPOSITORY,
@@ -47,7 +47,7 @@ class DeployedStack:
         """Read the outputs of a stack.
 
         Raises:
-            CommandError: there is no such stack, or it is not deployed.
+            CommandError: there is no such stack, it is not deployed, or Ctrl-C came.
         """
         if name not in stack_names():
             raise CommandError(
@@ -71,6 +71,9 @@ class DeployedStack:
                 f"stack {name} cannot be read: the program pulumi is not on PATH. Install it "
                 "(https://www.pulumi.com/docs/install/), or add its folder to PATH."
             ) from None
+        except KeyboardInterrupt:
+            # Every command reads the stack before it does anything.
+            raise CommandError("interrupted; nothing was changed", ExitCode.INTERRUPTED) from None
         outputs: dict[str, Any] = json.loads(ended.stdout or "{}") if ended.returncode == 0 else {}
         if "database_endpoint" not in outputs:
             hint = "run `make up` first" if name == LOCAL_STACK else "run `pulumi up` first"
