@@ -25,7 +25,7 @@ def apply_roles(*, stack: Stack = DEFAULT_STACK, as_json: AsJson = False) -> Non
     """
     from pgkeep import apply_commands
 
-    apply_commands.apply_roles(stack, as_json=as_json)
+    apply_commands.apply(stack, "roles", as_json=as_json)
 
 
 @migrations.command("apply")
@@ -37,4 +37,4 @@ def apply_migrations(*, stack: Stack = DEFAULT_STACK, as_json: AsJson = False) -
     """
     from pgkeep import apply_commands
 
-    apply_commands.apply_migrations(stack, as_json=as_json)
+    apply_commands.apply(stack, "migrations", as_json=as_json)

@@ -7,52 +7,61 @@ changed the database: roles by hand, or by a restore of what was there before a 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from pgkeep.backup.access import console, print_json, progress_console, refusals_as_lines
 from pgkeep.deployed import DeployedStack
 from pgkeep.failures import CommandError, ExitCode
 
+Purpose = Literal["roles", "migrations"]
+Told = tuple[list[str], str]
+"""A line for each thing that was done, and what holds now."""
+
 # A function's 15 minutes, and the time to hear of its end.
 _FUNCTION_ANSWER_SECONDS = 930
 
 
-def apply_roles(stack_name: str, *, as_json: bool) -> None:
-    """Make roles, grants, passwords and settings those that the stack was deployed with.
+def apply(stack_name: str, purpose: Purpose, *, as_json: bool) -> None:
+    """Make the database what the stack was deployed with: its roles, or its migrations.
 
     Raises:
-        CommandError: the stack is not deployed, or the function failed; then nothing was changed.
+        CommandError: the stack is not deployed, or the function failed. Then no role was changed;
+            migrations before the one that failed stay.
     """
-    result = _invoke(stack_name, "roles", "Applying the role manifest")
+    doing, tell = _PURPOSES[purpose]
+    result = _invoke(stack_name, purpose, doing)
     if as_json:
         print_json(result)
         return
-    for change in result["changes"]:
-        console.print(f"  {change}", markup=False, soft_wrap=True)
-    for missing in result["missing"]:
-        console.print(f"  not there, a migration makes it: {missing}", markup=False, soft_wrap=True)
-    changed = len(result["changes"])
-    said = f"{changed} changes made" if changed else "nothing had to be changed"
-    console.print(f"[green]Roles and grants are those of the manifest[/green]: {said}.")
+    lines, done = tell(result)
+    for line in lines:
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print(done)
 
 
-def apply_migrations(stack_name: str, *, as_json: bool) -> None:
-    """Apply the migrations that the stack was deployed with and its database has not.
+def _tell_roles(result: dict[str, Any]) -> Told:
+    changes: list[str] = result["changes"]
+    missing = [f"not there, a migration makes it: {one}" for one in result["missing"]]
+    said = f"{len(changes)} changes made" if changes else "nothing had to be changed"
+    return [
+        *changes,
+        *missing,
+    ], f"[green]Roles and grants are those of the manifest[/green]: {said}."
 
-    Raises:
-        CommandError: the stack is not deployed, or a migration failed; those before it stay.
-    """
-    result = _invoke(stack_name, "migrations", "Applying migrations")
-    if as_json:
-        print_json(result)
-        return
-    for name in result["applied"]:
-        console.print(f"  applied {name}", markup=False, soft_wrap=True)
+
+def _tell_migrations(result: dict[str, Any]) -> Told:
     applied, already = len(result["applied"]), len(result["already"])
-    console.print(
+    return [f"applied {name}" for name in result["applied"]], (
         f"[green]All {applied + already} migrations are applied[/green]: {applied} now, "
         f"{already} before."
     )
+
+
+_PURPOSES: dict[Purpose, tuple[str, Callable[[dict[str, Any]], Told]]] = {
+    "roles": ("Applying the role manifest", _tell_roles),
+    "migrations": ("Applying migrations", _tell_migrations),
+}
 
 
 def _invoke(stack_name: str, purpose: str, doing: str) -> dict[str, Any]:
