@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
+from operations.backup import table_changes
+from operations.backup.catalog import Made
 from operations.backup.conversation import Conversation
 from operations.database import ALIVE, Endpoint
 from operations.errors import OperationError
@@ -37,6 +39,26 @@ _LOCK_WAIT = re.compile(r"canceling statement due to (lock|statement) timeout")
 
 class OutOfMemoryError(OperationError):
     """A program needed more memory than this run gives to one."""
+
+
+class WaitedError(OperationError):
+    """A program gave up waiting for a table; `by` are the sessions that it waited for."""
+
+    def __init__(self, program: str, made: Made, by: list[str] | None = None) -> None:
+        """Say whom it waited for, and what to do."""
+        whom = table_changes.named(by or [])
+        super().__init__(
+            f"{program} waited too long for a table: somebody changes its definition, or waits to "
+            f"change it, and all who use the table wait behind that{whom}; no {made} was made, so "
+            f"that they can go on. Start the {made} again when no migration is running, and give "
+            "migrations a lock_timeout"
+        )
+        self.program = program
+        self.made: Made = made
+
+    def naming(self, by: list[str]) -> WaitedError:
+        """The same with the sessions, which a program cannot name."""
+        return WaitedError(self.program, self.made, by)
 
 
 @dataclass(frozen=True)
@@ -78,6 +100,8 @@ class Children:
     login: Login
     #: The most address space of one program; None: as much as there is.
     memory_bytes: int | None = None
+    #: What the run makes, in what it says.
+    made: Made = "backup"
     _running: set[subprocess.Popen[bytes]] = field(default_factory=set[subprocess.Popen[bytes]])
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: bool = False
@@ -193,12 +217,7 @@ class Children:
         last = lines[-1] if lines else "no message"
         reason = next((line for line in lines if "error:" in line.lower()), last)
         if _LOCK_WAIT.search(reason):
-            return OperationError(
-                f"{program} waited too long for a table: somebody changes its definition, or waits "
-                "to change it, and all who use the table wait behind that; no backup was made, so "
-                "that they can go on. Start the backup again when no migration is running, and "
-                "give migrations a lock_timeout"
-            )
+            return WaitedError(program, self.made)
         end = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
         # The line of a script that nobody will see.
         reason = re.sub(r"^psql:<stdin>:\d+: ", "", reason)
@@ -207,7 +226,7 @@ class Children:
         if self.memory_bytes is not None and own and not _OF_THE_SERVER.search(own[0]):
             said = re.sub(r"^(psql:<stdin>:\d+: )?(.*error: )?", "", own[0])
             return OutOfMemoryError(f"{program}: {said}")
-        return OperationError(f"{program} {end}: {reason}; no backup was made")
+        return OperationError(f"{program} {end}: {reason}; no {self.made} was made")
 
 
 def _pipe(end: IO[bytes] | None) -> IO[bytes]:

@@ -28,9 +28,10 @@ from operations.backup import (
     segments,
     session,
     sweeper,
+    table_changes,
     time_budget,
 )
-from operations.backup.children import Children, Login, OutOfMemoryError
+from operations.backup.children import Children, Login, OutOfMemoryError, WaitedError
 from operations.backup.definitions import StoredT
 from operations.backup.fingerprints import ALGORITHM
 from operations.backup.large_objects import refuse_unreadable
@@ -191,6 +192,9 @@ class _Run:
                 except OutOfMemoryError as error:
                     most = self.options.program_memory_bytes or 0
                     raise time_budget.OverMemoryError(str(error), most, estimate) from None
+                except WaitedError as error:
+                    # While this session keeps its locks, who waits for them still does.
+                    raise error.naming(table_changes.changers(connection)) from None
                 session.refuse_hidden_rows(connection)
                 # Raises when its session, and with it the tables' locks, did not last to the end.
                 connection.execute("COMMIT")

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from operations.backup.catalog import quoted
+from operations.backup.catalog import Made, quoted
 from operations.backup.fingerprints import RowSecurity
 from operations.database import BACKUP_POLICY
 from operations.errors import OperationError
@@ -89,7 +89,9 @@ def setting(met: Collection[Table]) -> RowSecurity:
     return "on" if met else "off"
 
 
-def refuse(connection: psycopg.Connection[Any], met: Collection[Table]) -> None:
+def refuse(
+    connection: psycopg.Connection[Any], met: Collection[Table], made: Made = "backup"
+) -> None:
     """Of the tables that are to be read whole; asked while they are locked, policies stay.
 
     Raises:
@@ -102,7 +104,7 @@ def refuse(connection: psycopg.Connection[Any], met: Collection[Table]) -> None:
     shown += ", ..." if len(hidden) > _SHOWN else ""
     raise OperationError(
         f"row-level security hides rows of {len(hidden)} table{'' if len(hidden) == 1 else 's'} "
-        f"from {connection.info.user} ({shown}), and without them the backup would not be whole. "
+        f"from {connection.info.user} ({shown}), and without them the {made} would not be whole. "
         f"{_remedy(connection, hidden[0])}; see docs/backups.md, Row-level "
         "security"
     )

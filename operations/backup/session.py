@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from operations.backup import catalog, row_security
+from operations.backup import catalog, row_security, table_changes
 from operations.backup.fingerprints import RowSecurity, session_settings
 from operations.errors import OperationError
 
@@ -63,7 +63,9 @@ class Snapshot:
 
 
 def export(
-    connection: psycopg.Connection[Any], check: Callable[[], None] = lambda: None
+    connection: psycopg.Connection[Any],
+    check: Callable[[], None] = lambda: None,
+    made: catalog.Made = "backup",
 ) -> Snapshot:
     """Open the transaction that all others import, with all tables locked against changes.
 
@@ -75,6 +77,7 @@ def export(
     Args:
         connection: of a session that nothing else uses.
         check: raises when there is no more time.
+        made: what of the tables, in what is said.
 
     Raises:
         OperationError: the database has no encoding, another backup of it is running, a table is
@@ -86,7 +89,7 @@ def export(
     if encoding == "SQL_ASCII":
         raise OperationError(
             "the database's encoding is SQL_ASCII: which characters its bytes are is not recorded, "
-            "so names and rows cannot be proven the same; no backup was made. Move it into a "
+            f"so names and rows cannot be proven the same; no {made} was made. Move it into a "
             "database with an encoding, such as UTF8, or use pg_dump"
         )
     settings = (*session_settings(encoding, connection.info.server_version), *_ALIVE, _patience())
@@ -97,7 +100,7 @@ def export(
     except psycopg.NotSupportedError:
         raise OperationError(
             f"the database's encoding is {encoding}, which Python cannot read, so that names in it "
-            "cannot be told; no backup was made. Move it into a database of UTF8, or use pg_dump"
+            f"cannot be told; no {made} was made. Move it into a database of UTF8, or use pg_dump"
         ) from None
     _lock(connection)
     standby = _text(connection, "SELECT pg_catalog.pg_is_in_recovery()::text") == "true"
@@ -119,11 +122,12 @@ def export(
             tries += 1
             continue
         except psycopg.errors.OutOfMemory as error:
-            raise catalog.no_room(error, len(tables)) from None
+            raise catalog.no_room(error, len(tables), made) from None
         except psycopg.errors.LockNotAvailable as error:
             connection.execute("ROLLBACK")
             if time.monotonic() > deadline:
-                raise catalog.being_changed(error) from None
+                by = table_changes.changers(connection)
+                raise catalog.being_changed(error, by, made) from None
             time.sleep(_LOCK_PAUSE_SECONDS)
             continue
         row = connection.execute(query.encode()).fetchone()
@@ -132,17 +136,19 @@ def export(
         name, taken_at, lsn = row
         if _has_locked(connection, catalog.names(connection) - tables):
             version = connection.info.server_version
-            policies = _row_security(connection)
+            policies = _row_security(connection, made)
             return Snapshot(name, taken_at, lsn, version, encoding, codec, standby, policies)
         connection.execute("ROLLBACK")
         tries += 1
     raise OperationError(
-        f"tables were made and dropped during each of {_TRIES} tries to lock them all; no backup "
+        f"tables were made and dropped during each of {_TRIES} tries to lock them all; no {made} "
         "was made. Start it again when no migration is running"
     )
 
 
-def refuse_hidden_rows(connection: psycopg.Connection[Any]) -> list[row_security.Table]:
+def refuse_hidden_rows(
+    connection: psycopg.Connection[Any], made: catalog.Made = "backup"
+) -> list[row_security.Table]:
     """Asked again at the end: locks keep policies as they are, but not who is in which role.
 
     Raises:
@@ -154,12 +160,12 @@ def refuse_hidden_rows(connection: psycopg.Connection[Any]) -> list[row_security
     # Of extensions' own tables a backup reads nothing.
     read = catalog.names(connection)
     met = [table for table in secured if table.partitioned or (table.schema, table.name) in read]
-    row_security.refuse(connection, met)
+    row_security.refuse(connection, met, made)
     return met
 
 
-def _row_security(connection: psycopg.Connection[Any]) -> RowSecurity:
-    setting = row_security.setting(refuse_hidden_rows(connection))
+def _row_security(connection: psycopg.Connection[Any], made: catalog.Made) -> RowSecurity:
+    setting = row_security.setting(refuse_hidden_rows(connection, made))
     connection.execute(f"SET row_security = {setting}".encode())
     return setting
 

@@ -266,13 +266,18 @@ class Store:
 def _refuse_locked_newer(found: Found) -> None:
     """An older one in its place would lose rows without a word."""
     newest = found.backups[0]
-    newer = [one for one in found.others if one.locked and one.id > newest.id]
+    # By the second in which they began: what follows in an id is random.
+    newer = [one for one in found.others if one.locked and _began(one.id) >= _began(newest.id)]
     if newer:
         last = max(newer, key=lambda one: one.id)
         raise OperationError(
             f"the newest backup is {last.id}, and {last.reason}. The newest that can be read is "
             f"{newest.id}: name it to have it all the same"
         )
+
+
+def _began(identifier: str) -> str:
+    return identifier.partition("-")[0]
 
 
 def _brief(found: Manifest | NoBackup) -> Manifest | NoBackup:

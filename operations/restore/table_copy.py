@@ -139,7 +139,7 @@ class TableCopy:
 
     def _dump_definitions(self, path: Path) -> None:
         words = ["--format=custom", "--no-password", f"--snapshot={self.snapshot.name}"]
-        children = Children(self.source.login)
+        children = Children(self.source.login, made="copy")
         with (
             children.output(
                 "pg_dump",
@@ -177,7 +177,7 @@ class TableCopy:
         with self.source.connect() as connection:
             connection.autocommit = True
             renames.refuse(connection, self.names, "copy", "what was copied does not count")
-            session.refuse_hidden_rows(connection)
+            session.refuse_hidden_rows(connection, "copy")
 
     def _pair(
         self, sessions: ExitStack, target: Side
@@ -214,7 +214,7 @@ def prepared(source_id: str, source: Side, options: Options) -> Generator[TableC
         OperationError: the source has no table or schema of a chosen name, or hides rows of one.
     """
     with source.connect() as connection:
-        snapshot = session.export(connection)
+        snapshot = session.export(connection, made="copy")
         found = catalog.read(connection, on_standby=snapshot.on_standby)
         roles = cluster_globals.read(connection, source.login.endpoint.database)
         _, behind = owned_sequences.behind(connection, seen_at_once=True)
@@ -226,7 +226,7 @@ def prepared(source_id: str, source: Side, options: Options) -> Generator[TableC
             options.selection.among(found.tables, f"the database of {source_id}"),
             found,
             roles,
-            [asdict(sequence) for sequence in catalog.sequences(connection)],
+            [asdict(sequence) for sequence in catalog.sequences(connection, made="copy")],
             cluster_globals.not_validated(connection),
             tuple((one.schema, one.name) for one in behind),
             renames.read(connection),

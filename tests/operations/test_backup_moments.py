@@ -48,7 +48,11 @@ def test_a_migration_that_waits_for_the_backup_stops_it_and_nobody_waits_for_eve
 
     # The first piece of the table; other sessions have still to begin with it.
     cloud.when("CreateMultipartUpload", migrate)
-    with pytest.raises(OperationError, match=r"psql waited too long for a table: .* lock_timeout"):
+    said = (
+        r"psql waited too long for a table: .* \(process \d+ of rdsadmin, no program named, waits for "
+        r"public\.noise for \d+ s, its statement began \d{4}-.*\); no backup .* lock_timeout"
+    )
+    with pytest.raises(OperationError, match=said):
         site.backup(time_limit_seconds=60)
     migration.join(30)
     assert not migration.is_alive()
@@ -61,7 +65,8 @@ def test_pg_dump_waits_no_longer_either(site: Site, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(session, "LONGEST_WAIT_SECONDS", 1)
     with site.server.superuser(SOURCE) as migration, migration.transaction():
         migration.execute("LOCK TABLE parent IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(OperationError, match="pg_dump waited too long for a table"):
+        who = rf"\(process {migration.info.backend_pid} of .* holds public\.parent .*\); no backup"
+        with pytest.raises(OperationError, match=f"pg_dump waited too long for a table: .* {who}"):
             site.backup(time_limit_seconds=60)
     assert_nothing_remains(site, None)
 

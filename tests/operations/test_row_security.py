@@ -256,6 +256,21 @@ def test_a_moment_is_read_whole_by_the_master(world: World) -> None:
     assert (findings(proof), copied.tables[0].rows) == ([], 50)
 
 
+def test_a_copy_that_would_lack_rows_says_so_of_a_copy(world: World) -> None:
+    def source() -> psycopg.Connection[Any]:
+        return world.master("node_pass")
+
+    side = Side(Login(world.endpoint("node_pass"), MASTER, MASTER_PASSWORD), source)
+    options = Options(selection=Selection(tables=("notes",)))
+    said = "hides rows of 3 tables .*, and without them the copy would not be whole"
+    with (
+        pytest.raises(OperationError, match=said) as refused,
+        table_copy.prepared("a moment", side, options),
+    ):
+        raise AssertionError("it is not begun")
+    assert "backup would" not in str(refused.value)
+
+
 def test_who_joins_a_role_in_the_middle_copies_nothing_that_counts(world: World) -> None:
     """A restrictive policy of the role would hide rows from now on."""
 
