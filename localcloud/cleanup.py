@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from localcloud import cgroups
+from localcloud import cgroups, mounts
 from localcloud.errors import LocalCloudError
 from localcloud.home import Home
 
@@ -30,8 +30,8 @@ def clean(home: Home) -> None:
     """
     if os.geteuid() == 0:
         _kill_processes(home)
-        for mount in sorted(mounts(home), reverse=True):
-            _unmount(mount)
+        for mount in sorted(mounts.below(home.path), reverse=True):
+            mounts.unmount(mount)
         for namespace in namespaces(home):
             _run("ip", "netns", "delete", namespace.name)
         for interface in interfaces(home):
@@ -57,7 +57,7 @@ def leftovers(home: Home) -> list[str]:
     """Name what of this local cloud is still on the machine, apart from files."""
     return [
         *(f"process {pid}" for pid in sorted(processes(home))),
-        *(f"mount {mount}" for mount in mounts(home)),
+        *(f"mount {mount}" for mount in mounts.below(home.path)),
         *(f"network namespace {namespace.name}" for namespace in namespaces(home)),
         *(f"interface {interface}" for interface in interfaces(home)),
         *(f"nftables table {family} {table}" for family, table in tables(home)),
@@ -77,17 +77,6 @@ def processes(home: Home) -> set[int]:
         if entry.name.isdecimal() and _belongs(entry, home, own):
             found.add(int(entry.name))
     return found - set(_ancestors())
-
-
-def mounts(home: Home) -> list[Path]:
-    """Mount points below the home, in the mount namespace of this process."""
-    found: list[Path] = []
-    for line in cgroups.MOUNTS.read_text().splitlines():
-        # mountinfo writes space, tab, newline and backslash as octal escapes (proc(5)).
-        point = Path(line.split()[4].encode().decode("unicode_escape"))
-        if point.is_relative_to(home.path):
-            found.append(point)
-    return found
 
 
 def namespaces(home: Home) -> list[Path]:
@@ -155,12 +144,6 @@ def _kill_processes(home: Home) -> None:
             return
         # The processes of a container end with its init; new ones may have been forked meanwhile.
         time.sleep(0.05)
-
-
-def _unmount(mount: Path) -> None:
-    if _run("umount", str(mount)) != 0:
-        # Busy: a file is still open in another mount namespace. Detached, it goes with that.
-        _run("umount", "--lazy", str(mount))
 
 
 def _run(*command: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from localcloud import mounts
 from localcloud.errors import LocalCloudError
 from localcloud.image import mirrors, recipe
 
@@ -62,7 +63,7 @@ def _build(image: Path, report: Report) -> None:
         _run(command, report, started)
         building.rename(image)
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        _remove(building)
     report(f"Debian 13 base image: built in {time.monotonic() - started:.0f} s ({image})")
 
 
@@ -100,7 +101,23 @@ def _run(command: list[str], report: Report, started: float) -> None:
 def _remove_unfinished(folder: Path) -> None:
     """Remove what a killed build left. Call with the lock held."""
     for leftover in folder.glob("*.building"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        _remove(leftover)
+
+
+def _remove(building: Path) -> None:
+    """Remove a folder, and before it what mmdebstrap mounted there, such as the machine's /dev.
+
+    Raises LocalCloudError, and removes nothing, while something stays mounted.
+    """
+    for mount in reversed(mounts.below(building)):
+        mounts.unmount(mount)
+    if left := mounts.below(building):
+        raise LocalCloudError(
+            f"{left[-1]}, which a killed build has left, cannot be unmounted, and what is mounted "
+            f"there must not be removed with {building}: end what uses it (fuser -vm {left[-1]}), "
+            f"run `umount {left[-1]}`, and try again."
+        )
+    shutil.rmtree(building, ignore_errors=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import cgroups, cleanup
+from localcloud import cgroups, cleanup, mounts
 from localcloud.home import Home
 from localcloud.image import base_image
 
@@ -121,7 +121,7 @@ def test_mounts_interfaces_tables_and_namespaces_go(home: Home, tmp_path: Path) 
     subprocess.run(["ip", "link", "add", f"{name}v0", "type", "bridge"], check=True)
     subprocess.run(["nft", "add", "table", "inet", f"{name}_t"], check=True)
     try:
-        assert sorted(cleanup.mounts(home)) == [target, nested]
+        assert sorted(mounts.below(home.path)) == [target, nested]
         assert len(cleanup.leftovers(home)) == 5
         cleanup.clean(home)
         assert cleanup.leftovers(home) == []

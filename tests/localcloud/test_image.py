@@ -1,5 +1,6 @@
 """The base image: built once, atomically, from a mirror that has it."""
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud import mounts
 from localcloud.errors import LocalCloudError
 from localcloud.image import base_image, builder, image_path, mirrors, recipe
 
@@ -67,6 +69,57 @@ def test_leftover_of_a_killed_build_is_removed(
 ) -> None:
     fake_mmdebstrap(monkeypatch, tmp_path / "bin", 'mkdir "$t"')
     (cache / "0123.building" / "usr").mkdir(parents=True)
+    base_image(lambda _: None)
+    assert {entry.name for entry in cache.iterdir()} == {recipe.digest(), "build.lock"}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("used", [False, True])
+def test_what_a_killed_build_has_mounted_is_unmounted_and_not_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path, used: bool
+) -> None:
+    """As `kill -9` leaves it: folders of the machine, one inside of the other, also in use."""
+    fake_mmdebstrap(monkeypatch, tmp_path / "bin", 'mkdir "$t"')
+    machines = tmp_path / "of the machine"
+    (machines / "pts").mkdir(parents=True)
+    (machines / "device").write_text("stays")
+    leftover = cache / "0123.building"
+    (leftover / "dev").mkdir(parents=True)
+    inner = tmp_path / "pts"
+    inner.mkdir()
+    (inner / "terminal").write_text("stays")
+    point = leftover / "dev"
+    subprocess.run(["mount", "--bind", str(machines), str(point)], check=True)
+    subprocess.run(["mount", "--bind", str(inner), str(point / "pts")], check=True)
+    try:
+        with (point / "pts" / "terminal").open() if used else contextlib.nullcontext():
+            base_image(lambda _: None)
+        assert mounts.below(cache) == []
+    finally:
+        for mount in reversed(mounts.below(cache)):
+            subprocess.run(["umount", "--lazy", str(mount)], check=True)
+    assert (machines / "device").read_text() == (inner / "terminal").read_text() == "stays"
+    assert {entry.name for entry in cache.iterdir()} == {recipe.digest(), "build.lock"}
+
+
+@pytest.mark.root
+def test_what_stays_mounted_is_not_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
+) -> None:
+    runs = fake_mmdebstrap(monkeypatch, tmp_path / "bin", 'mkdir "$t"')
+    monkeypatch.setattr(mounts, "unmount", lambda _: None)
+    machines, point = tmp_path / "machine", cache / "0123.building" / "dev"
+    machines.mkdir()
+    (machines / "device").write_text("stays")
+    point.mkdir(parents=True)
+    subprocess.run(["mount", "--bind", str(machines), str(point)], check=True)
+    try:
+        with pytest.raises(LocalCloudError, match=r"dev, which a killed build has left, cannot be"):
+            base_image(lambda _: None)
+        assert (machines / "device").read_text() == "stays"
+        assert not runs.exists()
+    finally:
+        subprocess.run(["umount", str(point)], check=True)
     base_image(lambda _: None)
     assert {entry.name for entry in cache.iterdir()} == {recipe.digest(), "build.lock"}
 

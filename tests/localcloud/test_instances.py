@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import cgroups, cleanup
+from localcloud import cgroups, cleanup, mounts
 from tests.localcloud.daemon_cloud import DaemonCloud, Outcome, new_cloud, wait_until
 from tests.localcloud.scaling_stack import USER_DATA, Stack
 
@@ -217,7 +217,7 @@ def test_terminated_host_leaves_nothing(stack: Stack, host: str) -> None:
     stack.ec2.terminate_instances(InstanceIds=[host])
     wait_until(lambda: stack.state(host) == "terminated", "terminated")
     assert not cgroups.processes(home.prefix, host)
-    assert not [mount for mount in cleanup.mounts(home) if host in str(mount)]
+    assert not [mount for mount in mounts.below(home.path) if host in str(mount)]
     assert f"{home.prefix}-{host}" not in [each.name for each in cleanup.namespaces(home)]
     assert not (home.instances / host / "upper").exists()
     in_vpc = [{"Name": "vpc-id", "Values": [stack.vpc_id]}]
