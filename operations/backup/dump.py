@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -92,8 +92,8 @@ def run(
     try:
         # Its time runs from here: connecting may take a minute.
         backup = _Run(backup_class, endpoint, connect, target, s3, kms, options)
-        with connect() as connection:
-            made = backup.run(connection)
+        with backup.prepare() as prepared, connect() as connection:
+            made = backup.run(connection, prepared)
     except BaseException as error:
         if options.too_large_fails or not isinstance(error, time_budget.TooLargeError):
             failed(endpoint, backup_class, error)
@@ -153,7 +153,22 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     shared: Shared | None = None
 
-    def run(self, connection: psycopg.Connection[Any]) -> Manifest:
+    @contextmanager
+    def prepare(self) -> Generator[Preparation]:
+        """What needs no database begins beside connecting to it."""
+        prepared = Preparation(
+            self.s3,
+            self.target.bucket,
+            self.endpoint.database,
+            self.endpoint.host,
+            self.options.worker,
+        )
+        try:
+            yield prepared
+        finally:
+            prepared.close()
+
+    def run(self, connection: psycopg.Connection[Any], prepared: Preparation) -> Manifest:
         """Dump, then write the manifest."""
         identifier = sweeper.identifier(self.started_at, self.endpoint.host)
         parts = ExitStack()
@@ -168,14 +183,6 @@ class _Run:
                 # It takes longest to begin, and reads the catalog before it has a word to write.
                 schema = shared.pool.submit(self._schema, shared)
                 version = shared.pool.submit(definitions.client_version, shared.children)
-                prepared = Preparation(
-                    self.s3,
-                    self.target.bucket,
-                    self.endpoint.database,
-                    self.endpoint.host,
-                    self.options.worker,
-                )
-                parts.callback(prepared.close)
                 # Not before the database's lock is held.
                 swept, may_sign = prepared.sweep(), prepared.try_to_sign(self.kms, self.target)
                 found = catalog.read(connection, on_standby=snapshot.on_standby)

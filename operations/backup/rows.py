@@ -27,7 +27,7 @@ from operations.backup.manifest import RowsInObject
 from operations.backup.marked_output import EndedError, MarkedOutput
 from operations.backup.object_writer import ObjectWriter, StoredObject, Uploads
 from operations.backup.segments import Segment
-from operations.backup.session import Snapshot, begin_statements, import_statements
+from operations.backup.session import Snapshot, begin_statements, import_settings
 from operations.errors import OperationError
 
 # Bare values, one line for the one row: `100 -1234`.
@@ -126,7 +126,9 @@ class RowDumper:
         # COPY writes no vertical tab, in no encoding of a server: in a value it is \v. What follows
         # it here, rows would hold by a chance of 1 in 2^128.
         label = rf"E'\x0b{mark}'"
-        self._say(psql, import_statements(self.snapshot))
+        # One message: psql would wait for the answer to each. `\;` does not send it yet.
+        settings = "\\; ".join(import_settings(self.snapshot))
+        self._say(psql, [settings, *begin_statements(self.snapshot)])
         ahead: deque[Batch] = deque()
         in_transaction = 0
         more = True
@@ -172,7 +174,6 @@ class RowDumper:
             yield fingerprints.query_together(tables, label=mark)
         for first in range(0, len(batch.segments), _TABLES_A_MESSAGE):
             some = batch.segments[first : first + _TABLES_A_MESSAGE]
-            # `\;` ends a statement and does not send it yet.
             yield "\\;\n".join(self._statements(one, mark, batch.together) for one in some)
 
     def _statements(self, segment: Segment, mark: str, counted: bool) -> str:

@@ -94,8 +94,8 @@ def export(
         )
     settings = (*session_settings(encoding, connection.info.server_version), *_ALIVE, _patience())
     try:
-        for setting in settings:
-            connection.execute(setting.encode())
+        # One message: each would be a round trip.
+        connection.execute("; ".join(settings).encode())
         codec = connection.info.encoding
     except psycopg.NotSupportedError:
         raise OperationError(
@@ -219,6 +219,11 @@ def _text(connection: psycopg.Connection[Any], query: str) -> str:
 
 def import_statements(snapshot: Snapshot) -> list[str]:
     """What a session says to see the snapshot; without its reader it ends by itself."""
+    return [*import_settings(snapshot), *begin_statements(snapshot)]
+
+
+def import_settings(snapshot: Snapshot) -> list[str]:
+    """Those of `import_statements` that come before the transaction."""
     return [
         *_NOTICE_CLOSED_CLIENT[: snapshot.server_version >= _NOTICE_FROM],
         *session_settings(
@@ -226,7 +231,6 @@ def import_statements(snapshot: Snapshot) -> list[str]:
         ),
         _patience(),
         _NO_HELPERS,
-        *begin_statements(snapshot),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -193,6 +194,23 @@ def test_a_client_that_cannot_be_made_leaves_no_backup(
     assert test_backup.objects(s3) == []
     # Nothing of it is at work, so that the next one begins at once.
     assert test_backup.backup(filled, target, s3).row_counts
+
+
+def test_the_client_is_made_while_the_database_is_connected_to(
+    filled: Deployment, target: BackupTarget, s3: Any
+) -> None:
+    begun = threading.Event()
+
+    def make() -> Any:
+        begun.set()
+        return s3
+
+    def connect() -> Any:
+        assert begun.wait(30)
+        return filled.connect("node_pass_backup")
+
+    made = run("daily", filled.server.endpoint, connect=connect, target=target, s3=make)
+    assert made.row_counts
 
 
 def test_pg_dump_reads_the_catalog_uncompiled(
