@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, DataNotFoundError
 from botocore.loaders import Loader
 
 from operations import aws_clients
@@ -33,6 +34,18 @@ def test_a_quick_session_lists_no_services_and_makes_the_same_clients(
     assert quick.client("s3").can_paginate("list_multipart_uploads")
     with pytest.raises(BotoCoreError):
         quick.client("no-service")
+
+
+@pytest.mark.parametrize("name", ["endpoints", "s3/2006-03-01/service-2", "_retry"])
+def test_a_quick_session_reads_what_botocore_reads(name: str) -> None:
+    loader = aws_clients.quick_session().get_component("data_loader")
+    found, usual = loader.load_data(name), Loader().load_data(name)
+    # In the same order too.
+    assert json.dumps(found) == json.dumps(usual)
+    # An OrderedDict is one as well, and what takes so long.
+    assert type(found) is dict
+    with pytest.raises(DataNotFoundError):
+        loader.load_data("no-such-data")
 
 
 def test_the_default_session_is_a_quick_one(monkeypatch: pytest.MonkeyPatch) -> None:
