@@ -25,6 +25,7 @@ NAME = "manifest.json"
 _MAC_ALGORITHM = "HMAC_SHA_256"
 # `vars` for the records in it: dataclasses.asdict copies each of ten thousand tables deeply.
 _COMPACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=vars).encode
+_STRING = json.encoder.encode_basestring_ascii
 _MOMENTS = ("started_at", "finished_at", "snapshot_at", "keep_until")
 
 
@@ -281,7 +282,25 @@ def _texts(value: Any) -> str | list[str]:
     """A value as JSON; a list's members, each for itself."""
     if not isinstance(value, (list, tuple)) or not value:
         return _COMPACT(value)
-    return list(map(_COMPACT, value))  # pyright: ignore[reportUnknownArgumentType]
+    return [_text(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _text(value: Any) -> str:
+    # As `_COMPACT` writes it, in a fifth of its time: there are thousands of them, and nothing else
+    # is at work then.
+    if type(value) is not TableRecord:
+        return _COMPACT(value)
+    columns = ",".join(map(_STRING, value.columns))
+    segments = ",".join(
+        f'{{"key":{_STRING(rows.key)},"length_bytes":{rows.length_bytes},'
+        f'"offset_bytes":{rows.offset_bytes},"pages":{_STRING(rows.pages)},"rows":{rows.rows}}}'
+        for rows in value.segments
+    )
+    return (
+        f'{{"columns":[{columns}],"hash":{"null" if value.hash is None else value.hash},'
+        f'"name":{_STRING(value.name)},"rows":{value.rows},"schema":{_STRING(value.schema)},'
+        f'"segments":[{segments}]}}'
+    )
 
 
 def _array(text: str | list[str], *, lines: bool = False) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operations.backup.catalog import Catalog
+from operations.backup.catalog import Catalog, Table
 from operations.backup.fingerprints import Fingerprint
 from operations.backup.manifest import RowsInObject, TableRecord
 from operations.backup.rows import DumpedObject
@@ -16,20 +16,18 @@ def tables(found: Catalog, objects: Sequence[DumpedObject]) -> tuple[TableRecord
     for one in objects:
         for table, where, fingerprint in one.segments:
             dumped.setdefault((table.schema, table.name), []).append((where, fingerprint))
-    made: list[TableRecord] = []
-    for table in found.tables:
-        parts = dumped[table.schema, table.name]
-        (_, whole), *others = parts
-        for _, fingerprint in others:
-            whole += fingerprint
-        made.append(
-            TableRecord(
-                schema=table.schema,
-                name=table.name,
-                columns=tuple(column.name for column in table.columns),
-                rows=whole.rows,
-                hash=whole.hash,
-                segments=tuple(where for where, _ in parts),
-            )
-        )
-    return tuple(made)
+    return tuple(_record(table, dumped[table.schema, table.name]) for table in found.tables)
+
+
+def _record(table: Table, parts: Sequence[tuple[RowsInObject, Fingerprint]]) -> TableRecord:
+    whole = parts[0][1]
+    for _, fingerprint in parts[1:]:
+        whole += fingerprint
+    return TableRecord(
+        schema=table.schema,
+        name=table.name,
+        columns=tuple([column.name for column in table.columns]),
+        rows=whole.rows,
+        hash=whole.hash,
+        segments=tuple([where for where, _ in parts]),
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -233,13 +234,25 @@ def test_pg_dump_reads_the_catalog_uncompiled(
 
 
 def test_a_manifest_is_one_text_for_its_hash_and_its_lines() -> None:
-    table = TableRecord("s", 'ä"\n', ("id",), 1, 2**64, (RowsInObject("k", 0, 9, "all", 1),))
+    rows = RowsInObject("k", 0, 9, "all", 1)
+    table = TableRecord("s", 'ä"\n', ("id",), 1, 2**64, (rows,))
+    others = (
+        TableRecord("é\\", "cut", ("a", 'b"'), 2, -1, (rows, replace(rows, pages="0-7", key="ñ"))),
+        TableRecord("s", "not hashed", (), 0, None, ()),
+    )
     stored = StoredObject("k", 9, "00", (StoredPart(9, "00"),))
     made = replace(
-        stored_backups.made(1), tables=(table, table), objects=(stored,), extensions=(("a", "1"),)
+        stored_backups.made(1),
+        tables=(table, table, *others),
+        objects=(stored,),
+        extensions=(("a", "1"),),
     )
     body = manifest.encode(made)
     assert manifest.decode(body, "here") == made
     assert body.count(b'\n  {"columns":["id"],') == 2
+    for one in (table, *others):
+        # As JSON writes it: keys in their order, and no letters that are not ASCII.
+        text = json.dumps(asdict(one), sort_keys=True, separators=(",", ":"))
+        assert f"\n  {text}".encode("ascii") in body
     assert b'"extensions": [\n  ["a","1"]\n ]' in body
     assert b'"skipped": []' in body
