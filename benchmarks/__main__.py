@@ -7,12 +7,10 @@ Prints a Markdown table (the README's), also into `.build/benchmarks.md`, and wr
 from __future__ import annotations
 
 import json
-import os
 import sys
 
 from benchmarks import backups, deployment, policy_check, pooling
 from benchmarks.results import Measurement, print_table, table
-from toolchain.cache import cache_folder
 from toolchain.environment import REPOSITORY
 from toolchain.steps import RefusedError, fail
 
@@ -20,9 +18,6 @@ from toolchain.steps import RefusedError, fail
 def main() -> int:
     """Runs every benchmark on a local stack of its own; returns the exit code."""
     measurements: list[Measurement] = []
-    # Where toolchain/bootstrap.sh puts uv when the machine has none.
-    folders = [str(folder) for folder in cache_folder().glob("uv-*/bin")]
-    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *folders])
     try:
         with deployment.measured_stack(measurements) as stack:
             measurements += pooling.measure(stack)
