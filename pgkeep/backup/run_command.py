@@ -56,7 +56,8 @@ def run(
         raise CommandError("--time-limit is for the function: --here has no limit.")
     stack = DeployedStack.find(stack_name, through)
     left = (
-        "there is no backup, and what was uploaded of it is removed"
+        "there is no backup; uploads that were not complete are ended, now or by the next run, and "
+        "the retention removes the rest"
         if here
         else "the backup goes on without this command; `pgkeep backup list` shows it once it is "
         "whole"
