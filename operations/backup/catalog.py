@@ -11,12 +11,9 @@ from typing import Any, Literal
 
 import psycopg
 
-from operations.backup import table_changes
 from operations.backup.manifest import Collation
 from operations.errors import OperationError
 
-#: What a run reads tables for, in what it says.
-Made = Literal["backup", "copy"]
 #: How long a migration may keep a backup from starting.
 LOCK_WAIT_SECONDS = 60
 _TABLES_A_LOCK = 500
@@ -24,6 +21,9 @@ _TABLES_A_LOCK = 500
 _SEQUENCES_A_QUERY = 200
 # Type kinds of pg_type.typtype.
 _DOMAIN = "d"
+# PostgreSQL's own way to keep tables (src/include/catalog/pg_am.dat). An extension's may have rows
+# elsewhere than on pages.
+_HEAP = "2"
 
 
 def quoted(name: str) -> str:
@@ -57,6 +57,8 @@ class Table:
     size_bytes: int
     #: An extension's own condition on the rows that are the user's; "" for all rows.
     condition: str = ""
+    #: Known to hold no row that the snapshot shows: it has no page, though it was locked before.
+    empty: bool = False
 
     @property
     def label(self) -> str:
@@ -166,7 +168,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,
        CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END,
        CASE WHEN c.reltoastrelid <> 0
             THEN pg_catalog.pg_relation_size(c.reltoastrelid) ELSE 0 END,
-       e.condition
+       e.condition, c.relam = {_HEAP}
 {_FROM_TABLES} ORDER BY n.nspname, c.relname
 """
 
@@ -205,7 +207,8 @@ def _tables(
         columns.setdefault(relation, []).append(Column(name, _base_type(types, type_oid)))
     tables: list[Table] = []
     skipped: list[Skipped] = []
-    for oid, schema, name, kind, persistence, heap, toast, condition in connection.execute(_TABLES):
+    for row in connection.execute(_TABLES):
+        oid, schema, name, kind, persistence, heap, toast, condition, in_pages = row
         label = f"{schema}.{name}"
         if kind == "f":
             skipped.append(Skipped(label, "a foreign table: its rows are on another server"))
@@ -220,6 +223,7 @@ def _tables(
                     pages=heap // block_bytes,
                     size_bytes=heap + toast,
                     condition=condition or "",
+                    empty=in_pages and heap == 0,
                 )
             )
     return tuple(tables), tuple(skipped)
@@ -268,24 +272,20 @@ def lock(connection: psycopg.Connection[Any], tables: Collection[tuple[str, str]
         connection.execute(statement.encode(connection.info.encoding))
 
 
-def being_changed(
-    error: psycopg.errors.LockNotAvailable, by: list[str], made: Made = "backup"
-) -> OperationError:
-    """What `lock` met with for too long, and whose sessions that are."""
+def being_changed(error: psycopg.errors.LockNotAvailable) -> OperationError:
+    """What `lock` met with for too long."""
     return OperationError(
         f"a table's definition is being changed since more than {LOCK_WAIT_SECONDS} s, so that "
-        f"it cannot be read ({error.diag.message_primary}){table_changes.named(by)}; no {made} was "
-        "made. End the migration (SELECT pg_terminate_backend(PROCESS)) and start again"
+        f"it cannot be read ({error.diag.message_primary}); no backup was made. End the migration "
+        "and start the backup again"
     )
 
 
-def no_room(
-    error: psycopg.errors.OutOfMemory, tables: int, made: Made = "backup"
-) -> OperationError:
+def no_room(error: psycopg.errors.OutOfMemory, tables: int) -> OperationError:
     """What a server says that has no more room for locks."""
     return OperationError(
         f"the server has no room for the locks of {tables} tables ({error.diag.message_primary}); "
-        f"no {made} was made. Raise max_locks_per_transaction in its parameters, and restart it"
+        "no backup was made. Raise max_locks_per_transaction in its parameters, and restart it"
     )
 
 
@@ -298,7 +298,7 @@ def as_in_snapshot(connection: psycopg.Connection[Any]) -> bool:
 
 
 def sequences(
-    connection: psycopg.Connection[Any], *, on_standby: bool = False, made: Made = "backup"
+    connection: psycopg.Connection[Any], *, on_standby: bool = False
 ) -> tuple[Sequence, ...]:
     """Positions are no part of a snapshot; read after it was taken, none is behind its rows.
 
@@ -328,7 +328,7 @@ def sequences(
             positions = {row[0]: row[1:] for row in connection.execute(text)}
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise OperationError(
-                f"a sequence went while the {made} ran ({error.diag.message_primary}); no {made} "
+                f"a sequence went while the backup ran ({error.diag.message_primary}); no backup "
                 "was made. Start it again when no migration is running"
             ) from None
         for number, (schema, name) in enumerate(asked):

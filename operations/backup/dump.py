@@ -268,7 +268,8 @@ class _Run:
             self.options.compression_level,
             self.options.largest_hashed_table_bytes,
         )
-        plan = segments.plan(found.tables, self.options.workers)
+        filled = [table for table in found.tables if not table.empty]
+        plan = segments.plan(filled, self.options.workers)
         objects = RowObjects(dumper, shared.folder, plan.size_bytes, self.options.progress)
         small = dumper.batches(plan.small, self.options.workers)
         large_objects = (

@@ -16,11 +16,14 @@ def tables(found: Catalog, objects: Sequence[DumpedObject]) -> tuple[TableRecord
     for one in objects:
         for table, where, fingerprint in one.segments:
             dumped.setdefault((table.schema, table.name), []).append((where, fingerprint))
-    return tuple(_record(table, dumped[table.schema, table.name]) for table in found.tables)
+    return tuple(
+        _record(table, () if table.empty else dumped[table.schema, table.name])
+        for table in found.tables
+    )
 
 
 def _record(table: Table, parts: Sequence[tuple[RowsInObject, Fingerprint]]) -> TableRecord:
-    whole = parts[0][1]
+    whole = parts[0][1] if parts else Fingerprint(0, 0)
     for _, fingerprint in parts[1:]:
         whole += fingerprint
     return TableRecord(
