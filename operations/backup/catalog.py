@@ -11,9 +11,12 @@ from typing import Any, Literal
 
 import psycopg
 
+from operations.backup import table_changes
 from operations.backup.manifest import Collation
 from operations.errors import OperationError
 
+#: What a run reads tables for, in what it says.
+Made = Literal["backup", "copy"]
 #: How long a migration may keep a backup from starting.
 LOCK_WAIT_SECONDS = 60
 _TABLES_A_LOCK = 500
@@ -272,20 +275,24 @@ def lock(connection: psycopg.Connection[Any], tables: Collection[tuple[str, str]
         connection.execute(statement.encode(connection.info.encoding))
 
 
-def being_changed(error: psycopg.errors.LockNotAvailable) -> OperationError:
-    """What `lock` met with for too long."""
+def being_changed(
+    error: psycopg.errors.LockNotAvailable, by: list[str], made: Made = "backup"
+) -> OperationError:
+    """What `lock` met with for too long, and whose sessions that are."""
     return OperationError(
         f"a table's definition is being changed since more than {LOCK_WAIT_SECONDS} s, so that "
-        f"it cannot be read ({error.diag.message_primary}); no backup was made. End the migration "
-        "and start the backup again"
+        f"it cannot be read ({error.diag.message_primary}){table_changes.named(by)}; no {made} was "
+        "made. End the migration (SELECT pg_terminate_backend(PROCESS)) and start again"
     )
 
 
-def no_room(error: psycopg.errors.OutOfMemory, tables: int) -> OperationError:
+def no_room(
+    error: psycopg.errors.OutOfMemory, tables: int, made: Made = "backup"
+) -> OperationError:
     """What a server says that has no more room for locks."""
     return OperationError(
         f"the server has no room for the locks of {tables} tables ({error.diag.message_primary}); "
-        "no backup was made. Raise max_locks_per_transaction in its parameters, and restart it"
+        f"no {made} was made. Raise max_locks_per_transaction in its parameters, and restart it"
     )
 
 
@@ -298,7 +305,7 @@ def as_in_snapshot(connection: psycopg.Connection[Any]) -> bool:
 
 
 def sequences(
-    connection: psycopg.Connection[Any], *, on_standby: bool = False
+    connection: psycopg.Connection[Any], *, on_standby: bool = False, made: Made = "backup"
 ) -> tuple[Sequence, ...]:
     """Positions are no part of a snapshot; read after it was taken, none is behind its rows.
 
@@ -328,7 +335,7 @@ def sequences(
             positions = {row[0]: row[1:] for row in connection.execute(text)}
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise OperationError(
-                f"a sequence went while the backup ran ({error.diag.message_primary}); no backup "
+                f"a sequence went while the {made} ran ({error.diag.message_primary}); no {made} "
                 "was made. Start it again when no migration is running"
             ) from None
         for number, (schema, name) in enumerate(asked):
