@@ -1,84 +1,33 @@
-"""Restores of real backups on a real PostgreSQL 17: a round trip, damage, and what proof finds."""
+"""Restores of real backups on a real PostgreSQL 17: what went in comes back, and nothing else."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 import zstandard
 
-from operations.backup import BackupTarget, Manifest, owned_sequences, run
+from operations.backup import owned_sequences
 from operations.backup.children import Login
-from operations.backup.store import Store
-from operations.backup.verify import verify
 from operations.errors import OperationError
 from operations.restore import (
     Options,
-    Restored,
     Selection,
     database_settings,
     databases,
     restore,
     rows,
-    table_copy,
 )
-from operations.restore.proof import prove
-from operations.restore.table_copy import Side
-from tests.operations.postgres_server import MASTER, MASTER_PASSWORD, PostgresServer
-from tests.operations.site import PASSWORD, RESTORED, SOURCE, USER, Site, unpack_client_layer
+from tests.operations import restore_site
+from tests.operations.postgres_server import MASTER, MASTER_PASSWORD
+from tests.operations.restore_site import BUCKET, NO_FOREIGN_KEYS
+from tests.operations.site import PASSWORD, RESTORED, SOURCE, USER, Site
 
 pytestmark = pytest.mark.root
 
-BUCKET = "pgkeep-backups-of-a-restore-test"
-NASTY = Path(__file__).parent / "databases" / "nasty.sql"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def client_layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The layer's programs, unpacked as Lambda does."""
-    folder = unpack_client_layer(tmp_path_factory.mktemp("opt"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PGKEEP_POSTGRESQL_CLIENT", str(folder))
-        yield
-
-
-@pytest.fixture
-def site(server: PostgresServer, aws: None) -> Iterator[Site]:
-    s3 = boto3.client("s3")
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
-    with server.superuser() as connection:
-        connection.execute(f"CREATE ROLE {USER} SUPERUSER LOGIN PASSWORD '{PASSWORD}'".encode())
-    yield Site(server, s3, BackupTarget(BUCKET, key, retention_days={}))
-    with server.superuser() as connection:
-        databases.drop(connection, RESTORED)
-
-
-@pytest.fixture
-def nasty(site: Site) -> Site:
-    """The source holds the nasty database."""
-    with site.server.superuser(SOURCE) as connection:
-        connection.execute(NASTY.read_bytes())
-    return site
-
-
-@pytest.fixture
-def plain(site: Site) -> Site:
-    """Two tables that belong together."""
-    with site.server.superuser(SOURCE) as connection:
-        connection.execute(
-            b"CREATE TABLE buyers (id serial PRIMARY KEY, wallet text NOT NULL);"
-            b"CREATE TABLE orders (id int PRIMARY KEY, buyer int NOT NULL REFERENCES buyers);"
-            b"INSERT INTO buyers (wallet) SELECT md5(i::text) FROM generate_series(1, 2000) i;"
-            b"INSERT INTO orders SELECT i, i FROM generate_series(1, 2000) i"
-        )
-    return site
-
+client_layer, site = restore_site.client_layer, restore_site.site
+nasty, plain = restore_site.nasty, restore_site.plain
 
 STATISTICS = """
 SELECT s.schemaname, s.tablename, s.attname, s.inherited
@@ -148,8 +97,9 @@ ALTER DATABASE node_pass CONNECTION LIMIT 77;
 COMMENT ON DATABASE node_pass IS 'it''s the database';
 ALTER ROLE stranger_admin IN DATABASE node_pass SET search_path = ''
 """
+
 BEFORE = ", which was so when it was backed up"
-NO_FOREIGN_KEYS = "foreign keys (1): they are not here, and neither are the rows of the tables that were not chosen"
+
 BESIDE_ITS_CONTENT = """
 SELECT datconnlimit, shobj_description(d.oid, 'pg_database'),
        (SELECT array_agg((setrole::regrole::text, setconfig) ORDER BY setrole)::text
@@ -309,26 +259,6 @@ def test_rows_that_shrink_to_nothing_come_out_in_pieces_that_fit() -> None:
     assert (sum(sizes), max(sizes)) == (256 * 1024 * 1024, 256 * 1024)
 
 
-def test_a_table_above_the_limit_is_counted_and_the_proof_says_that_it_is_not_hashed(
-    plain: Site,
-) -> None:
-    backup = plain.backup(largest_hashed_table_bytes=100 * 1024)
-    hashed = {table.label: table.hash is not None for table in backup.tables}
-    assert hashed == {"public.buyers": False, "public.orders": True}
-    assert backup.row_counts == {"public.buyers": 2000, "public.orders": 2000}
-    plain.restore(backup)
-    proof = plain.prove(backup)
-    assert proof.proven
-    assert proof.left_out == [
-        "content of 1 tables, which the backup counted and did not hash: public.buyers"
-    ]
-    with plain.connect() as connection:
-        connection.execute("UPDATE buyers SET wallet = 'forged' WHERE id = 7")
-        connection.execute("DELETE FROM orders WHERE id = 8")
-    findings = [line for check in plain.prove(backup).checks for line in check.findings]
-    assert findings == ["public.orders has 1999 rows, the backup has 2000"]
-
-
 def test_selected_tables_come_back_alone(plain: Site) -> None:
     backup = plain.backup()
     restored = plain.restore(backup, selection=Selection(tables=("buyers",)))
@@ -353,226 +283,3 @@ def test_a_restore_never_mixes_with_what_is_there(plain: Site) -> None:
             connect=lambda: plain.connect(SOURCE),
             options=Options(),
         )
-
-
-SPOILED = {
-    "UPDATE buyers SET wallet = 'forged' WHERE id = 7": ("rows", "the same number of rows and"),
-    "DELETE FROM orders WHERE id = 7": ("rows", "has 1999 rows, the backup has 2000"),
-    "DROP TABLE orders": ("rows", "public.orders is missing"),
-    "ALTER TABLE buyers DROP COLUMN wallet": ("rows", "lacks the columns wallet"),
-    "CREATE TABLE planted (a int)": ("tables", "public.planted was not in the backup"),
-    "SELECT setval('buyers_id_seq', 5)": ("sequences ahead of their columns", "stands at 5"),
-    "ALTER TABLE orders ADD CONSTRAINT c CHECK (id > 0) NOT VALID": (
-        "constraints validated",
-        "constraint c is not validated",
-    ),
-    "SET session_replication_role = replica; UPDATE orders SET buyer = 0 WHERE id = 7": (
-        "no orphaned rows",
-        "1 rows point to nothing",
-    ),
-    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'buyers_pkey'::regclass": (
-        "indexes valid",
-        "index public.buyers_pkey is not valid",
-    ),
-}
-
-
-def test_proof_finds_each_way_in_which_a_database_can_differ(plain: Site) -> None:
-    backup = plain.backup()
-    for statement, (name, finding) in SPOILED.items():
-        plain.restore(backup)
-        with plain.connect() as connection:
-            connection.execute(statement.encode())
-        proof = plain.prove(backup)
-        assert not proof.proven, statement
-        failed = {
-            check.name: " ".join(check.findings) for check in proof.checks if not check.passed
-        }
-        assert finding in failed[name], (statement, failed)
-
-
-def _object(site: Site, backup: Manifest) -> str:
-    """Key of the object with the most rows."""
-    table = max(backup.tables, key=lambda one: one.rows)
-    return table.segments[0].key
-
-
-def _put(site: Site, key: str, body: bytes) -> None:
-    site.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
-
-
-def _body(site: Site, key: str) -> bytes:
-    return site.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-
-
-@pytest.mark.parametrize("damage", ["flipped", "truncated", "replaced", "gone"])
-def test_a_damaged_object_is_found_and_never_used(plain: Site, damage: str) -> None:
-    backup = plain.backup()
-    key = _object(plain, backup)
-    body = _body(plain, key)
-    if damage == "flipped":
-        _put(plain, key, body[:100] + bytes([body[100] ^ 1]) + body[101:])
-    elif damage == "truncated":
-        _put(plain, key, body[:-1])
-    elif damage == "replaced":
-        _put(plain, key, body[::-1])
-    else:
-        plain.s3.delete_object(Bucket=BUCKET, Key=key)
-    result = verify(backup, s3=plain.s3, bucket=BUCKET)
-    assert not result.whole
-    assert key in result.findings[0]
-    with pytest.raises(OperationError, match=r"damaged|shorter|gone"):
-        plain.restore(backup)
-    with plain.connect() as connection:
-        for table in ("buyers", "orders"):
-            row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
-            assert row == (0,)
-
-
-def test_without_a_whole_manifest_there_is_no_backup(plain: Site) -> None:
-    store = Store(plain.s3, BUCKET)
-    backup = plain.backup()
-    assert store.find().backups == (backup,)
-    assert store.get("latest", SOURCE) == backup == store.get(backup.id)
-    body = _body(plain, backup.key)
-    for spoiled, reason in (
-        (body[: len(body) // 2], "no manifest of a whole backup"),
-        (body.replace(b'"rows":2000', b'"rows":1999'), "was altered after it was written"),
-        (body.replace(b'"format": 2', b'"format": 9'), "has format 9, this version reads 2"),
-        (b"[]", "no manifest of a whole backup"),
-        (b"", "no manifest of a whole backup"),
-    ):
-        _put(plain, backup.key, spoiled)
-        found = store.find()
-        assert found.backups == ()
-        assert reason in found.others[0].reason
-        with pytest.raises(OperationError, match=f"{backup.id} is no backup"):
-            store.get(backup.id)
-    plain.s3.delete_object(Bucket=BUCKET, Key=backup.key)
-    with pytest.raises(OperationError, match=f"{backup.id} is no backup: it has no manifest"):
-        store.get(backup.id)
-    _put(plain, backup.key, body)
-    plain.s3.delete_object(Bucket=BUCKET, Key=backup.schema_key)
-    assert "schema.dump is gone" in store.find().others[0].reason
-    with pytest.raises(OperationError, match="has no backup 'x'; the newest are: none at all"):
-        store.get("x")
-    with pytest.raises(
-        OperationError, match=r"as Parquet, .* cannot restore it. .* the snapshot: "
-    ):
-        store.get("pgkeep-prod-export-20261122t131210z-9a82673b")
-
-
-def test_signed_manifests_are_told_from_forged_ones(plain: Site) -> None:
-    kms = boto3.client("kms")
-    keys = [
-        kms.create_key(KeyUsage="GENERATE_VERIFY_MAC", KeySpec="HMAC_256")["KeyMetadata"]["Arn"]
-        for _ in range(2)
-    ]
-    signed = dataclasses.replace(plain.target, mac_key=keys[0])
-    backup = run(
-        "manual",
-        plain.endpoint(SOURCE),
-        connect=lambda: plain.connect(SOURCE),
-        target=signed,
-        s3=plain.s3,
-        kms=kms,
-    )
-    assert Store(plain.s3, BUCKET, kms, keys[0]).find().backups == (backup,)
-    (other,) = Store(plain.s3, BUCKET, kms, keys[1]).find().others
-    assert f"is signed by {keys[0]} and not by {keys[1]}" in other.reason
-    unsigned = plain.backup()
-    (other,) = Store(plain.s3, BUCKET, kms, keys[0]).find().others
-    assert (unsigned.id in other.folder, "is not signed" in other.reason) == (True, True)
-    assert Store(plain.s3, BUCKET, kms, keys[0]).get(unsigned.id, unsigned=True) == unsigned
-    assert plain.restore(unsigned).backup_id == unsigned.id
-
-
-def side(site: Site, database: str) -> Side:
-    return Side(
-        Login(site.endpoint(database), USER, PASSWORD),
-        lambda: site.connect(database),
-    )
-
-
-def copied(site: Site, selection: Selection, *, fresh: bool = True) -> tuple[Manifest, Restored]:
-    options = Options(selection=selection)
-    with table_copy.prepared("point-in-time", side(site, SOURCE), options) as copy:
-        described = copy.described()
-        if fresh:
-            with site.server.superuser() as connection:
-                databases.drop(connection, RESTORED)
-                databases.create(connection, RESTORED, described)
-        return described, copy.run(side(site, RESTORED))
-
-
-def test_every_table_of_a_nasty_database_is_copied_row_by_row(nasty: Site) -> None:
-    described, restored = copied(nasty, Selection())
-    backup = nasty.backup()
-    assert {table.label: (table.rows, table.hash) for table in restored.tables} == {
-        table.label: (table.rows, table.hash) for table in backup.tables
-    }
-    assert prove(described, connect=nasty.connect, tables=restored.tables).proven
-    assert restored.steps.keys() == {
-        "definitions",
-        "rows",
-        "indexes and constraints",
-        "sequences and statistics",
-    }
-
-
-def test_what_is_renamed_in_the_midst_of_a_copy_ends_it(
-    plain: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows would be those of another schema's table, or labels those that no definition has."""
-    real = table_copy._copy
-    changes = ["ALTER TYPE state RENAME VALUE 'open' TO 'done'"]
-
-    def rename_and_copy(*arguments: Any) -> Any:
-        while changes:
-            with plain.server.superuser(SOURCE) as connection:
-                connection.execute(changes.pop().encode())
-        return real(*arguments)
-
-    with plain.server.superuser(SOURCE) as connection:
-        connection.execute("CREATE TYPE state AS ENUM ('open')")
-    monkeypatch.setattr(table_copy, "_copy", rename_and_copy)
-    with pytest.raises(
-        OperationError, match=r"open was renamed to done while the copy ran, .*count"
-    ):
-        copied(plain, Selection(tables=("buyers",)))
-    copied(plain, Selection(tables=("buyers",)))
-
-
-def test_chosen_tables_come_alone_and_a_difference_is_found(plain: Site) -> None:
-    with plain.server.superuser(SOURCE) as connection:
-        connection.execute("ALTER TABLE buyers ADD CONSTRAINT old CHECK (id > 0) NOT VALID")
-    described, restored = copied(plain, Selection(tables=("buyers",)))
-    assert [(table.label, table.rows) for table in restored.tables] == [("public.buyers", 2000)]
-    with plain.connect() as connection:
-        row = connection.execute(
-            """SELECT (SELECT count(*) FROM buyers), (SELECT count(*) FROM orders),
-                      (SELECT count(*) FROM pg_constraint WHERE contype = 'f'),
-                      nextval('buyers_id_seq')"""
-        ).fetchone()
-    assert row == (2000, 0, 0, 2001)
-    assert restored.left_out == [NO_FOREIGN_KEYS]
-    assert prove(described, connect=plain.connect, tables=restored.tables).proven
-    with plain.connect() as connection:
-        connection.execute("UPDATE buyers SET wallet = 'forged' WHERE id = 7")
-    proof = prove(described, connect=plain.connect, tables=restored.tables)
-    assert [line for check in proof.checks for line in check.findings] == [
-        "public.buyers has the same number of rows and other content"
-    ]
-
-
-def test_what_does_not_fit_is_refused_before_anything_is_written(plain: Site) -> None:
-    copied(plain, Selection(tables=("buyers",)))
-    with pytest.raises(OperationError, match=r"restored is not empty \(public.buyers"):
-        copied(plain, Selection(tables=("orders",)), fresh=False)
-    with plain.connect() as connection:
-        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (0,)
-    refusal = (
-        r"the database of point-in-time has no table called 'byers': public.buyers, public.ord"
-    )
-    with pytest.raises(OperationError, match=refusal):
-        copied(plain, Selection(tables=("byers",)))
