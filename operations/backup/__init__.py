@@ -1,6 +1,7 @@
 """Logical dumps of the whole database to S3."""
 
-from operations.backup.dump import failed, run
+from operations.backup.beginning import run
+from operations.backup.failures import failed
 from operations.backup.manifest import Manifest
 from operations.backup.options import (
     CLASSES,

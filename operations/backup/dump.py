@@ -33,12 +33,13 @@ from operations.backup import (
 )
 from operations.backup.children import Children, Login, OutOfMemoryError, WaitedError
 from operations.backup.definitions import StoredT
+from operations.backup.failures import failed
 from operations.backup.fingerprints import ALGORITHM
 from operations.backup.large_objects import refuse_unreadable
 from operations.backup.manifest import Manifest
 from operations.backup.object_series import SeriesWriter
 from operations.backup.object_writer import StoredObject, Uploads
-from operations.backup.options import CLASSES, MOST_WORKERS, BackupTarget, Options
+from operations.backup.options import BackupTarget, Options
 from operations.backup.preparation import Preparation
 from operations.backup.row_objects import RowObjects
 from operations.backup.rows import DumpedObject, RowDumper
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 
 # Uploads wait for S3; more threads than these only hold parts.
 _UPLOAD_THREADS = 8
-_OPTIONS = Options()
 
 
 def run(
@@ -65,30 +65,10 @@ def run(
     connect: Connect,
     target: BackupTarget,
     s3: S3Client | Callable[[], S3Client],
-    kms: KMSClient | None = None,
-    options: Options = _OPTIONS,
+    kms: KMSClient | None,
+    options: Options,
 ) -> Manifest:
-    """Make one backup. Success and failure are both metrics.
-
-    What `s3` is called for is made while PostgreSQL works.
-
-    Raises:
-        TooLargeError: it would not end in its time, or a row does not fit into its memory.
-        OperationError: the class is unknown, the name has a slash, another run holds the lock, a
-            program failed, KMS refuses a key, or the time limit came. What else psycopg or S3
-            raise comes through. Then
-            there is no manifest, no unfinished upload, and what was uploaded is marked by retention
-            after two days.
-    """
-    if backup_class not in CLASSES:
-        raise OperationError(f"class is {backup_class!r}; it must be one of {', '.join(CLASSES)}")
-    if not 1 <= options.workers <= MOST_WORKERS:
-        raise OperationError(f"workers is {options.workers}; it must be from 1 to {MOST_WORKERS}")
-    if "/" in endpoint.database:
-        raise OperationError(
-            f"the database's name is {endpoint.database!r}: a slash divides the keys of backups, "
-            "and nobody would find this one; no backup was made. Rename the database"
-        )
+    """As `operations.backup.run`, which has looked at what is asked for."""
     try:
         # Its time runs from here: connecting may take a minute.
         backup = _Run(backup_class, endpoint, connect, target, s3, kms, options)
@@ -113,16 +93,6 @@ def run(
         key=made.key,
     )
     return made
-
-
-def failed(endpoint: Endpoint, backup_class: str, error: BaseException) -> None:
-    """Publish that there is no backup, and why."""
-    log_metrics(
-        "backup_failed",
-        dimensions={"Database": endpoint.database, "Class": backup_class},
-        metrics={"BackupSuccess": (0, "Count")},
-        error=f"{type(error).__name__}: {error}",
-    )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+# A function has a whole processor while it begins: what a run needs is imported then.
+import operations.backup.dump  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from operations import aws_clients, environment, secret_store
 from operations.backup import SCHEDULED_CLASSES, BackupTarget, Manifest, Options, run
 from operations.database import Endpoint, connect_with_secret

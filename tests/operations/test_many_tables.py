@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from operations.backup import (
     Options,
     batches,
     catalog,
+    dump,
     fingerprints,
     manifest,
     rows,
@@ -28,6 +32,7 @@ from operations.backup.fingerprints import Fingerprint, fingerprint
 from operations.backup.manifest import RowsInObject, TableRecord
 from operations.backup.object_writer import StoredObject, StoredPart
 from operations.backup.segments import Segment
+from operations.database import Endpoint
 from operations.errors import OperationError
 from tests.operations import stored_backups, test_backup
 from tests.operations.conftest import Deployment
@@ -218,6 +223,50 @@ def test_the_client_is_made_while_the_database_is_connected_to(
 
     made = run("daily", filled.server.endpoint, connect=connect, target=target, s3=make)
     assert made.row_counts
+
+
+def test_the_database_is_connected_to_while_the_program_is_imported() -> None:
+    """In a process of its own, in which nothing of a run is imported yet."""
+    program = """
+import sys
+import threading
+from pathlib import Path
+from operations.backup import BackupTarget, Options, run
+from operations.database import Endpoint
+late = ("operations.backup.dump", "zstandard")
+assert not [name for name in late if name in sys.modules]
+def connect():
+    print(threading.current_thread().name, flush=True)
+    raise SystemExit("no connection")
+run("daily", Endpoint("h", 1, "d", Path("c")), connect=connect, target=BackupTarget("b", "k", {}),
+    s3=lambda: None)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[0] == "connect"
+    assert '"backup_failed"' in done.stdout
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "no connection")
+
+
+def test_a_connection_that_nobody_takes_is_closed(
+    target: BackupTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = threading.Event()
+
+    class Connection:
+        def close(self) -> None:
+            closed.set()
+
+    def leave(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dump, "run", leave)
+    endpoint = Endpoint("localhost", 5432, "node_pass", Path("ca.pem"))
+    connect: Any = Connection
+    with pytest.raises(KeyboardInterrupt):
+        run("daily", endpoint, connect=connect, target=target, s3=None)  # pyright: ignore
+    assert closed.wait(30)
 
 
 def test_pg_dump_reads_the_catalog_uncompiled(
