@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,9 +28,16 @@ _WORKERS = 2
 _ROUNDS = 3
 # What takes longer is measured once: no cold memory changes it by much.
 _SHORT_SECONDS = 20
-# uv of this Python environment: a machine may have no other.
-_AWS = f"{shlex.quote(find_uv_bin())} tool run --quiet --from awscli aws s3"
 _MIB = 1024 * 1024
+
+
+def aws_s3() -> str:
+    """`aws s3`, by its own path: `uv tool run` before it would take as long as it does.
+
+    uv of this Python environment installs it, as a machine may have no other.
+    """
+    installed = [find_uv_bin(), "tool", "run", "--quiet", "--from", "awscli", "which", "aws"]
+    return f"{shlex.quote(subprocess.check_output(installed, text=True).strip())} s3"
 
 
 def measure(scale: int = 100, small_tables: int = 2_000) -> list[Measurement]:
@@ -104,8 +112,9 @@ def _compare(on: BackupSite, database: str, physical: PgBackRest) -> list[Measur
         words = ["bash", "-euo", "pipefail", "-c", line]
         return on.time(words, on.environment(target))
 
-    # Installed before it is measured.
-    shell(f"{_AWS} ls s3://{BUCKET} > /dev/null")
+    aws = aws_s3()
+    # Its bytecode is written before it is measured.
+    shell(f"{aws} ls s3://{BUCKET} > /dev/null")
     backups: list[Timing] = []
     folders: list[Timing] = []
     pipes: list[Timing] = []
@@ -114,12 +123,12 @@ def _compare(on: BackupSite, database: str, physical: PgBackRest) -> list[Measur
         folders.append(
             shell(
                 f"rm -rf {files}; {dump} -Fd -j{_WORKERS} -Z zstd -f {files} && "
-                f"{_AWS} cp --recursive --no-progress {files} s3://{BUCKET}/{database}.d/ "
+                f"{aws} cp --recursive --no-progress {files} s3://{BUCKET}/{database}.d/ "
                 "> /dev/null"
             )
         )
         if not pipes or pipes[0].seconds < _SHORT_SECONDS:
-            pipe = f"{dump} -Fc | {_AWS} cp --no-progress - s3://{BUCKET}/{database}.dump"
+            pipe = f"{dump} -Fc | {aws} cp --no-progress - s3://{BUCKET}/{database}.dump"
             pipes.append(shell(pipe))
     backup, folder, piped = _median(backups), _median(folders), _median(pipes)
     files_backup, files_restore = physical.backup(), physical.restore()
@@ -132,7 +141,7 @@ def _compare(on: BackupSite, database: str, physical: PgBackRest) -> list[Measur
         on.environment(f"{database}_ours"),
     )
     theirs = shell(
-        f"{_AWS} cp --recursive --no-progress s3://{BUCKET}/{database}.d/ {files}-back > /dev/null "
+        f"{aws} cp --recursive --no-progress s3://{BUCKET}/{database}.d/ {files}-back > /dev/null "
         f"&& {load} -j{_WORKERS} -d {database}_theirs {files}-back",
         f"{database}_theirs",
     )
