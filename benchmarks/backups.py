@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from uv import find_uv_bin
-
 from benchmarks.backup_site import BUCKET, BackupSite, Timing, site, together, vacuumdb
+from benchmarks.outside_programs import installed
 from benchmarks.pgbackrest import PgBackRest
 from benchmarks.results import Measurement
 from operations import postgresql_client
@@ -32,12 +30,8 @@ _MIB = 1024 * 1024
 
 
 def aws_s3() -> str:
-    """`aws s3`, by its own path: `uv tool run` before it would take as long as it does.
-
-    uv of this Python environment installs it, as a machine may have no other.
-    """
-    installed = [find_uv_bin(), "tool", "run", "--quiet", "--from", "awscli", "which", "aws"]
-    return f"{shlex.quote(subprocess.check_output(installed, text=True).strip())} s3"
+    """`aws s3`, by its own path."""
+    return f"{shlex.quote(installed('awscli', 'aws'))} s3"
 
 
 def measure(scale: int = 100, small_tables: int = 2_000) -> list[Measurement]:

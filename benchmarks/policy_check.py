@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import awsguard
+from benchmarks.outside_programs import installed
 from benchmarks.results import Measurement
 
 # The version whose examples the labelled policy cases come from.
@@ -67,25 +68,17 @@ def _beside_checkov(scratch: Path) -> Measurement:
     terraform = scratch / "terraform"
     terraform.mkdir()
     (terraform / "main.tf").write_text(_terraform(_COMPARED))
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "tool",
-        "run",
-        "--from",
-        f"checkov=={CHECKOV}",
-        "checkov",
-    ]
     name = f"state of {_COMPARED} resources"
-    # Also installs it, so that only its run is measured.
-    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
-    if version.returncode:
+    try:
+        checkov = installed(f"checkov=={CHECKOV}", "checkov")
+    except subprocess.CalledProcessError:
         return Measurement(name, ours, "s", note="checkov could not be installed")
+    # Its bytecode is written before it is measured.
+    version = subprocess.check_output([checkov, "--version"], text=True).strip()
     arguments = ["--directory", str(terraform), "--framework", "terraform", "--quiet", "--compact"]
     arguments += ["--skip-download"]
-    theirs, _ = _timed([*command, *arguments, "--output", "json"])
-    return Measurement(name, ours, "s", f"checkov {version.stdout.strip()}", theirs)
+    theirs, _ = _timed([checkov, *arguments, "--output", "json"])
+    return Measurement(name, ours, "s", f"checkov {version}", theirs)
 
 
 def _timed(command: list[str]) -> tuple[float, float]:
