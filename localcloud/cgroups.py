@@ -4,6 +4,7 @@ Each host has a group of its own, because the systemd in it manages the tree bel
 group tells which processes are the host's when everything else about them was changed.
 """
 
+import os
 import time
 from pathlib import Path
 
@@ -48,10 +49,9 @@ def processes(prefix: str, name: str = "") -> set[int]:
     """Return the ids of the processes in the groups below `<prefix>/<name>`."""
     found: set[int] = set()
     for root in hierarchies():
-        top = root / prefix / name
-        for members in top.glob("**/cgroup.procs") if top.is_dir() else ():
+        for group in _tree(root / prefix / name):
             try:
-                found.update(int(line) for line in members.read_text().split())
+                found.update(int(line) for line in (group / "cgroup.procs").read_text().split())
             except OSError:  # the group ended while we looked
                 continue
     return found
@@ -63,13 +63,21 @@ def remove(prefix: str, name: str = "") -> None:
     for root in hierarchies():
         top = root / prefix / name
         while top.is_dir():
-            for group in sorted((p for p in top.glob("**/") if p.is_dir()), reverse=True):
+            for group in reversed(_tree(top)):
                 _remove_one(group)
-            _remove_one(top)
             # A group stays busy for a moment after its last process was reaped.
             if not top.is_dir() or time.monotonic() > deadline:
                 break
             time.sleep(0.05)
+
+
+def _tree(top: Path) -> list[Path]:
+    """Return a group and all below it, each before the ones in it; nothing if it is gone.
+
+    The systemd of a host that is on its way down removes groups meanwhile: `Path.glob` raises
+    FileNotFoundError then, `os.walk` passes over them.
+    """
+    return [Path(folder) for folder, _, _ in os.walk(top)]
 
 
 def _remove_one(group: Path) -> None:

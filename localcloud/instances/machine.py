@@ -5,6 +5,7 @@ running Debian with its own systemd comes out.
 """
 
 import hashlib
+import logging
 import os
 import shutil
 import signal
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from localcloud import cgroups, cleanup
 from localcloud.errors import LocalCloudError
+
+logger = logging.getLogger(__name__)
 
 # An orderly shutdown on AWS may take minutes; hosts here keep nothing that must be written.
 HALT_TIMEOUT_SECONDS = 10.0
@@ -113,13 +116,12 @@ class Machine:
     def halt(self) -> None:
         """Shut down in order, or at once after HALT_TIMEOUT_SECONDS; returns when it is off."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()  # systemd-nspawn passes it on as the request to power off
-        try:
-            process.wait(HALT_TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        if process is not None:
+            process.terminate()  # systemd-nspawn passes it on as the request to power off
+            try:
+                process.wait(HALT_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
         self._end_processes()
 
     def kill(self) -> None:
@@ -140,7 +142,10 @@ class Machine:
         process.wait()
         if self._process is process:  # nobody asked for it
             self._process = None
-            self._end_processes()
+            try:
+                self._end_processes()
+            except Exception:  # `halt` and `kill` try again; that it ended must be known
+                logger.exception("machine %s: what is left of it", self.name)
             on_exit()
 
     def _end_processes(self) -> None:

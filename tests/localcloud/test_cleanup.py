@@ -1,8 +1,10 @@
 """Cleanup finds everything of one home and nothing of others, with no daemon to ask."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from localcloud import cgroups, cleanup, mounts
 from localcloud.home import Home
 from localcloud.image import base_image
+from localcloud.instances.machine import Machine
 
 pytestmark = pytest.mark.root
 
@@ -152,3 +155,60 @@ def test_hierarchies_are_read_from_mountinfo(tmp_path: Path) -> None:
     assert [p.name for p in cgroups.process_hierarchies(mounts)] == ["unified", "systemd"]
     mounts.write_text("30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
     assert cgroups.process_hierarchies(mounts) == [Path("/sys/fs/cgroup")]
+
+
+def test_groups_that_end_meanwhile_are_passed_over(home: Home) -> None:
+    """A host's own systemd removes groups while it goes down."""
+    groups = cgroups.create(home.prefix, "host")
+    member = sleeper()
+    (groups[0] / "cgroup.procs").write_text(str(member.pid))
+    through = threading.Event()
+
+    def come_and_go() -> None:
+        units = [groups[0] / f"unit{number}" for number in range(20)]
+        while not through.is_set():
+            for unit in units:
+                unit.mkdir()
+            for unit in units:
+                unit.rmdir()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(300):
+            assert cgroups.processes(home.prefix, "host") == {member.pid}
+    finally:
+        through.set()
+        thread.join()
+        member.kill()
+        member.wait()
+    cgroups.remove(home.prefix)
+    assert not groups[0].exists()
+
+
+def test_end_of_a_machine_is_told_whatever_is_left_of_it(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = tmp_path / "bin/systemd-nspawn"
+    supervisor.parent.mkdir()
+    supervisor.write_text("#!/bin/sh\nsleep 300 & wait\n")
+    supervisor.chmod(0o755)
+    monkeypatch.setenv("PATH", str(supervisor.parent), prepend=os.pathsep)
+    folder = home.instances / "host"
+    folder.mkdir()
+    machine = Machine(name="host", prefix=home.prefix, folder=folder, image=tmp_path)
+    told = threading.Event()
+    machine.start(tmp_path, told.set)
+    deadline = time.monotonic() + 10
+    while len(running := cgroups.processes(home.prefix, "host")) < 2:
+        assert time.monotonic() < deadline
+    with monkeypatch.context() as patched:
+
+        def refuse(_prefix: str, _name: str) -> set[int]:
+            raise OSError(5, "Input/output error")
+
+        patched.setattr(cgroups, "processes", refuse)
+        os.kill(min(running), signal.SIGKILL)
+        assert told.wait(10)
+    machine.halt()
+    assert cgroups.processes(home.prefix, "host") == set()
