@@ -34,13 +34,13 @@ from operations.backup import (
 from operations.backup.children import Children, Login, OutOfMemoryError, WaitedError
 from operations.backup.definitions import StoredT
 from operations.backup.failures import failed
-from operations.backup.fingerprints import ALGORITHM
 from operations.backup.large_objects import refuse_unreadable
 from operations.backup.manifest import Manifest
 from operations.backup.object_series import SeriesWriter
 from operations.backup.object_writer import StoredObject, Uploads
 from operations.backup.options import BackupTarget, Options
 from operations.backup.preparation import Preparation
+from operations.backup.row_hashes import ALGORITHM
 from operations.backup.row_objects import RowObjects
 from operations.backup.rows import DumpedObject, RowDumper
 from operations.backup.session import Connect, Snapshot

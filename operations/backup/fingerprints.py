@@ -14,19 +14,8 @@ from typing import Any, Literal
 import psycopg
 from psycopg import sql
 
-from operations.backup.catalog import Column, Table
-
-#: Stands in the manifest, so that a later version can tell how a hash was made.
-ALGORITHM = "sum of hash_record_extended, version 1"
-
-# Types whose own hash depends on the value alone and tells apart what their text tells apart.
-# All others (enums and regclass hash by OID, intervals by length, arrays without their bounds,
-# json has none) are hashed as text; for text itself the cast costs nothing.
-_HASHED_DIRECTLY = frozenset(
-    ("bool", "bytea", "date", "float4", "float8", "int2", "int4", "int8", "time", "timestamp")
-    + ("timestamptz", "uuid")
-)
-
+from operations.backup import row_hashes
+from operations.backup.catalog import Table
 
 _TRANSACTION_TIMEOUT_FROM = 170_000
 
@@ -73,17 +62,28 @@ def session_settings(
 
 
 def fingerprint(
-    connection: psycopg.Connection[Any], table: Table, *, with_hash: bool = True
+    connection: psycopg.Connection[Any],
+    table: Table,
+    *,
+    with_hash: bool = True,
+    algorithm: str = row_hashes.ALGORITHM,
 ) -> Fingerprint:
     """Of the rows that are the user's."""
-    text = query(table, table.rows_sql, with_hash=with_hash)
+    text = query(table, table.rows_sql, with_hash=with_hash, algorithm=algorithm)
     row = connection.execute(text.encode(connection.info.encoding)).fetchone()
     if row is None:
         raise AssertionError("an aggregate always returns a row")
     return read(int(row[0]), None if row[1] is None else int(row[1]), with_hash=with_hash)
 
 
-def query(table: Table, rows: str, *, with_hash: bool = True, label: str = "") -> str:
+def query(
+    table: Table,
+    rows: str,
+    *,
+    with_hash: bool = True,
+    label: str = "",
+    algorithm: str = row_hashes.ALGORITHM,
+) -> str:
     """Gives one row: how many, and the sum of their hashes or NULL.
 
     Args:
@@ -91,8 +91,11 @@ def query(table: Table, rows: str, *, with_hash: bool = True, label: str = "") -
         rows: what follows SELECT ..., `FROM ...`.
         with_hash: without it rows are only counted.
         label: an expression that comes before both.
+        algorithm: of the hashes, as manifests name it.
     """
-    hashed = f"pg_catalog.sum({_row_hash(table)})" if with_hash and table.columns else "NULL"
+    hashed = "NULL"
+    if with_hash and table.columns:
+        hashed = f"pg_catalog.sum({row_hashes.of_row(table.columns, algorithm)})"
     first = f"{label}, " if label else ""
     return f"SELECT {first}pg_catalog.count(*), {hashed} {rows}"
 
@@ -103,7 +106,7 @@ def query_together(tables: Sequence[Table], *, label: str) -> str:
     One statement costs PostgreSQL more than the rows of a small table. Each table has columns.
     """
     rows = " UNION ALL ".join(
-        f"SELECT {place} AS place, {_row_hash(table)} AS hash {table.rows_sql}"
+        f"SELECT {place} AS place, {row_hashes.of_row(table.columns)} AS hash {table.rows_sql}"
         for place, table in enumerate(tables)
     )
     found = "pg_catalog.concat_ws(':', place, pg_catalog.count(*), pg_catalog.sum(hash))"
@@ -123,22 +126,3 @@ def read_together(text: str, count: int) -> list[Fingerprint]:
 def read(rows: int, hash_sum: int | None, *, with_hash: bool = True) -> Fingerprint:
     """What `query` gave; the sum of no rows is NULL there."""
     return Fingerprint(rows, 0 if rows == 0 and with_hash else hash_sum)
-
-
-def _row_hash(table: Table) -> str:
-    record = ", ".join(_hashable(column) for column in table.columns)
-    return f"pg_catalog.hash_record_extended(ROW({record}), 0)"
-
-
-def _hashable(column: Column) -> str:
-    if column.type_name in _HASHED_DIRECTLY:
-        return column.sql
-    if column.type_name == "xml":
-        # What COPY writes; a cast keeps a declaration that COPY and pg_dump leave out.
-        return f'pg_catalog.textin(pg_catalog.xml_out({column.sql})) COLLATE "C"'
-    if column.type_name == "bpchar":
-        # Hashed as its text without the blanks at its end, which the cast would take away slowly:
-        # it costs more than the rest of the hash.
-        return f'{column.sql} COLLATE "C"'
-    # A nondeterministic collation would call different texts equal.
-    return f'{column.sql}::pg_catalog.text COLLATE "C"'

@@ -39,10 +39,10 @@ class NotVerifiedError(OperationError):
 
 @dataclass(frozen=True)
 class RowsInObject:
-    """Rows of one table in one object: a zstd frame of COPY text.
+    """Rows of one table in one object: zstd frames of COPY text.
 
     `pages` are the pages of the table that they were on ("all", "0-4095"); `offset_bytes` and
-    `length_bytes` say where the frame is, so that one table can be read without the others.
+    `length_bytes` say where they are, so that one table can be read without the others.
     """
 
     key: str

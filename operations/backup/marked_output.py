@@ -55,14 +55,15 @@ class MarkedOutput:
     def until_mark(self) -> Iterator[memoryview]:
         """All before the next mark, which is read too; a block is valid until the next one.
 
+        Only the last block may be small, however little comes at once.
+
         Raises:
             EndedError: there is none.
         """
         while (block := self.section()) is None:
-            # The mark may have begun at the end of what there is.
-            end = self._end - len(self._mark) + 1
-            if end > self._start:
-                yield self._take(end)
+            if self._end - self._start == len(self._buffer):
+                # The mark may have begun at the end of what there is.
+                yield self._take(self._end - len(self._mark) + 1)
             self._read_on()
         if block:
             yield block

@@ -56,6 +56,8 @@ def compare(
     wanted: Sequence[TableRecord],
     found: Sequence[Table],
     routes: Mapping[Name, Name],
+    *,
+    algorithm: str,
 ) -> list[str]:
     """What differs between all rows of a root's partitions and those that were backed up.
 
@@ -64,6 +66,7 @@ def compare(
         wanted: the backup's tables; those without a route are passed over.
         found: the database's tables.
         routes: of the database.
+        algorithm: of the backup's hashes.
     """
     by_root: dict[Name, list[TableRecord]] = {}
     for record in wanted:
@@ -76,6 +79,7 @@ def compare(
             root,
             records,
             [one for one in leaves if routes[one.schema, one.name] == root],
+            algorithm,
         )
         for root, records in by_root.items()
     )
@@ -87,6 +91,7 @@ def _difference(
     root: Name,
     records: Sequence[TableRecord],
     leaves: Sequence[Table],
+    algorithm: str,
 ) -> str | None:
     label = ".".join(root)
     orders = {(one.schema, one.name): one.columns for one in records}
@@ -98,7 +103,7 @@ def _difference(
         if missing := [name for name in order if name not in types]:
             return f"{table.label} lacks the columns {', '.join(missing)}"
         same_order = replace(table, columns=tuple(types[name] for name in order))
-        found += fingerprint(connection, same_order, with_hash=with_hash)
+        found += fingerprint(connection, same_order, with_hash=with_hash, algorithm=algorithm)
     expected = sum((Fingerprint(one.rows, one.hash) for one in records), Fingerprint(0, 0))
     if expected.rows != found.rows:
         return f"{label} has {found.rows} rows in its partitions, the backup has {expected.rows}"

@@ -16,10 +16,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from operations.backup import catalog, row_security
+from operations.backup import catalog, row_hashes, row_security
 from operations.backup.catalog import Column, Table
 from operations.backup.fingerprints import (
-    ALGORITHM,
     Fingerprint,
     RowSecurity,
     fingerprint,
@@ -27,7 +26,6 @@ from operations.backup.fingerprints import (
 )
 from operations.backup.manifest import Manifest, TableRecord
 from operations.backup.session import Connect
-from operations.errors import OperationError
 from operations.restore import partition_routes
 from operations.restore.database_checks import DATABASE_CHECKS, was_so_before
 
@@ -101,11 +99,7 @@ def prove(
     Raises:
         OperationError: the backup's hashes were made by another version of pgkeep's algorithm.
     """
-    if backup.hash_algorithm != ALGORITHM:
-        raise OperationError(
-            f"backup {backup.id} was hashed by {backup.hash_algorithm!r}, this version knows "
-            f"{ALGORITHM!r}; use the version of pgkeep that made it"
-        )
+    row_hashes.refuse_unknown(backup.hash_algorithm)
     proof = Proof(backup.id)
     chosen = backup.tables if tables is None else tuple(tables)
     with connect() as connection:
@@ -134,8 +128,15 @@ def prove(
                 _prepare(session, backup.encoding, policies)
                 return session
 
-            findings.extend(_compare_rows(alone, found.tables, opened, workers=workers, done=share))
-            findings.extend(partition_routes.compare(connection, chosen, found.tables, routes))
+            by = backup.hash_algorithm
+            findings.extend(
+                _compare_rows(
+                    alone, found.tables, opened, algorithm=by, workers=workers, done=share
+                )
+            )
+            findings.extend(
+                partition_routes.compare(connection, chosen, found.tables, routes, algorithm=by)
+            )
         counted = [one.label for one in chosen if one.hash is None and one.columns]
         if counted:
             proof.left_out.append(
@@ -264,6 +265,7 @@ def _compare_rows(
     found: Sequence[Table],
     opened: Connect,
     *,
+    algorithm: str,
     workers: int,
     done: _Share,
 ) -> list[str]:
@@ -276,7 +278,7 @@ def _compare_rows(
         differences: list[str] = []
         for record in share:
             table = there.get((record.schema, record.name))
-            if difference := _difference(connection, record, table):
+            if difference := _difference(connection, record, table, algorithm):
                 differences.append(difference)
             done.add(record.rows + 1)
         return differences
@@ -292,7 +294,7 @@ def _compare_rows(
 
 
 def _difference(
-    connection: psycopg.Connection[Any], record: TableRecord, table: Table | None
+    connection: psycopg.Connection[Any], record: TableRecord, table: Table | None, algorithm: str
 ) -> str | None:
     if table is None:
         return f"{record.label} is missing"
@@ -302,7 +304,9 @@ def _difference(
         return f"{record.label} lacks the columns {', '.join(missing)}"
     columns: tuple[Column, ...] = tuple(types[name] for name in record.columns)
     same_order = replace(table, columns=columns)
-    actual = fingerprint(connection, same_order, with_hash=record.hash is not None)
+    actual = fingerprint(
+        connection, same_order, with_hash=record.hash is not None, algorithm=algorithm
+    )
     if actual == Fingerprint(record.rows, record.hash):
         return None
     if actual.rows != record.rows:

@@ -180,9 +180,11 @@ def copy_in(schema: str, name: str, columns: Sequence[str], *, frozen: bool) -> 
 
 
 def unpacked(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The text of one zstd frame, in pieces of a size that memory has whatever its rows are."""
+    """The text of zstd's frames, in pieces of a size that memory has whatever its rows are."""
     source: Any = _Blocks(iter(blocks))
-    reader = zstandard.ZstdDecompressor().stream_reader(source, read_size=_PACKED_BYTES)
+    reader = zstandard.ZstdDecompressor().stream_reader(
+        source, read_size=_PACKED_BYTES, read_across_frames=True
+    )
     while text := reader.read(_UNPACKED_BYTES):
         yield text
 

@@ -28,8 +28,9 @@ from operations.backup import (
 )
 from operations.backup.catalog import Table
 from operations.backup.children import Children, Login
-from operations.backup.fingerprints import ALGORITHM, fingerprint, session_settings
+from operations.backup.fingerprints import fingerprint, session_settings
 from operations.backup.manifest import Manifest, TableRecord
+from operations.backup.row_hashes import ALGORITHM
 from operations.backup.session import Connect, Snapshot
 from operations.restore import partition_routes, preconditions, statistics
 from operations.restore.partition_routes import Name

@@ -48,6 +48,19 @@ def test_memory_is_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(sizes) <= 1000 + len(MARK)
 
 
+def test_blocks_are_full_however_little_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Drops(io.BytesIO):
+        def readinto(self, buffer: memoryview, /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+            return super().readinto(buffer[:7])
+
+    monkeypatch.setattr(marked_output, "_READ_BYTES", 1000)
+    marked = MarkedOutput(Drops(b"x\n" + b"y" * 5_000 + MARK), MARK)
+    marked.line()
+    sizes = [len(block) for block in marked.until_mark()]
+    # But for what may be the beginning of a mark.
+    assert sizes == [1001, 1001, 1001, 1001, 996]
+
+
 def test_a_section_that_is_there_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marked_output, "_READ_BYTES", 16)
     marked = MarkedOutput(io.BytesIO(b"2\na\nb\n" + MARK + b"1\nlong" * 9 + MARK), MARK)

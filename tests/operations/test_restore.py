@@ -259,6 +259,17 @@ def test_rows_that_shrink_to_nothing_come_out_in_pieces_that_fit() -> None:
     assert (sum(sizes), max(sizes)) == (256 * 1024 * 1024, 256 * 1024)
 
 
+def test_rows_are_read_from_one_frame_or_from_many() -> None:
+    """Until November 2026 a table's rows were one frame, however many they are."""
+    compressor = zstandard.ZstdCompressor()
+    blocks = [b"%d\t%s\n" % (number, b"x" * number) for number in range(500)]
+    many = b"".join(compressor.compress(block) for block in blocks)
+    for packed in (compressor.compress(b"".join(blocks)), many, many + compressor.compress(b"")):
+        for size in (1, 100, len(packed)):
+            pieces = [packed[first : first + size] for first in range(0, len(packed), size)]
+            assert b"".join(rows.unpacked(pieces)) == b"".join(blocks)
+
+
 def test_selected_tables_come_back_alone(plain: Site) -> None:
     backup = plain.backup()
     restored = plain.restore(backup, selection=Selection(tables=("buyers",)))
