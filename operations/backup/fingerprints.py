@@ -1,8 +1,9 @@
 """Counts and hashes of a table's rows that do not depend on their order.
 
 The sum of one 64-bit hash a row, taken by the server where the rows are: of two tables with the
-same sum and count, every row of one is in the other, but for a chance of about one in 2^64. It is
-no protection against forgery: that is the SHA-256 of the objects and the manifest's signature.
+same sum and count, every row of one is in the other, but for a chance of about one in 2^64 (where
+they differ in one timestamp alone, 2^32). It is no protection against forgery: that is the SHA-256
+of the objects and the manifest's signature.
 """
 
 from __future__ import annotations
